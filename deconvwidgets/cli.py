@@ -166,7 +166,7 @@ def _prepare(options: argparse.Namespace, path: Path | None = None) -> _Prepared
     """Load the model and the images, and build or load the index at `path`, by default in the cache folder."""
     from deconvwidgets.images.open import open_images
     from deconvwidgets.index.activation_index import ActivationIndex
-    from deconvwidgets.index.cached import default_path
+    from deconvwidgets.index.cached import EXPLORER_OPTIONS, default_path
     from deconvwidgets.models.architectures import require_known
     from deconvwidgets.models.zoo import load_model
 
@@ -183,7 +183,7 @@ def _prepare(options: argparse.Namespace, path: Path | None = None) -> _Prepared
     for skipped in images.skipped:
         print(f"  skipped: {skipped.name}: {skipped.reason}")
     path = path or default_path(bundle, images)
-    index = ActivationIndex.build(bundle, images, path=path, device=options.device)
+    index = ActivationIndex.build(bundle, images, options=EXPLORER_OPTIONS, path=path, device=options.device)
     print(f"Index: {index.k} top activations of every unit, in {path}", flush=True)
     return _Prepared(bundle, images, index)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from deconvwidgets.engine.network import Network
 from deconvwidgets.engine.ops import FORMS_FOR_PARTS
 
 MapVisitor = Callable[[str, Tensor], None]
+Lease = Callable[[], AbstractContextManager[None]]
 
 
 class ForwardPass:
@@ -51,7 +53,7 @@ class ForwardPass:
         """Whether the model is traced. What rectifiers read is known only then."""
         return self._graph is not None
 
-    def run(self, batch: Tensor, visitor: MapVisitor, before_visitor: MapVisitor | None = None) -> None:
+    def run(self, batch: Tensor, visitor: MapVisitor, before_visitor: MapVisitor | None = None, lease: Lease = nullcontext) -> None:
         """Run a batch.
 
         Parameters
@@ -61,14 +63,18 @@ class ForwardPass:
             Called as `visitor(name, map)` with each layer's map (N, C, h, w) or (N, C) as soon as it is computed. It must copy what it
             keeps: a later in-place operation may overwrite the map.
         before_visitor : callable, optional
-            Called in the same way with what the layer's rectifier reads; with the layer's own map, if it is no rectifier's.
+            Called in the same way with what the layer's rectifier reads; with the layer's own map, if it is no rectifier's. Never called
+            for a model that is not traced.
+        lease : callable
+            Returns a context manager that is entered for each operation with its visits: others can use the device between two.
         """
         if self._graph is None:
-            self.network.visit(batch, self.layers, visitor)
+            with lease():
+                self.network.visit(batch, self.layers, visitor)
         elif self._single and len(batch) > 1:
-            self._run_each(self._graph, batch, visitor, before_visitor)
+            self._run_each(self._graph, batch, visitor, before_visitor, lease)
         else:
-            self._run(self._graph, batch, visitor, before_visitor)
+            self._run(self._graph, batch, visitor, before_visitor, lease)
 
     def _prepare(self, graph: Graph, channels_last: bool, before_rectifiers: bool) -> None:
         for name in self.layers:
@@ -82,19 +88,22 @@ class ForwardPass:
             is_weight = channels_last and value.dim() == 4
             self._parameters[node] = value.detach().contiguous(memory_format=torch.channels_last) if is_weight else value
 
-    def _run(self, graph: Graph, batch: Tensor, visitor: MapVisitor, before_visitor: MapVisitor | None) -> None:
-        for operation, value in Executor(graph, self._operations, self._parameters, _call).execute(batch):
-            for name in self._before.get(operation.node, ()):
+    def _run(self, graph: Graph, batch: Tensor, visitor: MapVisitor, before_visitor: MapVisitor | None, lease: Lease) -> None:
+        steps = Executor(graph, self._operations, self._parameters, _call).execute(batch)
+        for _ in self._operations:
+            with lease():
+                operation, value = next(steps)
                 if before_visitor is not None:
-                    before_visitor(name, value)
-            for name in self._after.get(operation.node, ()):
-                visitor(name, value)
+                    for name in self._before.get(operation.node, ()):
+                        before_visitor(name, value)
+                for name in self._after.get(operation.node, ()):
+                    visitor(name, value)
 
-    def _run_each(self, graph: Graph, batch: Tensor, visitor: MapVisitor, before_visitor: MapVisitor | None) -> None:
+    def _run_each(self, graph: Graph, batch: Tensor, visitor: MapVisitor, before_visitor: MapVisitor | None, lease: Lease) -> None:
         after: dict[str, list[Tensor]] = {}
         before: dict[str, list[Tensor]] = {}
-        for image in batch.split(1):
-            self._run(graph, image, _collect(after), _collect(before))
+        for image in torch.split(batch, 1):
+            self._run(graph, image, _collect(after), _collect(before), lease)
         for name, parts in before.items():
             if before_visitor is not None:
                 before_visitor(name, torch.cat(parts))

@@ -16,7 +16,7 @@ from deconvwidgets.assets.cache import sha256_of_bytes
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.content import content_of_image
 from deconvwidgets.images.decode import as_rgb, check_header, open_with_content
-from deconvwidgets.images.folders import FileImages
+from deconvwidgets.images.files import CHECKED_FILES, FileImages
 from deconvwidgets.images.image_set import ImageSet, OpenedPhotograph, digest_of, require_not_empty
 from deconvwidgets.paths import as_path
 from deconvwidgets.records.images import SkippedImage
@@ -27,7 +27,10 @@ Item = Image.Image | str | os.PathLike[str]
 
 
 class ListImages(ImageSet):
-    """A list of images and paths. The digest covers the pixels of images, and path, size and modification time of files."""
+    """A list of images and paths. The digest covers the pixels of images, and path, size and modification time of files.
+
+    As in `FileImages`, files that are not images are skipped on construction in a list of up to 2,000.
+    """
 
     def __init__(self, items: Sequence[Item], name: str = "your images") -> None:
         self._items: list[Item] = []
@@ -38,7 +41,7 @@ class ListImages(ImageSet):
             label = f"image {number + 1}" if isinstance(item, Image.Image) else Path(item).name
             try:
                 checked = item if isinstance(item, Image.Image) else as_path(item, "The path of an image", PictureError)
-                identities.append(_item_identity(checked, label))
+                identities.append(_item_identity(checked, label, len(items) <= CHECKED_FILES))
             except PictureError as error:
                 skipped.append(SkippedImage(label, str(error)))
                 continue
@@ -70,11 +73,15 @@ class ListImages(ImageSet):
         return OpenedPhotograph(image, content, None)
 
 
-def _item_identity(item: Item, name: str) -> str:
+def _item_identity(item: Item, name: str, check: bool) -> str:
     if isinstance(item, Image.Image):
         return _pixel_identity(as_rgb(item, name))
-    check_header(item)
-    status = os.stat(item)
+    if check:
+        check_header(item)
+    try:
+        status = os.stat(item)
+    except OSError as error:
+        raise PictureError(f"{name} cannot be opened: {error.strerror}. Replace it or remove it.") from error
     return f"{os.fspath(item)}\0{status.st_size}\0{status.st_mtime_ns}"
 
 
@@ -145,8 +152,8 @@ def open_dataset(dataset: Any) -> ImageSet:
     samples = getattr(dataset, "samples", None)
     if isinstance(samples, list) and samples and all(isinstance(sample[0], str) for sample in samples):
         root = Path(getattr(dataset, "root", "."))
-        paths = [os.path.relpath(path, root) for path, _ in samples]
-        return FileImages(type(dataset).__name__, root, paths, [_as_label(target) for _, target in samples], _categories(dataset))
+        paths, labels = (os.path.relpath(path, root) for path, _ in samples), (_as_label(target) for _, target in samples)
+        return FileImages(type(dataset).__name__, root, paths, labels, _categories(dataset))
     return DatasetImages(dataset)
 
 

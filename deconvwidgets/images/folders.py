@@ -5,95 +5,18 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.decode import check_header, open_image, open_with_content
-from deconvwidgets.images.image_set import ImageSet, OpenedPhotograph, digest_of, require_not_empty
+from deconvwidgets.images.files import FileImages
 from deconvwidgets.paths import as_path
-from deconvwidgets.records.images import SkippedImage
 
 _EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".ppm", ".pgm")
 _MAX_FOLDERS = 50_000  # ImageNet with all its classes has 22,000
 _MAX_DEPTH = 64
 _WAY_ON = "Give the folder that holds the images, or the folders of the classes."
-
-
-class FileImages(ImageSet):
-    """Image files below a folder.
-
-    Only the headers are read on construction; files that are not images are skipped. The digest covers the relative paths, sizes
-    and modification times of the files, not their pixels.
-
-    Parameters
-    ----------
-    name : str
-        The name of the set.
-    root : pathlib.Path
-        The folder.
-    paths : sequence of str
-        The paths of the files, relative to `root`.
-    labels : sequence of int or None
-        The class of each file.
-    categories : sequence of str, optional
-        The names of the classes.
-
-    Raises
-    ------
-    PictureError
-        If no file is an image.
-    """
-
-    def __init__(
-        self, name: str, root: Path, paths: Sequence[str], labels: Sequence[int | None], categories: Sequence[str] | None = None
-    ) -> None:
-        self._root = root
-        self._paths: list[str] = []
-        self._labels: list[int | None] = []
-        identities: list[str] = []
-        skipped: list[SkippedImage] = []
-        for path, label in zip(paths, labels, strict=True):
-            try:
-                identities.append(_identity(root, path))
-            except PictureError as error:
-                skipped.append(SkippedImage(path, str(error)))
-                continue
-            self._paths.append(path)
-            self._labels.append(label)
-        super().__init__(name, digest_of(identities), categories, skipped)
-        require_not_empty(self)
-
-    @property
-    def source_count(self) -> int:
-        """The number of photographs."""
-        return len(self._paths)
-
-    def source_name(self, source: int) -> str:
-        """Return the path relative to the folder, with forward slashes."""
-        return Path(self._paths[source]).as_posix()
-
-    def label(self, source: int) -> int | None:
-        return self._labels[source]
-
-    def open_source(self, source: int) -> Image.Image:
-        return open_image(self._root / self._paths[source], self.source_name(source))
-
-    def read_source(self, source: int, side: int | None = None) -> OpenedPhotograph:
-        image, content = open_with_content(self._root / self._paths[source], self.source_name(source), side)
-        return OpenedPhotograph(image, content, self.label(source))
-
-    def open_thumbnail(self, source: int, side: int) -> Image.Image:
-        return open_image(self._root / self._paths[source], self.source_name(source), side)
-
-
-def _identity(root: Path, path: str) -> str:
-    check_header(root / path, path)
-    status = (root / path).stat()
-    return f"{Path(path).as_posix()}\0{status.st_size}\0{status.st_mtime_ns}"
 
 
 def open_folder(folder: Path) -> FileImages:
@@ -109,14 +32,23 @@ def open_folder(folder: Path) -> FileImages:
     """
     if not folder.is_dir():
         raise PictureError(f"There is no folder {folder}. Give a folder of images, 'photos', 'caltech101', or a data set.")
-    name, paths = folder.resolve().name, image_paths(folder)
-    with_images = {path.split(os.sep)[0] for path in paths if os.sep in path}
-    if len(with_images) < 2:
-        return FileImages(name, folder, paths, [None] * len(paths))
-    classes = sorted(with_images.union(subfolders(folder)))
-    labels_by_name = {class_name: label for label, class_name in enumerate(classes)}
-    labels = [labels_by_name[path.split(os.sep)[0]] if os.sep in path else None for path in paths]
-    return FileImages(name, folder, paths, labels, classes)
+    name = folder.resolve().name
+    if not _has_classes(folder):
+        return FileImages(name, folder, image_paths(folder), lambda path: None)
+    classes = subfolders(folder)
+    labels = {class_name: label for label, class_name in enumerate(classes)}
+    return FileImages(name, folder, image_paths(folder), lambda path: labels.get(path.split(os.sep)[0]), classes)
+
+
+def _has_classes(folder: Path) -> bool:
+    """Return whether two or more subfolders contain images."""
+    first = None
+    for path in image_paths(folder):
+        if os.sep in path:
+            first = first or path.split(os.sep)[0]
+            if path.split(os.sep)[0] != first:
+                return True
+    return False
 
 
 def subfolders(folder: Path) -> list[str]:
@@ -124,8 +56,8 @@ def subfolders(folder: Path) -> list[str]:
     return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not is_ignored(entry.name))
 
 
-def image_paths(folder: Path) -> list[str]:
-    """Return the relative paths of the image files below a folder, in natural order.
+def image_paths(folder: Path) -> Iterator[str]:
+    """Iterate over the relative paths of the image files below a folder, in natural order. One folder at a time is listed.
 
     Symbolic links are followed. Each real folder is visited once, so a loop of links ends. A folder that cannot be read is left out, with
     a warning.
@@ -135,20 +67,40 @@ def image_paths(folder: Path) -> list[str]:
     PictureError
         If there are too many folders, or if they are nested too deeply, to be a folder of images: a whole disk, or `/proc`.
     """
-    found: list[str] = []
     unreadable: list[OSError] = []
     visited = {os.path.realpath(folder)}
-    for parent, folders, names in os.walk(folder, followlinks=True, onerror=unreadable.append):
-        folders[:] = [name for name in sorted(folders) if _enter(parent, name, visited)]
-        if len(visited) > _MAX_FOLDERS:
+    open_folders = [iter(_entries(folder, "", visited, unreadable))]
+    while open_folders:
+        path = next(open_folders[-1], None)
+        if path is None:
+            open_folders.pop()
+        elif not path.endswith(os.sep):
+            yield path
+        elif len(visited) > _MAX_FOLDERS:
             raise PictureError(f"{folder} has more than {_MAX_FOLDERS:,} folders. {_WAY_ON}")
-        if folders and len(Path(parent).relative_to(folder).parts) >= _MAX_DEPTH:
+        elif len(open_folders) > _MAX_DEPTH:
             raise PictureError(f"{folder} has folders that are nested more than {_MAX_DEPTH} deep. {_WAY_ON}")
-        found += [os.path.relpath(os.path.join(parent, name), folder) for name in names if is_image_file(name)]
+        else:
+            open_folders.append(iter(_entries(folder, path, visited, unreadable)))
     if unreadable:
         first, others = unreadable[0], f" and {len(unreadable) - 1} more folders are" if len(unreadable) > 1 else " is"
         warnings.warn(f"{first.filename}{others} left out: {first.strerror}.", stacklevel=3)
-    return sorted(found, key=_natural)
+
+
+def _entries(folder: Path, inner: str, visited: set[str], unreadable: list[OSError]) -> list[str]:
+    """Return the paths of the image files and the folders, which end in a separator, in folder / `inner`, in natural order."""
+    parent = os.path.join(folder, inner)
+    try:
+        with os.scandir(parent) as scanned:
+            is_folder = {entry.name: entry.is_dir() for entry in scanned if entry.is_dir() or is_image_file(entry.name)}
+    except OSError as error:
+        unreadable.append(error)
+        return []
+    folders = {name for name in sorted(is_folder) if is_folder[name] and _enter(parent, name, visited)}
+    names = [name + os.sep if name in folders else name for name in is_folder if name in folders or not is_folder[name]]
+    names.sort()  # decides where natural keys are equal
+    names.sort(key=_natural)
+    return [inner + name for name in names]
 
 
 def _enter(parent: str, name: str, visited: set[str]) -> bool:
@@ -169,10 +121,14 @@ def is_image_file(name: str) -> bool:
     return not name.startswith(".") and name.lower().endswith(_EXTENSIONS)
 
 
-def _natural(path: str) -> tuple[list[tuple[int, int | str]], str]:
-    """Return a sort key that compares digits by their value ("dog2" before "dog10"); the path itself breaks ties."""
-    parts = re.split(r"(\d+)", path.casefold())
-    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts], path
+def _natural(name: str) -> str:
+    """Return a sort key that compares digits by their value ("dog2" before "dog10"), before any other character, and ignores case."""
+    return re.sub(r"\d+", _number_key, name.casefold())
+
+
+def _number_key(digits: re.Match[str]) -> str:
+    number = str(int(digits[0]))
+    return f"\0{len(number):03}{number}"  # a longer number is larger; no file name contains NUL
 
 
 DATA_VARIABLE = "DECONVWIDGETS_DATA"
@@ -238,12 +194,19 @@ def _open_caltech(data: _Caltech, root: str | os.PathLike[str] | None, include_b
     classes = [name for name in subfolders(folder) if name not in excluded]
     if include_background and data.background in classes:
         classes = [*(name for name in classes if name != data.background), data.background]
-    labels_by_name = {class_name: label for label, class_name in enumerate(classes)}
-    # Like torchvision, ignore files in deeper folders (Caltech-256 has some).
-    paths = [path for path in image_paths(folder) if path.count(os.sep) == 1 and path.split(os.sep)[0] in labels_by_name]
-    paths.sort(key=lambda path: path.startswith(data.background + os.sep))  # stable: only moves the background to the end
-    labels = [labels_by_name[path.split(os.sep)[0]] for path in paths]
-    return FileImages(data.name, folder, paths, labels, [data.class_name(name) for name in classes])
+    labels = {class_name: label for label, class_name in enumerate(classes)}
+    paths = (path for background in (False, True) for path in _caltech_paths(data, folder, labels, background))  # the background is last
+    return FileImages(data.name, folder, paths, lambda path: labels[path.split(os.sep)[0]], [data.class_name(name) for name in classes])
+
+
+def _caltech_paths(data: _Caltech, folder: Path, labels: Mapping[str, int], background: bool) -> Iterator[str]:
+    """Iterate over the images of the background class, or of all others. Like torchvision, ignore deeper folders (Caltech-256 has some)."""
+    if background and data.background not in labels:
+        return
+    for path in image_paths(folder):
+        parts = path.split(os.sep)
+        if len(parts) == 2 and parts[0] in labels and (parts[0] == data.background) == background:
+            yield path
 
 
 def _caltech_folder(data: _Caltech, root: str | os.PathLike[str] | None) -> Path:

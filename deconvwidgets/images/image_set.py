@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from typing import Any
 
 from PIL import Image
@@ -150,14 +153,9 @@ class SubsetImages(ImageSet):
 
     def __init__(self, images: ImageSet, sources: Iterable[int]) -> None:
         self._images = images
-        self._sources = [_in_range(source, images.source_count) for source in sources]
-        self._crops: list[tuple[int, int]] = [
-            (position, crop) for position, source in enumerate(self._sources) for crop in images.crops_of(source)
-        ]
-        self._starts = [0]
-        for source in self._sources:
-            self._starts.append(self._starts[-1] + len(images.crops_of(source)))
-        digest = digest_of([images.digest, *map(str, self._sources)])
+        self._sources = array("q", (_in_range(source, images.source_count) for source in sources))
+        self._starts = array("q", accumulate((len(images.crops_of(source)) for source in self._sources), initial=0))
+        digest = digest_of(chain([images.digest], map(str, self._sources)))
         super().__init__(f"{images.name} ({len(self._sources)} of {images.source_count})", digest, images.categories, images.skipped)
         require_not_empty(self)
 
@@ -185,11 +183,11 @@ class SubsetImages(ImageSet):
         return self._images.open_thumbnail(self._sources[source], side)
 
     def __len__(self) -> int:
-        return len(self._crops)
+        return self._starts[-1]
 
     def crop(self, index: int) -> Crop:
-        source, crop_index = self._crops[_in_range(index, len(self))]
-        crop = self._images.crop(crop_index)
+        source = bisect_right(self._starts, _in_range(index, len(self))) - 1
+        crop = self._images.crop(self._images.crops_of(self._sources[source])[index - self._starts[source]])
         return Crop(source, crop.number, crop.box)
 
     def crops_of(self, source: int) -> range:

@@ -9,7 +9,7 @@ from typing import Any
 
 from deconvwidgets.arguments import as_integer, describe, texts
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.folders import FileImages
+from deconvwidgets.images.files import FileImages
 from deconvwidgets.images.image_set import digest_of
 from deconvwidgets.images.targets import plain_target, targets_digest
 from deconvwidgets.paths import as_path
@@ -45,10 +45,10 @@ class TableImages(FileImages):
         parts = [[plain_target(value) for value in _column(table, name)] for name in label_columns]
         targets: list[object] = parts[0] if len(parts) == 1 else [None if None in row else row for row in zip(*parts, strict=True)]
         super().__init__("table", root or Path("."), paths, range(len(paths)))
-        self._targets = [targets[row] for row in self._labels if row is not None]  # of the readable files
+        self._targets = [targets[row] for row in self._labels]  # of the readable files
         names = sorted({name for target in self._targets for name in _names(target)})
         numbers = {name: number for number, name in enumerate(names)}
-        self._labels = [numbers.get(target) if isinstance(target, str) else as_integer(target) for target in self._targets]
+        self._set_labels(numbers.get(target) if isinstance(target, str) else as_integer(target) for target in self._targets)
         self.categories = tuple(names) if names else tuple(label_columns) if len(label_columns) > 1 else None
         self.digest = digest_of([self.digest, targets_digest(self._targets)])
 

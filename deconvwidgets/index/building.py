@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
+from deconvwidgets.compute.decoded import DecodedBatch
 from deconvwidgets.compute.decoder import CropDecoder
 from deconvwidgets.compute.decoding import decoded_batches
 from deconvwidgets.compute.job import JobContext
+from deconvwidgets.compute.lanes import Lanes
+from deconvwidgets.engine.example import reference_tensor
 from deconvwidgets.errors import JobCancelledError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.commits import Commits
@@ -85,11 +89,12 @@ def build_local(request: BuildRequest, start: IndexT, commits: Commits | None = 
     """
     index_pass = IndexPass(request.bundle, start, request.job)
     todo = missing(request.crops, start.crop_ranges)
-    total, done = len(request.crops), len(request.crops) - crop_count(todo)
-    with request.job.progress_bar("index", "crop", total, request.progress, done) as context:
+    done = len(request.crops) - crop_count(todo)
+    with request.job.progress_bar("index", "crop", len(request.crops), request.progress, done) as context:
+        running = _Running(request, context, index_pass, done, commits)
         try:
             for first, stop in todo:
-                done = _run(request, context, index_pass, range(first, stop), done, commits)
+                running.run(range(first, stop))
         except (JobCancelledError, KeyboardInterrupt):
             if commits is not None:
                 commits.commit(state_of(index_pass.index()))
@@ -97,23 +102,46 @@ def build_local(request: BuildRequest, start: IndexT, commits: Commits | None = 
     return index_pass.index()
 
 
-def _run(request: BuildRequest, job: JobContext, index_pass: IndexPass[IndexT], crops: range, done: int, commits: Commits | None) -> int:
-    """Add consecutive crops to a pass, and return how many are done then."""
-    options, total, started, before = request.options, len(request.crops), time.monotonic(), done
-    decoder = CropDecoder.of(request.bundle, request.images, options.scaled_jpeg)
-    size = job.batch_size.size if options.batch_size == "auto" else options.batch_size
-    workers = None if options.workers == "auto" else options.workers
-    with closing(decoded_batches(decoder, crops, size, workers)) as batches:
-        for batch in batches:
-            job.check_cancelled(f"Building the index was cancelled after {done} of {total} crops")
-            index_pass.add(batch)
-            done += len(batch) + len(batch.skipped)
-            job.report(Progress("index", done, total, (done - before) / max(time.monotonic() - started, 1e-9)))
-            if request.on_so_far is not None:
-                request.on_so_far(IndexSoFar(index_pass, done))
-            if commits is not None:
-                commits.offer(lambda: state_of(index_pass.index()))
-    return done
+class _Running(Generic[IndexT]):
+    """A pass that reports its progress, and can be cancelled, after each block."""
+
+    def __init__(self, request: BuildRequest, job: JobContext, index_pass: IndexPass[IndexT], done: int, commits: Commits | None) -> None:
+        self._request, self._job, self._pass, self._commits = request, job, index_pass, commits
+        self._done_before, self._started = done, time.monotonic()
+        # With a lease, a block takes the device operation by operation, so that others wait for one operation at most.
+        count = None if job.device_lease is nullcontext else 1
+        self._lanes = Lanes(reference_tensor(request.bundle.model).device, count=count)
+
+    def run(self, crops: range) -> None:
+        """Add consecutive crops."""
+        options = self._request.options
+        decoder = CropDecoder.of(self._request.bundle, self._request.images, options.scaled_jpeg)
+        size = self._pass.block_size if options.batch_size == "auto" else options.batch_size
+        workers = None if options.workers == "auto" else options.workers
+        ahead = self._pass.block_size * (self._lanes.count + 1)
+        with (
+            closing(decoded_batches(decoder, crops, size, workers, ahead)) as batches,
+            closing(self._lanes.results(self._blocks(batches), self._pass.work)) as results,
+        ):
+            for block, maps in results:
+                self._pass.take(block, maps)
+                self._report()
+
+    def _blocks(self, batches: Iterable[DecodedBatch]) -> Iterator[DecodedBatch]:
+        for block in self._pass.blocks(batches):
+            done, total = crop_count(self._pass.crop_ranges), len(self._request.crops)
+            self._job.check_cancelled(f"Building the index was cancelled after {done} of {total} crops")
+            yield block
+        self._report()  # of crops that were skipped at the end
+
+    def _report(self) -> None:
+        done, total = crop_count(self._pass.crop_ranges), len(self._request.crops)
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        self._job.report(Progress("index", done, total, (done - self._done_before) / seconds))
+        if self._request.on_so_far is not None:
+            self._request.on_so_far(IndexSoFar(self._pass, done))
+        if self._commits is not None:
+            self._commits.offer(lambda: state_of(self._pass.index()))
 
 
 def build_at(path: Path, request: BuildRequest, empty: IndexT, resume: bool, overwrite: bool) -> IndexT:

@@ -10,6 +10,8 @@ from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.index.options import IndexOptions
 from deconvwidgets.models.bundle import ModelBundle
 
+EXPLORER_OPTIONS = IndexOptions(k=36)  # of services: nine are shown of each unit (Zeiler & Fergus 2014, figure 2), all on request
+
 
 def index_path(identity: IndexIdentity) -> Path:
     """Return the file in the cache for the index of an identity."""
@@ -17,5 +19,5 @@ def index_path(identity: IndexIdentity) -> Path:
 
 
 def default_path(bundle: ModelBundle, images: ImageSet, options: IndexOptions | None = None) -> Path:
-    """Return the file in the cache for the index of the explorers' layers, as `LocalModelService` uses it."""
-    return index_path(IndexIdentity.of(bundle, images, bundle.network.feature_map_layers, options))
+    """Return the file in the cache for the index of the explorers' layers; without options, the one that `LocalModelService` uses."""
+    return index_path(IndexIdentity.of(bundle, images, bundle.network.feature_map_layers, options or EXPLORER_OPTIONS))

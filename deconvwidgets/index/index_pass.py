@@ -1,9 +1,9 @@
-"""A pass over crops: every batch goes through the model once, and what the index keeps of it is added to one tally of all units."""
+"""A pass over crops: they go through the model once, in blocks, and what the index keeps of them is added to one tally of all units."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Generic, TypeVar
 
@@ -12,18 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.compute.decoded import DecodedBatch
+from deconvwidgets.compute.decoded import DecodedBatch, joined_batches
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.engine.example import reference_tensor
 from deconvwidgets.engine.forward_pass import ForwardPass
 from deconvwidgets.errors import ModelError
+from deconvwidgets.index.blocks import block_parts, block_size, in_rows, is_full
+from deconvwidgets.index.crop_ranges import CropRanges, ranges_of_numbers
 from deconvwidgets.index.crop_ranges import joined as joined_ranges
-from deconvwidgets.index.crop_ranges import ranges_of_numbers
 from deconvwidgets.index.memory_format import input_in_format
 from deconvwidgets.index.precision import check_precision, in_precision
 from deconvwidgets.index.readable import ReadableIndex
-from deconvwidgets.index.reduction import BatchReduction, Reduced, Thresholds, joined
-from deconvwidgets.index.sample import LayerSample, SampleTable
+from deconvwidgets.index.reduction import BlockReduction, Reduced, Thresholds
+from deconvwidgets.index.sample import LayerSample, SampleTable, sample_hashes
 from deconvwidgets.index.tally import UnitTally
 from deconvwidgets.index.top_k import Entries, RunningTopK
 from deconvwidgets.models.bundle import ModelBundle
@@ -32,6 +33,14 @@ from deconvwidgets.records.images import sorted_by_name
 from deconvwidgets.records.layers import LayerInfo
 
 IndexT = TypeVar("IndexT", bound=ReadableIndex)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockMaps:
+    """The maxima of the maps of a block, and the minima of what their rectifiers read, if these are wanted."""
+
+    maxima: Reduced
+    minima: Reduced | None
 
 
 class IndexPass(Generic[IndexT]):
@@ -44,7 +53,7 @@ class IndexPass(Generic[IndexT]):
     start : ActivationIndex
         The index to go on from, `ActivationIndex.empty` at first.
     job : JobContext, optional
-        Its device lease is taken for each batch, and its batch size told how long batches take.
+        Its device lease is taken for each operation of the model.
     """
 
     def __init__(self, bundle: ModelBundle, start: IndexT, job: JobContext | None = None) -> None:
@@ -71,7 +80,18 @@ class IndexPass(Generic[IndexT]):
         self._labels = np.full(len(start.contents), -1, np.int64)
         for source, label in start.source_labels.items():
             self._labels[source] = label
+        self._size = block_size(bundle.network)
         self._refresh_thresholds()
+
+    @property
+    def block_size(self) -> int:
+        """The number of crops that the model takes at once. Parts of an image set that are cut at multiples of it need no padding."""
+        return self._size
+
+    @property
+    def crop_ranges(self) -> CropRanges:
+        """The crops so far, those that were skipped included."""
+        return self._ranges
 
     @property
     def layers(self) -> tuple[LayerInfo, ...]:
@@ -79,18 +99,57 @@ class IndexPass(Generic[IndexT]):
         return self._start.layers
 
     def add(self, batch: DecodedBatch) -> None:
-        """Add the crops of a batch.
+        """Add the crops of a batch, in this thread; most efficient if it ends at a multiple of `block_size`.
 
         Raises
         ------
         ModelError
             If a feature map contains NaN or infinity.
         """
-        if len(batch):
-            self._add_decoded(batch)
-        self._ranges = joined_ranges(self._ranges, ranges_of_numbers(batch.finished))
-        if batch.skipped:
-            self._skipped = list(sorted_by_name((*self._skipped, *(image for _, image in batch.skipped))))
+        for block in self.blocks([batch]):
+            self.take(block, self.work(block))
+
+    def blocks(self, batches: Iterable[DecodedBatch]) -> Iterator[DecodedBatch]:
+        """Iterate over the blocks of batches, in their order. What was skipped is recorded."""
+        waiting: list[DecodedBatch] = []  # crops of one block, which is not full
+        for batch in batches:
+            self._skip(batch)
+            parts = list(block_parts(joined_batches([*waiting, batch]), self._size))
+            waiting = [] if not parts or is_full(parts[-1], self._size) else [parts.pop()]
+            yield from parts
+        yield from waiting
+
+    def work(self, block: DecodedBatch) -> BlockMaps:
+        """Return the reduced maps of the crops of one block. Safe to call in several threads."""
+        rows = block.crops % self._size
+        may_enter = sample_hashes(self._options.seed, block.contents, block.numbers) <= self._sample.limit
+        with torch.no_grad(), in_precision(self._options.precision, self._device):
+            pixels = input_in_format(in_rows(block.pixels, rows, self._size).to(self._device), self._options.memory_format)
+            inputs = self._transform.normalise(pixels) if isinstance(self._transform, Preprocess) else pixels
+            reduction = BlockReduction(
+                self._slices,
+                self._thresholds,
+                torch.from_numpy(rows).to(self._device),
+                torch.from_numpy(rows[may_enter]).to(self._device),
+                self._classes(block, rows),
+                all_positions=self._device.type != "cpu",
+            )
+            before = None if self._tally.negative is None else reduction.visit_before
+            self._forward.run(inputs.to(self._dtype), reduction.visit, before, self._job.device_lease)
+            return BlockMaps(reduction.maxima_of(self._slices), None if before is None else reduction.minima_of(self._slices))
+
+    def take(self, block: DecodedBatch, maps: BlockMaps) -> None:
+        """Add the crops of a block, whose reduced maps `work` returned. Raises ModelError as `add`."""
+        maxima = maps.maxima
+        self._require_finite(maxima.values, block)
+        self._tally.stats.update(maxima.values.to(self._tally.stats.sums.device))
+        self._contents[block.sources], self._labels[block.sources] = block.contents, block.labels
+        entered = self._sample.enter(block.crops, block.sources, block.numbers, block.contents)
+        if len(entered):
+            rows = torch.from_numpy(entered).to(self._device)
+            self._sample.fill(maxima.values[rows].cpu().numpy(), maxima.positions[rows].cpu().numpy())
+        self._rank(block, maxima, maps.minima)
+        self._ranges = joined_ranges(self._ranges, ranges_of_numbers(block.crops))
 
     def index(self, layers: tuple[str, ...] | None = None) -> IndexT:
         """Return the index of the crops so far, which no longer changes, of all layers or of those of some dotted names."""
@@ -114,38 +173,21 @@ class IndexPass(Generic[IndexT]):
     def _tally_of(self, start: int, stop: int) -> UnitTally:
         return replace(self._tally.take(start, stop), sample=self._sample.found(start, stop))
 
-    def _add_decoded(self, batch: DecodedBatch) -> None:
-        entering = self._sample.entering(batch.crops, batch.sources, batch.numbers, batch.contents)
-        with self._job.device_lease(), torch.no_grad():
-            started = time.monotonic()
-            reduction = self._run(batch, entering)
-            self._job.batch_size.record(len(batch), time.monotonic() - started)
-        maxima = joined(reduction.maxima, self._slices)
-        self._require_finite(maxima.values, batch)
-        values = maxima.values if self._tally.stats.sums.device == self._device else maxima.values.cpu()
-        self._tally.stats.update(values)
-        self._contents[batch.sources], self._labels[batch.sources] = batch.contents, batch.labels
-        if len(entering):
-            rows = torch.from_numpy(entering).to(self._device)
-            self._sample.fill(maxima.values[rows].cpu().numpy(), maxima.positions[rows].cpu().numpy())
-        self._rank(batch, maxima, reduction)
+    def _classes(self, block: DecodedBatch, rows: NDArray[np.int64]) -> Tensor | None:
+        """Return the class of each row of a block, -1 for none; None if activations per class are not wanted."""
+        if self._tally.per_class is None:
+            return None
+        classes = np.where(block.labels < len(self._start.categories), block.labels, -1)
+        table = np.full(self._size, -1, np.int64)
+        table[rows] = classes
+        return torch.from_numpy(table).to(self._device)
 
-    def _run(self, batch: DecodedBatch, entering: NDArray[np.int64]) -> BatchReduction:
-        pixels = input_in_format(torch.from_numpy(batch.pixels).to(self._device), self._options.memory_format)
-        inputs = self._transform.normalise(pixels) if isinstance(self._transform, Preprocess) else pixels
-        reduction = BatchReduction(
-            self._slices,
-            self._thresholds,
-            torch.from_numpy(entering).to(self._device),
-            torch.from_numpy(batch.labels).to(self._device) if self._tally.per_class is not None else None,
-            all_positions=self._device.type != "cpu",
-        )
-        with in_precision(self._options.precision, self._device):
-            before = None if self._tally.negative is None else reduction.visit_before
-            self._forward.run(inputs.to(self._dtype), reduction.visit, before)
-        return reduction
+    def _skip(self, batch: DecodedBatch) -> None:
+        if batch.skipped:
+            self._skipped = list(sorted_by_name((*self._skipped, *(image for _, image in batch.skipped))))
+            self._ranges = joined_ranges(self._ranges, ranges_of_numbers(np.unique([crop for crop, _ in batch.skipped])))
 
-    def _rank(self, batch: DecodedBatch, maxima: Reduced, reduction: BatchReduction) -> None:
+    def _rank(self, batch: DecodedBatch, maxima: Reduced, minima: Reduced | None) -> None:
         found, rows = self._entries(batch, maxima, 1)
         changed = self._tally.ranking.offer(found)
         if self._tally.per_class is not None:
@@ -154,8 +196,7 @@ class IndexPass(Generic[IndexT]):
             labelled = (labels >= 0) & (labels < classes)
             of_class = found._replace(unit=found.unit * classes + labels).take(labelled)
             changed |= self._tally.per_class.offer(of_class)
-        if self._tally.negative is not None:
-            minima = joined(reduction.minima, self._slices)
+        if self._tally.negative is not None and minima is not None:
             self._require_finite(minima.values, batch)
             changed |= self._tally.negative.offer(self._entries(batch, minima, -1)[0])
         if changed:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-from itertools import chain
-
 import torch
 from torch import Tensor
 
@@ -26,19 +23,6 @@ def resolved_memory_format(options: IndexOptions, network: Network) -> MemoryFor
         return "contiguous"
     faster = {"cpu": reference.dtype == torch.float32, "cuda": options.precision != "fp32"}
     return "channels_last" if faster.get(reference.device.type, False) else "contiguous"
-
-
-def in_memory_format(network: Network, memory_format: MemoryFormat) -> Network:
-    """Return a network whose convolutions have their weights in a memory format. The given one is left unchanged.
-
-    A copy shares all parameters and buffers that have no memory format, such as those of fully connected layers.
-    """
-    if memory_format != "channels_last":
-        return network
-    tensors = chain(network.model.parameters(), network.model.buffers())
-    converted = copy.deepcopy(network, {id(tensor): tensor for tensor in tensors if tensor.dim() != 4})
-    converted.model.to(memory_format=torch.channels_last)
-    return converted
 
 
 def input_in_format(pixels: Tensor, memory_format: MemoryFormat) -> Tensor:

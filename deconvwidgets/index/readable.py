@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.errors import ActivationIndexError, LayerError
+from deconvwidgets.errors import LayerError
 from deconvwidgets.index.crop_ranges import CropRanges, crop_count
 from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.index.queries.places import checked_unit
 from deconvwidgets.index.sample import Sample
 from deconvwidgets.index.tally import UnitTally
-from deconvwidgets.index.top_k import RunningTopK
 from deconvwidgets.records.activations import LayerStats
 from deconvwidgets.records.copies import PhotographCopies
 from deconvwidgets.records.images import SkippedImage
@@ -111,42 +110,6 @@ class ReadableIndex:
         unique, inverse = np.unique(sources, return_inverse=True)
         labels = np.array([self.source_labels.get(int(source), -1) for source in unique], np.int64)
         return labels[inverse].reshape(sources.shape)
-
-    def negative_ranking(self, layer: str) -> RunningTopK:
-        """Return the most negative activations of each unit before its rectifier, as a ranking of their magnitudes.
-
-        In a layer that is not the output of a rectifier these are activations of the layer itself. Only activations below zero are ranked.
-
-        Raises
-        ------
-        LayerError
-            For an unknown layer.
-        ActivationIndexError
-            If the index does not contain them.
-        """
-        ranking = self._tally(layer).negative
-        if ranking is not None:
-            return ranking
-        if self.identity.options.negative:
-            raise ActivationIndexError(
-                "The index has no most negative activations: the model could not be traced, so what its rectifiers read is unknown"
-            )
-        raise ActivationIndexError("The index has no most negative activations: build it with negative=True")
-
-    def class_ranking(self, layer: str) -> RunningTopK:
-        """Return the strongest activations per unit and class: row `unit * len(categories) + label`.
-
-        Raises
-        ------
-        LayerError
-            For an unknown layer.
-        ActivationIndexError
-            If the index was built without them.
-        """
-        ranking = self._tally(layer).per_class
-        if ranking is None:
-            raise ActivationIndexError("The index has no strongest activations per class: build it with per_class=3, for example")
-        return ranking
 
     def sample_values(self, layer: str) -> NDArray[np.float32]:
         """Return the maximum of each unit's map in the crops of `sample` (units, samples)."""

@@ -1,4 +1,4 @@
-"""Reduces the maps of a batch, where they are, to what the index needs: maxima, minima, and the positions of candidates.
+"""Reduces the maps of a block, where they are, to what the index needs: maxima, minima, and the positions of candidates.
 
 Positions are computed only for activations that may be ranked, and in sampled crops. On a GPU, where asking which these are would make
 the host wait for every layer, they are computed for all, in the same pass over the map as the maxima.
@@ -6,6 +6,7 @@ the host wait for every layer, they are computed for all, in the same pass over 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -54,16 +55,18 @@ class Reduced:
 
 
 @dataclass
-class BatchReduction:
-    """Visits the maps of one batch.
+class BlockReduction:
+    """Visits the maps of one block.
 
     Parameters
     ----------
     slices : dict of str to (int, int)
         The first unit of each layer and the one after its last, in the numbering of the thresholds.
     thresholds : Thresholds
-    sampled : Tensor (n,), int64
-        The rows of the batch that enter the sample.
+    rows : Tensor (n,), int64
+        The rows of the block that are crops.
+    sampled : Tensor (m,), int64
+        Those that may enter the sample.
     labels : Tensor (N,), int64, optional
         The classes of the crops, -1 for none, for thresholds per class.
     all_positions : bool
@@ -72,11 +75,12 @@ class BatchReduction:
 
     slices: dict[str, tuple[int, int]]
     thresholds: Thresholds
+    rows: Tensor
     sampled: Tensor
     labels: Tensor | None = None
     all_positions: bool = False
-    maxima: dict[str, Reduced] = field(default_factory=dict)
-    minima: dict[str, Reduced] = field(default_factory=dict)
+    _maxima: dict[str, Reduced] = field(default_factory=dict)
+    _minima: dict[str, Reduced] = field(default_factory=dict)
 
     def visit(self, layer: str, maps: Tensor) -> None:
         """Reduce a layer's maps (N, units, H, W) or (N, units)."""
@@ -87,27 +91,41 @@ class BatchReduction:
             of_class = self.thresholds.per_class[start:stop, self.labels.clamp(min=0)].T
             candidates |= (values >= of_class) & (self.labels >= 0)[:, None]
         # A maximum of 0 after a rectifier means that the unit is inactive. Negative maxima occur only without a rectifier, and are ranked.
-        candidates &= values != 0
+        candidates = self._of_crops(candidates & (values != 0))
         wanted = candidates.index_fill(0, self.sampled, True) if len(self.sampled) else candidates
-        self.maxima[layer] = Reduced(values, candidates, _positions(maps, "max", wanted) if positions is None else positions)
+        self._maxima[layer] = Reduced(values, candidates, _positions(maps, "max", wanted) if positions is None else positions)
 
     def visit_before(self, layer: str, maps: Tensor) -> None:
         """Reduce what a layer's rectifier reads."""
         assert self.thresholds.negative is not None
         values, positions = _extremes(maps, "min", self.all_positions)
         start, stop = self.slices[layer]
-        candidates = (values < 0) & (-values >= self.thresholds.negative[start:stop])
-        self.minima[layer] = Reduced(values, candidates, _positions(maps, "min", candidates) if positions is None else positions)
+        candidates = self._of_crops((values < 0) & (-values >= self.thresholds.negative[start:stop]))
+        self._minima[layer] = Reduced(values, candidates, _positions(maps, "min", candidates) if positions is None else positions)
 
+    def maxima_of(self, layers: Iterable[str]) -> Reduced:
+        """Return the maxima of the crops, of the layers side by side."""
+        return self._joined(self._maxima, layers)
 
-def joined(parts: dict[str, Reduced], layers: dict[str, tuple[int, int]]) -> Reduced:
-    """Return the reduced maps of all layers, in the order of `layers`, side by side."""
-    ordered = [parts[layer] for layer in layers]
-    return Reduced(
-        torch.cat([part.values for part in ordered], dim=1),
-        torch.cat([part.candidates for part in ordered], dim=1),
-        torch.cat([part.positions for part in ordered], dim=1),
-    )
+    def minima_of(self, layers: Iterable[str]) -> Reduced:
+        """Return the minima of the crops, before the rectifiers, of the layers side by side."""
+        return self._joined(self._minima, layers)
+
+    def _joined(self, parts: dict[str, Reduced], layers: Iterable[str]) -> Reduced:
+        ordered = [parts[layer] for layer in layers]
+        tables = [[part.values for part in ordered], [part.candidates for part in ordered], [part.positions for part in ordered]]
+        values, candidates, positions = (torch.cat(table, dim=1) for table in tables)
+        if len(self.rows) == len(values):
+            return Reduced(values, candidates, positions)
+        return Reduced(values[self.rows], candidates[self.rows], positions[self.rows])
+
+    def _of_crops(self, candidates: Tensor) -> Tensor:
+        """Return the candidates that are not in rows without a crop."""
+        if len(self.rows) == len(candidates):
+            return candidates
+        present = torch.zeros(len(candidates), dtype=torch.bool, device=candidates.device)
+        present[self.rows] = True
+        return candidates & present[:, None]
 
 
 def _extremes(maps: Tensor, extreme: Extreme, with_positions: bool) -> tuple[Tensor, Tensor | None]:

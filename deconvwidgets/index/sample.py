@@ -122,8 +122,8 @@ class SampleTable:
         self._slots = np.arange(len(sample))  # of the crops of `sample`
         self._filled = self._slots[:0]
 
-    def entering(self, crops: Integers, sources: Integers, numbers: Integers, contents: NDArray[np.uint64]) -> Integers:
-        """Return which of N crops enter the sample, as rows of the arrays, and take them in. `fill` has to follow."""
+    def enter(self, crops: Integers, sources: Integers, numbers: Integers, contents: NDArray[np.uint64]) -> Integers:
+        """Return which of N crops enter the sample, as rows of the arrays, and take them in. `fill` follows."""
         added = Sample.of(self._seed, crops, sources, numbers, contents)
         joined = self._sample.joined(added)
         chosen = joined.smallest(self._size)
@@ -138,6 +138,13 @@ class SampleTable:
     def fill(self, values: NDArray[np.float32], positions: NDArray[np.int32]) -> None:
         """Set what the units do in the crops that entered last (entered, units)."""
         self._values[self._filled], self._positions[self._filled] = values, positions
+
+    @property
+    def limit(self) -> int:
+        """The hash that a crop must not exceed to enter. It never increases."""
+        if not self._size:
+            return -1
+        return int(self._sample.hashes[-1]) if len(self._sample) == self._size else (1 << 64) - 1
 
     @property
     def sample(self) -> Sample:

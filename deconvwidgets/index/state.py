@@ -83,9 +83,9 @@ def _fields(manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) ->
     contents[first : first + len(seen)] = seen
     labels = _array(tensors, "labels", np.int64, 2)
     sample = Sample.of(
-        identity.options.seed,
-        *(_array(tensors, f"sample.{name}", np.int64, 1) for name in _SAMPLE),
-        _array(tensors, "sample.contents", np.uint64, 1),
+        seed=identity.options.seed,
+        contents=_array(tensors, "sample.contents", np.uint64, 1),
+        **{name: _array(tensors, f"sample.{name}", np.int64, 1) for name in _SAMPLE},
     )
     categories = tuple(str(name) for name in manifest["categories"])
     reader = _TallyReader(identity.options, int(manifest["crops_read"]), bool(manifest["negative"]), len(categories), len(sample), tensors)

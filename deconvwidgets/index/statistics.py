@@ -7,7 +7,7 @@ not change a bit of it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,8 @@ class GrowingHistogram:
 
     def edges(self) -> NDArray[np.float64]:
         """Return the edges of the bins (units, bins + 1)."""
-        return np.ldexp(np.arange(-HALF_BINS, HALF_BINS + 1) / HALF_BINS, self.exponents.cpu().numpy()[:, None])
+        units = np.arange(-HALF_BINS, HALF_BINS + 1) / HALF_BINS
+        return np.asarray(np.ldexp(units, self.exponents.cpu().numpy()[:, None]), np.float64)
 
     def _grow(self, exponents: Tensor) -> None:
         shifts = (exponents - self.exponents).clamp(min=0)
@@ -108,8 +109,8 @@ class RunningStats:
     minimum: Tensor
     fired: Tensor
     histogram: GrowingHistogram
-    _since_carry: int = 0
-    _summary: LayerStats | None = None
+    _since_carry: int = field(default=0, init=False)
+    _summary: LayerStats | None = field(default=None, init=False)
 
     @classmethod
     def empty(cls, units: int, device: torch.device | str = "cpu") -> RunningStats:
@@ -155,18 +156,18 @@ class RunningStats:
 
     def take(self, start: int, stop: int) -> RunningStats:
         """Return independent statistics of the units from `start` to `stop`, on the CPU, with sums in the canonical form."""
-        parts = {name: _copied(getattr(self, name)[start:stop]) for name in _PER_UNIT}
-        taken = RunningStats(self.count, **parts, histogram=self.histogram.take(start, stop))
+        parts = [_copied(getattr(self, name)[start:stop]) for name in _PER_UNIT]
+        taken = RunningStats(self.count, *parts, self.histogram.take(start, stop))
         taken._carry()
         return taken
 
     @classmethod
     def joined(cls, parts: Sequence[RunningStats], device: torch.device | str = "cpu") -> RunningStats:
         """Return the statistics of the units of several layers over the same crops, one after the other, on a device."""
-        found = {name: torch.cat([getattr(part, name) for part in parts]).to(device) for name in _PER_UNIT}
+        found = [torch.cat([getattr(part, name) for part in parts]).to(device) for name in _PER_UNIT]
         counts = torch.cat([part.histogram.counts for part in parts]).to(device)
         exponents = torch.cat([part.histogram.exponents for part in parts]).to(device)
-        return cls(parts[0].count, **found, histogram=GrowingHistogram(counts, exponents))
+        return cls(parts[0].count, *found, GrowingHistogram(counts, exponents))
 
     def _carry(self) -> None:
         carry(self.sums)
@@ -223,9 +224,9 @@ class RunningStats:
             If an array has another shape or type.
         """
         stats = cls.empty(units)
-        found = {name: _checked(tensors[name], name, getattr(stats, name)) for name in _PER_UNIT}
+        found = [_checked(tensors[name], name, getattr(stats, name)) for name in _PER_UNIT]
         counts = _checked(tensors["histogram"], "histogram", stats.histogram.counts)
-        return cls(count, **found, histogram=GrowingHistogram(counts, _checked(tensors["exponents"], "exponents", stats.fired)))
+        return cls(count, *found, GrowingHistogram(counts, _checked(tensors["exponents"], "exponents", stats.fired)))
 
 
 def _power_of_two(exponents: Tensor) -> Tensor:

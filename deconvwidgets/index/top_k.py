@@ -53,12 +53,12 @@ class Entries(NamedTuple):
 
     def take(self, indices: Integers | NDArray[np.bool_]) -> Entries:
         """Return some of the activations."""
-        return Entries(*(array[indices] for array in self))
+        return Entries._make(array[indices] for array in self)
 
     @classmethod
     def joined(cls, parts: Sequence[Entries]) -> Entries:
         """Return the activations of several tables in one."""
-        return cls(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        return cls._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
 
 class RunningTopK:

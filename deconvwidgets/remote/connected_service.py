@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
-from weakref import finalize
+from weakref import finalize, ref
 
 from deconvwidgets.arguments import seconds
 from deconvwidgets.models.head_files import BUNDLED_HEADS, HeadSource
@@ -25,6 +27,7 @@ from deconvwidgets.service.protocol import ServiceEvent
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
+_EXIT_SECONDS = 3.0
 _FILE = "path"  # an argument of this name is a file of the notebook's machine
 
 
@@ -48,12 +51,12 @@ class ConnectedService:
     """
 
     def __init__(self, link: Link, instruments: Instruments, words: str) -> None:
-        self._link, self._words = link, words
-        self._events, self._open_widgets = Events(), OpenWidgets()
+        self._words = words
+        self._session = session = _ClientSession(link)
+        self._open_widgets = OpenWidgets()
         for name, methods in instruments.items():
-            vars(self)[name] = ConnectedInstrument(link, name, methods)
-        self._end = finalize(self, link.close)
-        self._thread = start_event_loop(link, self._events)
+            vars(self)[name] = ConnectedInstrument(session, name, methods)
+        self._thread = session.thread = start_event_loop(link, session.events)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._words}>"
@@ -115,7 +118,7 @@ class ConnectedService:
 
         A bound method is held weakly. If the service is lost, the event "failed" says so.
         """
-        return self._events.subscribe(listener, kinds)
+        return self._session.events.subscribe(listener, kinds)
 
     def wait(self, timeout: float | None = None) -> Self:
         """Wait for the index, and for those of opened layers, and return the service. Raises as `LocalModelService.wait` does."""
@@ -124,7 +127,7 @@ class ConnectedService:
 
     def close(self) -> None:
         """End this session: its runs are cancelled. The service goes on for others."""
-        self._end()
+        self._session.end()
 
     def __enter__(self) -> Self:
         return self
@@ -133,22 +136,42 @@ class ConnectedService:
         self.close()
 
     def _call(self, method: str, *args: Any, lent: LentFiles | None = None) -> Any:
-        return self._link.call(Call("", method, args, {}, lent))
+        return self._session.link.call(Call("", method, args, {}, lent))
+
+
+class _ClientSession:
+    """The link and the events of a session. The service and its instruments refer to it; without them the session ends."""
+
+    thread: Thread | None = None
+
+    def __init__(self, link: Link) -> None:
+        self.link, self.events = link, Events()
+        self.end = finalize(self, link.close)
+        # At the end of the interpreter the thread has to end before Ray does, which registered its own function earlier.
+        atexit.register(_end_at_exit, ref(self))
+
+
+def _end_at_exit(session: ref[_ClientSession]) -> None:
+    alive = session()
+    if alive is not None:
+        alive.end()
+        if alive.thread is not None:
+            alive.thread.join(_EXIT_SECONDS)
 
 
 class ConnectedInstrument:
     """The API of an instrument of a service elsewhere: it has the methods that the service has."""
 
-    def __init__(self, link: Link, name: str, methods: Mapping[str, Method]) -> None:
+    def __init__(self, session: _ClientSession, name: str, methods: Mapping[str, Method]) -> None:
         self._name = name
         for method_name, method in methods.items():
-            vars(self)[method_name] = _caller(link, name, method_name, method)
+            vars(self)[method_name] = _caller(session, name, method_name, method)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name}>"
 
 
-def _caller(link: Link, instrument: str, name: str, method: Method) -> Callable[..., Any]:
+def _caller(session: _ClientSession, instrument: str, name: str, method: Method) -> Callable[..., Any]:
     """Return a function that calls a method of the service."""
     whole = f"{instrument}.{name}"
 
@@ -156,7 +179,7 @@ def _caller(link: Link, instrument: str, name: str, method: Method) -> Callable[
         bound = _bind(method, whole, args, kwargs)
         lent = LentFiles.of(_FILE, bound.pop(_FILE)) if _is_file(bound.get(_FILE)) else None
         values = {key: plain(value, f"{key} of {whole}") for key, value in bound.items()}
-        return link.call(Call(instrument, name, (), values, lent))
+        return session.link.call(Call(instrument, name, (), values, lent))
 
     call.__name__, call.__qualname__, call.__doc__ = name, whole, method.doc
     call.__signature__ = method.signature  # type: ignore[attr-defined] # for help(), and completion in a notebook

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import Any
 
 from deconvwidgets.arguments import describe
@@ -9,6 +11,7 @@ from deconvwidgets.errors import ServiceError
 
 NAMESPACE = "deconvwidgets"
 LOCAL = "local"
+_SECONDS_TO_REACH = 5.0
 
 
 def require_ray() -> Any:
@@ -43,7 +46,12 @@ def join_cluster(address: str) -> Any:
         _require_same(ray, address)
         return ray
     try:
-        ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR", configure_logging=True)
+        _require_reachable(address)
+        if address == LOCAL:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to Ray's makers unasked
+            ray.init(address=LOCAL, namespace=NAMESPACE, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        else:
+            ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise ServiceError(
@@ -51,6 +59,13 @@ def join_cluster(address: str) -> Any:
             "firewall and the token (RAY_AUTH_TOKEN), and that both machines have the same versions of Python and Ray."
         ) from error
     return ray
+
+
+def _require_reachable(address: str) -> None:
+    """Try the port first: Ray itself tries for half a minute. Raises OSError if nothing listens."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_REACH).close()
 
 
 def _require_same(ray: Any, address: str) -> None:

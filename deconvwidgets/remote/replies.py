@@ -7,6 +7,7 @@ import logging
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from deconvwidgets import errors
 from deconvwidgets.errors import DeconvWidgetsError, ServiceError
@@ -66,7 +67,8 @@ def reply_of_error(error: BaseException) -> Reply:
 def value_of(reply: Reply) -> object:
     """Return the value of a reply, or raise its error, of the same class and with the same words."""
     if not reply.error:
-        return pickle.loads(reply.value)
+        value = pickle.loads(reply.value)
+        return Path(value) if reply.is_path else value
     if reply.error == SessionEndedError.__name__:
         raise SessionEndedError(reply.message)
     kind = getattr(errors, reply.error, None) or getattr(builtins, reply.error)

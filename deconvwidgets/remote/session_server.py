@@ -169,7 +169,7 @@ class SessionServer:
         session = self._sessions.get(session_id)
         if session is None:
             minutes = self._idle_seconds / 60
-            raise SessionEndedError(f"it ended the session: nothing was heard of this notebook for {minutes:.3g} minutes")
+            raise SessionEndedError(f"it has ended this session: nothing was heard of the notebook for {minutes:.3g} min")
         with session.lock:
             session.active += 1
         return session

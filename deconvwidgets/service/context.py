@@ -110,6 +110,11 @@ class ServiceContext:
             raise ServiceError("The model service does not exist any more: make a new one")
         return events
 
+    @property
+    def other_sessions(self) -> int:
+        """The number of other sessions that share the layers."""
+        return self.layers.session_count - 1
+
     def overview(self) -> Overview:
         """Return a description of the model, the image set and the layers."""
         return make_overview(self._snapshot, self.index.note)

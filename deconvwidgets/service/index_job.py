@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from threading import RLock
 from time import monotonic
-from typing import Any, Protocol
 
 import numpy as np
 
-from deconvwidgets.compute.job import JobContext, ProgressCallback
 from deconvwidgets.errors import ActivationIndexError, JobCancelledError, LayerError, ServiceError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.activation_index import ActivationIndex
@@ -19,46 +17,15 @@ from deconvwidgets.index.layer_sets import with_layers
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.progress import Progress
-from deconvwidgets.service.index_source import obtain
+from deconvwidgets.service.index_host import IndexHost
+from deconvwidgets.service.index_source import K, obtain
 from deconvwidgets.service.partial_index import PartialIndexes
-from deconvwidgets.service.prepared_images import PreparedImageCache
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.rate_limit import RateLimiter
 from deconvwidgets.service.snapshot import Snapshot
-from deconvwidgets.service.worker import Executor, Job
+from deconvwidgets.service.worker import Job
 
-
-class IndexHost(Protocol):
-    """What an index job needs of the service's context."""
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The current state."""
-        ...
-
-    @property
-    def executor(self) -> Executor:
-        """Runs long jobs."""
-        ...
-
-    @property
-    def images(self) -> PreparedImageCache:
-        """Prepared crops."""
-        ...
-
-    def replace(self, new_layers: bool = True, **changes: Any) -> Snapshot:
-        """Replace the snapshot."""
-        ...
-
-    def job_context(
-        self, cancelled: Callable[[], bool], on_progress: ProgressCallback | None = None, *, background: bool = False
-    ) -> JobContext:
-        """Return the context of a long job."""
-        ...
-
-    def publish(self, event: ServiceEvent) -> None:
-        """Publish an event."""
-        ...
+_CANCELLED = "The index of strongest activations was cancelled: service.layers.resume_index() goes on with it"
 
 
 class IndexJob:
@@ -73,15 +40,19 @@ class IndexJob:
         self._opened: dict[str, Job] = {}  # by dotted name
         self._requested: set[str] = set()  # dotted names of opened layers whose index was or is built
         self._waiting: dict[str, LayerInfo] = {}  # those that no pass has begun with
+        self._cancelled: dict[str, LayerInfo] = {}  # those whose pass was cancelled, by dotted name
         self.partial = PartialIndexes(self._publish_partial)
 
     def start(self) -> None:
         """Submit the jobs: the index of the listed layers that the snapshot's index lacks, then the decoding of its photographs."""
-        executor, snapshot = self._context.executor, self._context.snapshot
+        self._build_listed()
+        self._context.executor.submit("prefetch", self._prefetch, self._publish_failure)
+
+    def _build_listed(self) -> None:
+        snapshot = self._context.snapshot
         missing = [info for info in snapshot.listed if not snapshot.has(info.name)]
         if missing:
-            self._listed = executor.submit("index", lambda job: self._make(job, [missing]), self._publish_failure)
-        executor.submit("prefetch", self._prefetch, self._publish_failure)
+            self._listed = self._context.executor.submit("index", lambda job: self._make(job, [missing]), self._publish_failure)
 
     def open(self, name: object, again: bool = True) -> LayerInfo:
         """Return a layer, and begin to build its index unless there is one.
@@ -109,13 +80,59 @@ class IndexJob:
             job = self._opened.get(info.name)
             has_failed = job is not None and job.error is not None
             needed = not snapshot.has(info.name) and (info.name not in self._requested or (again and has_failed))
-            if needed:
-                self._waiting[info.name] = info
-                self._opened[info.name] = self._context.executor.submit(
-                    f"index of {info.name}", lambda job: self._make_opened(job, info), self._publish_failure
-                )
-                self._requested.add(info.name)
+            if needed and (again or info.name not in self._cancelled):
+                self._build_opened(info)
         return info
+
+    def _build_opened(self, info: LayerInfo) -> None:
+        self._cancelled.pop(info.name, None)
+        self._waiting[info.name] = info
+        self._opened[info.name] = self._context.executor.submit(
+            f"index of {info.name}", lambda job: self._make_opened(job, info), self._publish_failure
+        )
+        self._requested.add(info.name)
+
+    def cancel(self) -> None:
+        """End the pass that is running, and those that wait. The copies of the crops so far stay."""
+        with self._lock:
+            snapshot = self._context.snapshot
+            if self._listed is not None and not self._listed.done:
+                self._listed.cancel()
+                self._cancelled.update({info.name: info for info in snapshot.listed if not snapshot.has(info.name)})
+            for info in snapshot.opened:
+                job = self._opened.get(info.name)
+                if job is not None and not job.done:
+                    job.cancel()
+                    self._cancelled[info.name] = info
+            self._waiting = {}
+        self._context.publish(ServiceEvent("changed"))
+
+    def resume(self) -> None:
+        """Build the indexes again that were cancelled; each goes on from the last commit if there is one."""
+        with self._lock:
+            cancelled, self._cancelled = self._cancelled, {}
+            listed = {info.name for info in self._context.snapshot.listed}
+            if any(name in listed for name in cancelled):
+                self._build_listed()
+            for info in cancelled.values():
+                if info.name not in listed:
+                    self._build_opened(info)
+        self._context.publish(ServiceEvent("changed"))
+
+    @property
+    def building(self) -> tuple[LayerInfo, ...]:
+        """The layers of the pass that is running."""
+        return tuple(info for info in self._building if info.name not in self._cancelled)
+
+    @property
+    def cancelled(self) -> tuple[LayerInfo, ...]:
+        """The layers whose pass was cancelled."""
+        return tuple(self._cancelled.values())
+
+    @property
+    def progress(self) -> Progress | None:
+        """The progress of the pass that is running, or of the last one."""
+        return self._progress
 
     def require(self, layer: object, partial: bool = False) -> tuple[Snapshot, ActivationIndex, LayerInfo]:
         """Return the snapshot for one request, an index with a layer, and the layer.
@@ -140,6 +157,8 @@ class IndexJob:
             found = self.partial.get(info.name)
             if found is not None:
                 return snapshot, found, info
+        if info.name in self._cancelled:
+            raise ServiceError(_CANCELLED)
         job = self._opened.get(info.name, self._listed)
         if job is not None and job.error is not None:
             raise ServiceError(_failure(job.error)) from job.error
@@ -148,6 +167,8 @@ class IndexJob:
     @property
     def note(self) -> str:
         """A sentence about the state of the listed layers' index; empty if it is complete."""
+        if any(info.name in self._cancelled for info in self._context.snapshot.listed):
+            return _CANCELLED
         if self._listed is not None and self._listed.error is not None:
             return _failure(self._listed.error)
         progress = self._progress
@@ -168,6 +189,8 @@ class IndexJob:
             try:
                 job.result(None if end is None else max(0.0, end - monotonic()))
             except JobCancelledError as error:
+                if self._cancelled:
+                    raise ServiceError(_CANCELLED) from error
                 raise ServiceError("The model service was closed before the index was complete: make a new one") from error
 
     def _make_opened(self, job: Job, info: LayerInfo) -> None:
@@ -214,7 +237,7 @@ class IndexJob:
         snapshot = self._context.snapshot
         if snapshot.index is None:
             return
-        ids = [np.unique(snapshot.index.image_ids(info.name)) for info in snapshot.index.layers]
+        ids = [np.unique(snapshot.index.image_ids(info.name)[:, :K]) for info in snapshot.index.layers]
         crops = sorted({int(crop) for layer in ids for crop in layer if crop >= 0})
         self._context.images.prefetch(snapshot, crops, lambda: job.cancelled)
 

@@ -10,7 +10,7 @@ from deconvwidgets.compute.devices import device_name
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import ActivationIndexError
 from deconvwidgets.index.activation_index import ActivationIndex, stored_index
-from deconvwidgets.index.cached import index_path
+from deconvwidgets.index.cached import EXPLORER_OPTIONS, index_path
 from deconvwidgets.index.crop_ranges import ranges_of
 from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.index.layer_sets import only_layers
@@ -19,7 +19,7 @@ from deconvwidgets.index.so_far import OnSoFar
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.service.snapshot import Snapshot
 
-K = 9  # "top 9" (Zeiler & Fergus 2014, figure 2)
+K = 9  # shown of each unit: "top 9" (Zeiler & Fergus 2014, figure 2)
 
 
 def obtain(
@@ -39,6 +39,9 @@ def obtain(
             found.append(stored)
     if not missing:
         return found, notes
+    if len(missing) == 1 and _covers_all(snapshot):
+        index, reason = _built_in_cache(snapshot, missing[0], job, on_so_far)
+        return [*found, index], [reason] if reason else []
     built = _build(snapshot, [info for infos in missing for info in infos], job, on_so_far)
     for infos in missing:
         index = only_layers(built, infos)
@@ -51,7 +54,20 @@ def obtain(
     return found, notes
 
 
-def _build(snapshot: Snapshot, infos: Sequence[LayerInfo], job: JobContext, on_so_far: OnSoFar) -> ActivationIndex:
+def _built_in_cache(snapshot: Snapshot, infos: Sequence[LayerInfo], job: JobContext, on_so_far: OnSoFar) -> tuple[ActivationIndex, str]:
+    """Return the index of some layers, which is committed on the way: a pass that was cancelled goes on from its last commit.
+
+    If the cache cannot be written to, the index is built without it, and a note for the user is returned.
+    """
+    try:
+        return _build(snapshot, infos, job, on_so_far, _path(snapshot, infos)), ""
+    except ActivationIndexError as error:  # the index is used in this session all the same
+        return _build(snapshot, infos, job, on_so_far), f"{error}; it will be built again next time."
+
+
+def _build(
+    snapshot: Snapshot, infos: Sequence[LayerInfo], job: JobContext, on_so_far: OnSoFar, path: Path | None = None
+) -> ActivationIndex:
     every = ranges_of(range(len(snapshot.images)))
     ranges = every if snapshot.index is None else snapshot.index.crop_ranges
     parts = [
@@ -60,6 +76,7 @@ def _build(snapshot: Snapshot, infos: Sequence[LayerInfo], job: JobContext, on_s
             snapshot.images,
             [info.name for info in infos],
             _options(snapshot),
+            path=path,
             progress=False,
             device=device_name(snapshot.bundle),
             crops=range(start, stop),
@@ -94,7 +111,7 @@ def _identity(snapshot: Snapshot, infos: Sequence[LayerInfo]) -> IndexIdentity:
 
 
 def _options(snapshot: Snapshot) -> IndexOptions:
-    return IndexOptions(k=K) if snapshot.index is None else snapshot.index.identity.options
+    return EXPLORER_OPTIONS if snapshot.index is None else snapshot.index.identity.options
 
 
 def _covers_all(snapshot: Snapshot) -> bool:

@@ -28,7 +28,7 @@ def make_overview(snapshot: Snapshot, index_note: str) -> Overview:
         crops=len(snapshot.images),
         skipped=snapshot.skipped(),
         layers=tuple(map(snapshot.summary, snapshot.listed)),
-        k=index.k if index is not None else K,
+        k=K if index is None else min(K, index.k),
         device=device_name(bundle),
         index_ready=snapshot.complete,
         opened=tuple(map(snapshot.summary, snapshot.opened)),

@@ -32,15 +32,15 @@ class PartialIndexes:
         self._publish = publish
         self._lock = Lock()
         self._watched: set[str] = set()
+        self._copies: dict[str, ActivationIndex] = {}
         self.begin()
 
     def begin(self) -> None:
-        """Begin with a pass."""
+        """Begin with a pass. Copies of one that was cancelled stay until there are newer ones."""
         with self._lock:
-            self._copies: dict[str, ActivationIndex] = {}
             self._begun_at = monotonic()
             self._due_at = self._begun_at + FIRST_SECONDS
-            self._due_crops = 1.0
+            self._due_crops = float(max((index.crops for index in self._copies.values()), default=1))  # a copy never shrinks
             self._used = 0.0
 
     def end(self) -> None:

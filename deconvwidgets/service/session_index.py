@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from deconvwidgets.errors import ServiceError
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.records.layers import LayerInfo
+from deconvwidgets.records.progress import Progress
 from deconvwidgets.service.index_job import IndexJob
 from deconvwidgets.service.partial_index import PartialIndexes
 from deconvwidgets.service.snapshot import Snapshot
@@ -17,6 +19,11 @@ class SessionState(Protocol):
     @property
     def snapshot(self) -> Snapshot:
         """The current state."""
+        ...
+
+    @property
+    def other_sessions(self) -> int:
+        """The number of other sessions that share the layers."""
         ...
 
     def open_layer(self, info: LayerInfo) -> None:
@@ -80,6 +87,33 @@ class SessionIndex:
         if shared.index is index and not snapshot.has(info.name):  # it was completed at this moment
             snapshot = self._session.follow_layers()
         return (snapshot, index if snapshot.index is None or shared.index is not index else snapshot.index, info)
+
+    @property
+    def building(self) -> tuple[LayerInfo, ...]:
+        """The layers of the pass that is running."""
+        return self._job.building
+
+    @property
+    def cancelled(self) -> tuple[LayerInfo, ...]:
+        """The layers whose pass was cancelled."""
+        return self._job.cancelled
+
+    @property
+    def progress(self) -> Progress | None:
+        """The progress of the pass that is running, or of the last one."""
+        return self._job.progress
+
+    def cancel(self) -> None:
+        """End the pass that is running. Raises ServiceError if other sessions wait for it."""
+        others = self._session.other_sessions
+        if others:
+            waiting = "another session waits" if others == 1 else f"{others} other sessions wait"
+            raise ServiceError(f"The index is not cancelled: {waiting} for it, too.")
+        self._job.cancel()
+
+    def resume(self) -> None:
+        """Build the indexes again that were cancelled."""
+        self._job.resume()
 
     def wait(self, timeout: float | None) -> None:
         """Wait for all indexes. Raises what `IndexJob.wait` raises."""

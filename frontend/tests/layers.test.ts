@@ -4,8 +4,8 @@ import { Arrangement } from "../src/layers/arrangement.ts";
 import { figureName } from "../src/layers/figures.ts";
 import { type Focus, keyAction } from "../src/layers/keyboard.ts";
 import { findLayers, moduleName, shownLayers } from "../src/layers/layer_list.ts";
+import { mosaicKey } from "../src/layers/mosaic_store.ts";
 import { isPinned, withoutPin } from "../src/layers/pins.ts";
-import { mosaicKey } from "../src/layers/store.ts";
 import { toggleBookmark } from "../src/layers/suggestions.ts";
 import { describeLayer } from "../src/layers/summary.ts";
 import { describeEntry, describePrediction, describeUnit } from "../src/layers/unit_facts.ts";
@@ -32,7 +32,7 @@ function makeTable() {
   const numbers = new Float32Array([5, 9, 0, 5, 1, 2, 0, 3, 1, 1, 0, 1, 0.5, 1, 0, 0.2, 4, Number.NaN, 0, 2]);
   const labels = new Int32Array([7, 7, 2, -1, 2, 3, -1, -1, -1, 3, 3, 3]);
   const categories = { 2: "bee", 3: "sea lion", 7: "sunflower" };
-  const reply = { layer: "conv1", units: 4, k: 3, columns, categories, crops: null, start: [] };
+  const reply = { layer: "conv1", units: 4, k: 3, columns, categories, crops: null, start: [], stored: 3 };
   return readTable(reply, [numbers, labels, new Int32Array([1, 2, 3, -4])].map(unaligned));
 }
 

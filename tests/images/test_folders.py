@@ -1,12 +1,16 @@
 """Folders of images, and Caltech-101 and Caltech-256 on small folders in their layouts."""
 
 import os
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from deconvwidgets.compute.decoder import CropDecoder
 from deconvwidgets.errors import PictureError
+from deconvwidgets.images import files
+from deconvwidgets.images.folders import image_paths
 from deconvwidgets.images.open import open_images
 from deconvwidgets.models.torchvision_import import import_torchvision
 
@@ -48,6 +52,35 @@ def test_unreadable_files_are_skipped_with_a_reason(tmp_path, monkeypatch):
     assert len(images) == 1
     assert {skipped.name for skipped in images.skipped} == {"broken.jpg", "empty.png", "huge.png", "dangling.png"}
     assert all(skipped.reason for skipped in images.skipped)
+
+
+def test_no_file_of_a_large_set_is_opened(tmp_path, monkeypatch, tiny_bundle):
+    monkeypatch.setattr(files, "CHECKED_FILES", 3)
+    for number in range(4):
+        save(tmp_path / f"{number}.png")
+    (tmp_path / "2.png").write_bytes(b"no image")
+    (tmp_path / "dangling.png").symlink_to(tmp_path / "nowhere.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "check_header", None)
+        images = open_images(tmp_path)
+    assert (len(images), [skipped.name for skipped in images.skipped]) == (4, ["dangling.png"])
+    batch = CropDecoder.of(tiny_bundle, images).decode(range(4))
+    assert batch.crops.tolist() == [0, 1, 3]
+    assert [(crop, skipped.name) for crop, skipped in batch.skipped] == [(2, "2.png")]
+    monkeypatch.setattr(files, "CHECKED_FILES", 5)
+    assert [skipped.name for skipped in open_images(tmp_path).skipped] == ["2.png", "dangling.png"]
+
+
+def test_natural_order(tmp_path):
+    ordered = ["9.png", "10.png", "A1/2.png", "a1/10.png", "a2/x.png", "a10/x.png", "b/1/z.png", "b/02.png", "b/3.png"]
+    ordered += ["b.png", "B-2.png", "c 7.png", "c7.png", "c/7.png"]
+    parts = {path: re.split(r"(\d+)", path.casefold()) for path in ordered}
+    ordered.sort(key=lambda path: [(0, int(part)) if part.isdecimal() else (1, part) for part in parts[path]])
+    for path in reversed(ordered):
+        save(tmp_path / path)
+    assert list(image_paths(tmp_path)) == ordered
+    images = open_images(tmp_path)
+    assert [images.source_name(source) for source in range(len(images))] == ordered
 
 
 def test_a_file_that_cannot_be_decoded_raises_picture_error(tmp_path, noise_image):

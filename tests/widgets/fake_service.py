@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import threading
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -14,12 +15,27 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deconvwidgets.errors import LayerError, RuleError, ServiceError
-from deconvwidgets.instruments.layers.records import EnlargedActivation, EnlargeRequest, SourceImage, TopActivation, UnitDetail, UnitTable
+from deconvwidgets.instruments.layers.records import (
+    EnlargedActivation,
+    EnlargeRequest,
+    IndexState,
+    PlaceGroup,
+    PlacePicture,
+    PlacePicturesRequest,
+    SourceImage,
+    TopActivation,
+    UnitDetail,
+    UnitPlace,
+    UnitPlaces,
+    UnitTable,
+)
 from deconvwidgets.records.images import EncodedImage, SkippedImage
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
 from deconvwidgets.records.mosaics import MosaicRequest, TopActivations
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.records.progress import Progress
+from deconvwidgets.records.unit_columns import UnitColumns
+from deconvwidgets.records.unit_relations import UnitMap
 from deconvwidgets.records.units import UnitFactor
 from deconvwidgets.service.events import Events
 from deconvwidgets.service.open_widgets import OpenWidgets
@@ -54,6 +70,8 @@ class FakeService:
         self.open_widgets = OpenWidgets()
         self.error: Exception | None = None  # raised by recorded calls
         self.crops: int | None = None  # of the partial index, before it is complete
+        self.stored = 20  # strongest activations in the index
+        self.cancelled = False  # the index
         self.more: tuple[LayerInfo, ...] = ()  # layers that are not listed
         self.opened: tuple[LayerInfo, ...] = ()
         self.factors: dict[tuple[str, int], float] = {}
@@ -134,7 +152,7 @@ class FakeService:
         std = np.ones(units, np.float32)
         crops, fingerprints = None if self.ready else self.crops, np.full(units, self.version, np.uint32)
         columns = (maximum, maximum / 5, std, activation_rate, maximum - maximum / 5)
-        return UnitTable(layer, *columns, labels, CATEGORIES, crops, fingerprints)
+        return UnitTable(layer, *columns, labels, CATEGORIES, crops, fingerprints, stored=self.stored)
 
     def top_activations(self, layer: str, unit: int, rule: str = "deconvnet", contrast: str = "tile", tile: int = 54) -> TopActivations:
         info = self._record("top_activations", layer, unit, rule, contrast, tile)
@@ -190,6 +208,80 @@ class FakeService:
         if self.error:
             raise self.error
         return encode(grating(1, 16, signed=True)).data if kind.endswith(".png") else b"<figure>" + kind.encode()
+
+    def unit_columns(self, layer: str) -> UnitColumns:
+        """Units 1 and 2 are near-copies, and unit 2 has two peaks."""
+        units = self._record("unit_columns", layer).channels
+        nearest, correlation = np.full(units, -1), np.full(units, np.nan)
+        nearest[[1, 2]], correlation[[1, 2]] = [2, 1], 0.98
+        peaks = np.ones(units, np.int64)
+        peaks[2] = 2
+        purity = np.linspace(0, 1, units)
+        columns = {"selectivity": self.unit_table(layer).selectivity, "class_purity": purity, "peaks": peaks}
+        neighbours = {"nearest_unit": nearest, "nearest_correlation": correlation}
+        return UnitColumns(layer, layer, {**columns, **neighbours}, 120)
+
+    def matching_units(self, layer: str, where: str) -> tuple[int, ...]:
+        """Only "unit < N" is a condition."""
+        units = self._record("matching_units", layer).channels
+        match = re.fullmatch(r"unit < (\d+)", where)
+        if match is None:
+            raise ServiceError(f"The condition {where!r} cannot be read: there is no such column. The columns are unit, selectivity.")
+        return tuple(range(min(units, int(match[1]))))
+
+    def places(self, layer: str, unit: int, tab: str, *, partial: bool = False) -> UnitPlaces:
+        """Return the strongest; three groups of two for the range, of which the last is inactive; five negative ones."""
+        self._record("places", layer, unit)
+
+        def place(number: int, value: float) -> UnitPlace:
+            return UnitPlace(number, f"photograph-{number}.jpg", "bee", value, 0, number, (0, 0, 11, 11), value != 0)
+
+        if tab == "range":
+            values = [(9.0, 8.0), (4.0, 3.0), (0.0, 0.0)]
+            groups = [
+                PlaceGroup(pair[1], pair[0], 1 / 3, tuple(place(2 * number + offset, value) for offset, value in enumerate(pair)))
+                for number, pair in enumerate(values)
+            ]
+            return UnitPlaces(layer, unit, "range", tuple(groups), 120, "Images drawn at random.")
+        if tab == "negative":
+            group = PlaceGroup(-5.0, -1.0, None, tuple(place(number, number - 5.0) for number in range(5)))
+            return UnitPlaces(layer, unit, "negative", (group,), 120, "Most negative before the rectifier.")
+        strongest = tuple(place(number, float(self.stored - number)) for number in range(0 if unit == 3 else self.stored))
+        return UnitPlaces(layer, unit, "strongest", (PlaceGroup(1.0, float(self.stored), None, strongest),), 120)
+
+    def place_pictures(self, request: PlacePicturesRequest) -> list[PlacePicture]:
+        self._record("place_pictures", request.layer, request.unit, request.tab, request.numbers)
+        places = self.places(request.layer, request.unit, request.tab).places
+        patch, projection = (encode(grating(request.unit, request.tile, signed)) for signed in (False, True))
+        return [
+            PlacePicture(patch, projection) if places[number].projected else PlacePicture(patch, None, "The unit is not active here.")
+            for number in request.numbers
+        ]
+
+    def place_source(self, layer: str, unit: int, tab: str, number: int, size: int = 480, *, partial: bool = False) -> SourceImage:
+        self._record("place_source", layer, unit, tab, number)
+        pixels = grating(number, size, signed=False)[: size * 3 // 4]
+        return SourceImage(encode(pixels, "JPEG"), (0.2, -0.1, 0.5, 0.3), None, f"{tab} {number} · photograph-{number}.jpg")
+
+    def unit_map(self, layer: str, method: str = "auto") -> UnitMap:
+        """The units are on a line from the left to the right; unit 3 is left out."""
+        channels = self._record("unit_map", layer).channels
+        units = np.array([unit for unit in range(channels) if unit != 3])
+        coordinates = np.stack([np.linspace(-1, 1, len(units)), np.zeros(len(units))], axis=1).astype(np.float32)
+        return UnitMap(layer, "pca" if method == "auto" else method, units, coordinates, np.array([3]), 120, 0)
+
+    def index_state(self) -> IndexState:
+        names = tuple(info.alias or info.name for info in self.infos)
+        building = () if self.ready or self.cancelled else names
+        return IndexState(building, names if self.cancelled else (), Progress("index", 30, 120, 15.0) if not self.ready else None)
+
+    def cancel_index(self) -> None:
+        self.cancelled = True
+        self.publish("changed")
+
+    def resume_index(self) -> None:
+        self.cancelled = False
+        self.publish("changed")
 
     def wait(self, timeout: float | None = None) -> FakeService:
         if not self.ready:

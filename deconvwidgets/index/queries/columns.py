@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,25 +106,36 @@ def active_histogram(stats: LayerStats) -> NDArray[np.int64]:
 
 
 def _classes(index: ActivationIndex, info: LayerInfo) -> Columns:
-    """Return the most frequent class of each unit's strongest photographs; of equally frequent ones the first in the image set's list."""
-    labels = index.labels(info.name)[:, :PURITY_K]
-    classes = int(labels.max(initial=-1)) + 1
-    counts = np.zeros((info.channels, classes + 1), np.int64)
-    np.add.at(counts, (np.arange(info.channels)[:, None], labels), 1)  # -1, without a label, is the last column
+    return class_columns(index.labels(info.name)[:, :PURITY_K], index.categories)
+
+
+def class_columns(labels: NDArray[np.int64], categories: Sequence[str]) -> Columns:
+    """Return the most frequent class of each unit's photographs, of equally frequent ones the first in the list of classes.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (units, photographs), int64
+        -1 for photographs without a label.
+    categories : sequence of str
+        The names of the classes.
+    """
+    units, classes = len(labels), int(labels.max(initial=-1)) + 1
+    counts = np.zeros((units, classes + 1), np.int64)
+    np.add.at(counts, (np.arange(units)[:, None], labels), 1)  # -1, without a label, is the last column
     counts = counts[:, :classes]
     most, labelled = counts.max(axis=1, initial=0), counts.sum(axis=1)
-    names = [*(class_name(index, label) for label in range(classes)), ""]
-    first = counts.argmax(axis=1) if classes else np.zeros(info.channels, np.int64)
+    first = counts.argmax(axis=1) if classes else most
+    names = [class_name(categories, int(label)) if count else "" for label, count in zip(first, most, strict=True)]
     return {
-        "top_class": np.array([names[label] if count else "" for label, count in zip(first, most, strict=True)], np.str_),
+        "top_class": np.array(names, np.str_),
         "class_count": most,
-        "class_purity": np.divide(most, labelled, out=np.full(info.channels, np.nan), where=labelled > 0),
+        "class_purity": np.divide(most, labelled, out=np.full(units, np.nan), where=labelled > 0),
     }
 
 
-def class_name(index: ActivationIndex, label: int) -> str:
-    """Return the name of a class of the image set, its number if it has none."""
-    return index.categories[label] if label < len(index.categories) else str(label)
+def class_name(categories: Sequence[str], label: int) -> str:
+    """Return the name of a class, its number if it has none."""
+    return categories[label] if label < len(categories) else str(label)
 
 
 def _neighbours(index: ActivationIndex, info: LayerInfo) -> Columns:

@@ -60,7 +60,7 @@ def _places(index: ActivationIndex, info: LayerInfo, k: int, images: ImageSet | 
         "crop": ranking.crops[at],
         "source": sources,
         **files,
-        "label": np.array([class_name(index, int(label)) if label >= 0 else "" for label in labels[at]], object),
+        "label": np.array([class_name(index.categories, int(label)) if label >= 0 else "" for label in labels[at]], object),
         "value": ranking.values[at].astype(np.float32),
         "row": rows,
         "column": columns,

@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from deconvwidgets.index.activation_index import ActivationIndex
 
 
-_NOT_NEGATIVE = (
-    "The index has no most negative activations of {}: build one with negative=True. A model that is run by hooks, not traced, has none."
-)
-_NOT_PER_CLASS = "The index has no activations per class: build one with per_class=9, from images with labels."
-
-
 def top(index: ActivationIndex, layer: str, unit: int, k: int | None) -> list[Activation]:
     """Return a unit's strongest activations, at most k; by default all that the index keeps."""
     info = index.layer(layer)
@@ -35,9 +29,7 @@ def top(index: ActivationIndex, layer: str, unit: int, k: int | None) -> list[Ac
 def most_negative(index: ActivationIndex, layer: str, unit: int, k: int | None) -> list[Activation]:
     """Return where a unit is most negative before its rectifier, at most k places, the most negative first."""
     info = index.layer(layer)
-    ranking, unit = index.tallies[info.name].negative, checked_unit(info, unit)
-    if ranking is None:
-        raise ActivationIndexError(_NOT_NEGATIVE.format(info.short_name))
+    ranking, unit = index.negative_ranking(layer), checked_unit(info, unit)
     places = _ranked(index, info, ranking, unit, checked_k(k, ranking.k, "k"))
     return [replace(place, value=-place.value) for place in places]  # the ranking is of magnitudes
 
@@ -55,9 +47,7 @@ def most_negative_values(index: ActivationIndex, layer: str) -> NDArray[np.float
 def top_of_class(index: ActivationIndex, layer: str, unit: int, label: str | int, k: int | None) -> list[Activation]:
     """Return a unit's strongest activations in photographs of a class, at most k, strongest first."""
     info = index.layer(layer)
-    ranking, unit = index.tallies[info.name].per_class, checked_unit(info, unit)
-    if ranking is None:
-        raise ActivationIndexError(_NOT_PER_CLASS)
+    ranking, unit = index.class_ranking(layer), checked_unit(info, unit)
     classes = ranking.units // info.channels
     number = class_number(index.categories, label, classes)
     return _ranked(index, info, ranking, unit * classes + number, checked_k(k, ranking.k, "per_class"))

@@ -17,7 +17,7 @@ from deconvwidgets.records.repr import compact_repr
 FigureSize = Literal["small", "medium", "large"]  # of the tiles
 # Which activations of a unit a tab shows: the strongest, a sample of the whole range, or the lowest before the rectifier.
 Tab = Literal["strongest", "range", "negative"]
-MapMethod = Literal["pca", "tsne", "umap"]
+MapMethod = Literal["auto", "pca", "tsne", "umap"]
 # A figure of units of one layer, of one unit, of the pinned units, or of several layers; "explorer.png" is the static image.
 FigureKind = Literal[
     "explorer.png",

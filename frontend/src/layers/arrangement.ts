@@ -1,5 +1,5 @@
 import { nextInGrid } from "../ui/grid_navigation.ts";
-import { filterUnits, findLabels, orderUnits, type Table } from "./unit_table.ts";
+import { filterUnits, findLabels, orderUnits, type SortValues, type Table } from "./unit_table.ts";
 import type { LayerState } from "./wire.ts";
 
 /** The units of a layer, filtered and in sort order. */
@@ -9,24 +9,24 @@ export class Arrangement {
   /** The labels that they are filtered by. Null: no filter. */
   labels: Set<number> | null = null;
   private table: Table | null = null;
-  private settings = "";
-  private contributions: Float32Array | null = null;
+  private settings: unknown[] = [];
 
   /**
    * Sort and filter the units if the table, the order or the filter has changed. While the index is built they stay where they are, so
    * that units do not move under the pointer.
-   * @param contributions of the units to a class, for the order by these
+   * @param values the values of the order by contributions or by columns
+   * @param only the units that satisfy a condition and are selected on the map; null: all
    */
-  update(table: Table, { sort, filter }: LayerState, contributions: Float32Array | null = null): void {
-    const settings = `${sort} ${filter}`;
+  update(table: Table, { sort, filter }: LayerState, values: SortValues = {}, only: ReadonlySet<number> | null = null): void {
+    const settings = [sort, filter, values.contributions, values.columns, only];
     const previous = this.table;
-    const isSameGrid = previous?.layer === table.layer && settings === this.settings && contributions === this.contributions;
-    this.contributions = contributions;
+    const isSameGrid = previous?.layer === table.layer && settings.every((setting, index) => setting === this.settings[index]);
     this.table = table;
     this.settings = settings;
     if (isSameGrid && (previous === table || (previous.crops !== null && table.crops !== null))) return;
     this.labels = findLabels(table, filter);
-    const units = filterUnits(table, orderUnits(table, sort, contributions), this.labels);
+    const filtered = filterUnits(table, orderUnits(table, sort, values), this.labels);
+    const units = only ? filtered.filter((unit) => only.has(unit)) : filtered;
     if (!isSameGrid || units.join() !== this.units.join()) this.units = units;
   }
 

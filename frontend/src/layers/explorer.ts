@@ -2,31 +2,25 @@ import { UnitRelations } from "../contributions/unit_relations.ts";
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { h } from "../ui/dom.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
-import { Arrangement } from "./arrangement.ts";
 import { createRuleChoice, createViewChoice } from "./choices.ts";
-import { createContributionSort } from "./contribution_sort.ts";
 import { DetailDrawer } from "./detail_drawer.ts";
 import { createFigureMenu, type FigureSize, figureName } from "./figures.ts";
+import { soFar } from "./index_progress.ts";
 import { focusedPart, type KeyAction, keyAction } from "./keyboard.ts";
 import { createLayerFooter } from "./layer_footer.ts";
 import { createLayerList } from "./layer_list.ts";
-import { createIndexProgress, createRuleNotice, soFar } from "./notices.ts";
-import { PinnedUnits } from "./pinned_units.ts";
-import { withoutPin } from "./pins.ts";
+import { createRuleNotice } from "./notices.ts";
 import { LayerStore } from "./store.ts";
-import { createSuggestions } from "./suggestions.ts";
 import { headerContent } from "./summary.ts";
-import { createToolbar } from "./toolbar.ts";
 import { UnitDetail } from "./unit_detail.ts";
-import { UnitGrid } from "./unit_grid.ts";
-import { createUnitLegend } from "./unit_legend.ts";
-import { UnitSearch } from "./unit_search.ts";
 import { UnitSelection } from "./unit_selection.ts";
 import { orderUnits, type Table } from "./unit_table.ts";
+import { UnitsSection } from "./units_section.ts";
 import type { FigureFile, Layer, LayerState, Overview } from "./wire.ts";
 
 /** Part of the kernel's message that an index cannot be built. */
 const FAILED = "could not be built";
+const REARRANGING = ["layer", "sort", "target", "filter", "where", "selected_units"] as const;
 
 /** One view of a LayerExplorer. */
 class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
@@ -44,30 +38,17 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     allLayers: () => this.store.allLayers(),
   });
   private readonly ruleNotice = createRuleNotice((rule) => this.set({ rule }));
-  private readonly progress = createIndexProgress();
-  private readonly contributionSort = createContributionSort({
+  private readonly section = new UnitsSection({
     id: this.id,
-    store: this.store.contributions,
+    store: this.store,
+    selection: this.selection,
+    state: () => this.state,
+    layer: () => this.layer,
     set: (patch) => this.set(patch),
-  });
-  private readonly toolbar = createToolbar({
-    id: this.id,
-    contributionSort: this.contributionSort.element,
-    set: (patch) => this.set(patch),
-    submit: (text) => this.search.submit(text),
-    filterBy: (text) => this.search.filterBy(text),
-  });
-  private readonly search = new UnitSearch({
-    input: this.toolbar.search,
-    shown: () => ({ layer: this.state.layer, units: this.layer?.channels ?? 0, filter: this.state.filter }),
-    isHidden: (unit) => this.arrangement.labels !== null && !this.arrangement.units.includes(unit),
-    setFilter: (filter) => this.set({ filter }),
-    select: (unit, removeFilter) => this.selection.select({ unit, ...(removeFilter ? { filter: "" } : {}) }),
+    openDetail: () => this.openDetail(),
+    prefetch: (unit, list) => this.detail.prefetch(unit, list),
+    scrolled: (unit) => this.scrolled(unit),
     showStatus: (text) => this.showStatus(text),
-  });
-  private readonly suggestions = createSuggestions({
-    select: (layer, unit) => this.set({ layer, unit, rank: 0 }),
-    setBookmarks: (bookmarks) => this.set({ bookmarks }),
   });
   private readonly relations = new UnitRelations({
     id: this.id,
@@ -82,53 +63,28 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     set: (patch) => this.set(patch),
     painted: (info) => this.painted(info),
     togglePin: () => this.togglePin(),
-    bookmark: this.suggestions.star,
+    bookmark: this.section.suggestions.star,
     why: (image) => void this.showing?.why(image),
     notReady: () => this.showStatus("The photographs of this unit are being loaded; try again in a moment."),
     relations: this.relations,
     close: () => this.drawer.close(),
   });
-  private readonly grid = new UnitGrid({
-    id: this.id,
-    store: this.store,
-    pick: (unit) => this.selection.select({ unit }),
-    open: () => this.openDetail(),
-    prefetch: (unit, list) => this.detail.prefetch(unit, list),
-    scrolled: (unit) => this.scrolled(unit),
-  });
-  private readonly pins = new PinnedUnits({
-    store: this.store,
-    open: ({ layer, unit }) => this.selection.select({ layer, unit }),
-    unpin: (pin) => this.set({ pinned: withoutPin(this.state.pinned, pin) }),
-  });
-  private readonly legend = createUnitLegend();
   private readonly footerContent = createLayerFooter();
   private readonly drawer: DetailDrawer;
-  private readonly arrangement = new Arrangement();
   /** The time stamp of the last user action. */
   private actionTime = performance.now();
   private readonly removeMosaicListener: () => void;
 
   constructor(context: RenderContext<LayerState>, store: LayerStore) {
     super(context, store, "explorer", "layer-explorer");
-    const middle = h(
-      "section",
-      { class: "dwx-middle", "aria-label": "Units" },
-      this.toolbar.element,
-      this.legend.element,
-      this.suggestions.element,
-      this.progress.element,
-      this.grid.element,
-      this.pins.element,
-    );
-    const main = h("div", { class: "dwx-main" }, this.layers.element, middle, this.detail.element);
-    this.drawer = new DetailDrawer(main, this.detail.element, () => this.grid.element.focus({ preventScroll: true }));
+    const main = h("div", { class: "dwx-main" }, this.layers.element, this.section.element, this.detail.element);
+    this.drawer = new DetailDrawer(main, this.detail.element, () => this.focusMain());
     const menu = createFigureMenu({ save: (file, size) => void this.save(file, size), copy: this.copy });
     for (const name of ["pointerdown", "keydown"]) {
       this.root.addEventListener(name, (event) => (this.actionTime = event.timeStamp), true);
     }
     this.removeMosaicListener = store.onMosaic((request) => {
-      this.grid.paint(request.unit);
+      this.section.paint(request.unit);
       this.detail.mosaicLoaded(request);
     });
     this.mount({
@@ -141,22 +97,22 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   }
 
   override focusMain(): void {
-    this.grid.element.focus({ preventScroll: true });
+    this.section.focus();
   }
 
   override close(): void {
     this.removeMosaicListener();
-    this.grid.close();
+    this.section.close();
     this.detail.close();
-    this.pins.close();
     super.close();
   }
 
   override set(patch: Partial<LayerState>): boolean {
-    const rearranged = "layer" in patch || "sort" in patch || "target" in patch || "filter" in patch; // scroll to the start
-    if (!super.set({ ...(rearranged ? { scroll: null } : {}), ...patch })) return false;
+    const rearranged = REARRANGING.some((key) => key in patch); // scroll to the start
+    const moved = patch.layer !== undefined && patch.layer !== this.state.layer; // a selection is one of a layer's units
+    if (!super.set({ ...(rearranged ? { scroll: null } : {}), ...(moved ? { selected_units: null } : {}), ...patch })) return false;
     this.drawAll();
-    if ("unit" in patch || "layer" in patch) this.grid.show(this.state.unit);
+    if ("unit" in patch || "layer" in patch) this.section.grid.show(this.state.unit);
     return true;
   }
 
@@ -167,8 +123,8 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   protected override stateChanged(previous: LayerState): void {
     this.drawAll();
     const { scroll, unit } = this.state;
-    if (scroll !== null && scroll !== previous.scroll) this.grid.restoreScroll(this.state);
-    else this.grid.show(unit);
+    if (scroll !== null && scroll !== previous.scroll) this.section.grid.restoreScroll(this.state);
+    else this.section.grid.show(unit);
   }
 
   protected override isLoaded(next: LayerState): boolean {
@@ -195,9 +151,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     this.ruleNotice.update(this.store.rejectionReason(state));
     this.root.dataset.ready = "true";
     this.root.dataset.waiting = String(!this.isIndexed && !table);
-    this.progress.element.hidden = this.isIndexed && (!table || table.crops === null);
-    const { progress, progressLayers } = this.store;
-    this.progress.update({ progress, progressLayers, layer: state.layer, crops: table?.crops ?? null, overview });
+    this.section.drawProgress({ state, overview, layer: this.layer, table }, this.isIndexed);
     if (this.isIndexed || table) this.drawUnits(overview, table);
   }
 
@@ -225,26 +179,23 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   }
 
   private drawUnits(overview: Overview, table: Table | undefined): void {
-    const { actionTime } = this;
+    const { actionTime, layer, section } = this;
     let { state } = this;
-    const contributions = this.contributionSort.update(state)?.values ?? null;
+    section.arrange(state, table);
     if (table) {
-      this.arrangement.update(table, state, contributions);
-      if (state.unit === null && table.crops !== null) state = { ...state, unit: this.arrangement.units[0] ?? null };
+      const [first] = section.arrangement.units;
+      if (state.unit === null && table.crops !== null) state = { ...state, unit: first ?? null };
       else if (state.unit === null) {
-        state.unit = this.arrangement.units[0] ?? orderUnits(table, state.sort)[0] ?? 0;
+        state.unit = first ?? orderUnits(table, state.sort)[0] ?? 0;
         this.scheduleSave();
       }
       this.selection.remember();
     }
-    const { units, labels } = this.arrangement;
-    this.toolbar.update(state, table, units.length);
-    this.legend.update(state, table, this.layer?.changed ?? false);
-    this.suggestions.update(state, table);
-    // Update the detail first: its mosaics are the most urgent.
-    this.detail.update({ state, overview: soFar(overview, table), table, gridTile: this.grid.layout.tile, started: actionTime });
-    if (table) this.grid.update({ state, table, units, labels, contributions });
-    this.pins.update({ state, overview, layout: this.grid.layout });
+    const content = { state, overview, layer, table };
+    section.draw(content);
+    // Update the detail before the tiles: its mosaics are the most urgent.
+    this.detail.update({ state, overview: soFar(overview, table), table, gridTile: section.grid.layout.tile, started: actionTime });
+    section.drawTiles(content);
   }
 
   private togglePin(): void {
@@ -269,20 +220,21 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     } else if (action.type === "moveUnit") this.moveUnit(action.key);
     else if (action.type === "moveRank") this.detail.move(action.key);
     else if (action.type === "pin") this.togglePin();
-    else if (action.type === "bookmark") this.suggestions.toggle();
+    else if (action.type === "bookmark") this.section.suggestions.toggle();
     else if (action.type === "switch" && this.state.unit !== null) this.store.units.toggle(this.state.layer, this.state.unit);
     else if (action.type === "open") this.openDetail();
     else if (action.type === "why") this.detail.why();
     else if (action.type === "tree") this.relations.openTree();
-    else if (action.type === "search") this.search.focus();
+    else if (action.type === "search") this.section.search.focus();
     else {
-      if (action.type === "find" || action.type === "clearSearch") this.search.end(action.type);
+      if (action.type === "find" || action.type === "clearSearch") this.section.search.end(action.type);
       this.focusMain();
     }
   }
 
   private moveUnit(key: string): void {
-    const unit = this.arrangement.neighbour(key, this.state.unit, this.grid.layout.columns, this.grid.visibleRows);
+    const { arrangement, grid } = this.section;
+    const unit = arrangement.neighbour(key, this.state.unit, grid.layout.columns, grid.visibleRows);
     if (unit !== null) this.set({ unit, rank: 0 });
   }
 

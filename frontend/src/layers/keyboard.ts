@@ -32,7 +32,7 @@ export function keyAction(key: string, focus: Focus): KeyAction | null {
 
 /** Return the part of the explorer that contains an element. */
 export function focusedPart(target: Element): Focus {
-  if (target.closest("[data-part=layer-search], [data-part=factor], .dwx-units")) return "control";
+  if (target.closest("[data-part=layer-search], [data-part=factor], [data-part=where], .dwl-map, .dwx-units")) return "control";
   if (target.matches("input")) return "search";
   if (target.matches("select, textarea")) return "control";
   if (target.closest("[data-part=mosaics]")) return "mosaics";

@@ -16,7 +16,7 @@ const CONTRAST_HINT = "Scale each tile by 2.5 of its own standard deviations, or
 const SEARCH_HINT = "A number selects that unit; a class name keeps the units with that class among their strongest activations";
 
 /**
- * Create the toolbar above the grid: search, order, contrast, tile size, and the number of units.
+ * Create the toolbar above the grid: search, order, contrast, tile size, and the number of units, which has its place in another row.
  * @param submit called with the search text when it is submitted
  * @param filterBy called with the search text when it changes
  */
@@ -57,7 +57,7 @@ export function createToolbar({
     pick: (tile_size) => set({ tile_size }),
   });
   const count = h("span", { class: "dwx-count", "data-testid": "count" });
-  const element = h("div", { class: "dwx-toolbar" }, search, list, sort.element, contrast.element, size.element, count, contributionSort);
+  const element = h("div", { class: "dwx-toolbar" }, search, list, sort.element, contrast.element, size.element, contributionSort);
   let suggested: Table | null = null;
 
   /** @param shown the number of filtered units */
@@ -72,5 +72,5 @@ export function createToolbar({
     suggested = table;
     list.replaceChildren(...suggestClasses(table).map((name) => h("option", { value: name })));
   };
-  return { element, search, update };
+  return { element, search, count, update };
 }

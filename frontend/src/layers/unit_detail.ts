@@ -1,23 +1,24 @@
 import type { UnitRelations } from "../contributions/unit_relations.ts";
 import { h, setText } from "../ui/dom.ts";
 import type { Painted } from "../ui/explorer_view.ts";
-import { formatCount, formatNumber } from "../ui/format.ts";
+import { formatNumber } from "../ui/format.ts";
 import { nextInGrid } from "../ui/grid_navigation.ts";
 import { createWhyButton } from "../ui/why_button.ts";
 import { EnlargedUnit } from "./enlarged_unit.ts";
 import { fitTile } from "./grid_layout.ts";
 import { createMosaics } from "./mosaics.ts";
-import { isPinned } from "./pins.ts";
 import { createSourcePhotograph } from "./source_photograph.ts";
 import { type LayerStore, PARTS } from "./store.ts";
 import { createUnitFactor } from "./unit_factor.ts";
-import { createUnitFacts, describeEntry, describeUnit } from "./unit_facts.ts";
-import { isDead, type Table, unitStatistics } from "./unit_table.ts";
+import { createUnitFacts, describeEntry } from "./unit_facts.ts";
+import { createUnitHead } from "./unit_head.ts";
+import { UnitPlaces } from "./unit_places.ts";
+import { isDead, type Table } from "./unit_table.ts";
 import type { UnitDetail as Detail, LayerState, MosaicRequest, Overview } from "./wire.ts";
 
 const MOSAIC_GAP = 10;
-const OTHER_HEIGHT_DRAWER = 312; // heading, captions and list
-const OTHER_HEIGHT = 460; // of the column without the mosaics, in CSS pixels: heading, captions, list, photograph and facts
+const OTHER_HEIGHT_DRAWER = 340; // heading, tabs, captions and list
+const OTHER_HEIGHT = 484; // of the column without the mosaics, in CSS pixels: heading, tabs, captions, list, photograph and facts
 
 export interface DetailContent {
   state: LayerState;
@@ -51,13 +52,11 @@ interface DetailOptions {
 export class UnitDetail {
   readonly element: HTMLElement;
   private readonly store: LayerStore;
-  private readonly title = h("h3", { "data-testid": "detail-title" });
-  private readonly numbers = h("div", { class: "dwx-numbers", "data-testid": "detail-numbers" });
-  private readonly pin: HTMLButtonElement;
+  private readonly head: ReturnType<typeof createUnitHead>;
   private readonly error = h("p", { class: "dwx-error", hidden: true, "data-testid": "detail-error" });
   private readonly mosaics: ReturnType<typeof createMosaics>;
   private readonly enlarged: EnlargedUnit;
-  private readonly enlargeButton: HTMLButtonElement;
+  private readonly places: UnitPlaces;
   private readonly whyButton = createWhyButton({ testid: "why", key: "w", ask: () => this.why() });
   private readonly photograph = createSourcePhotograph({ enlarge: () => this.enlarged.open(), action: this.whyButton });
   private readonly factor: ReturnType<typeof createUnitFactor>;
@@ -75,29 +74,23 @@ export class UnitDetail {
     const hover = (rank: number | null) => this.hover(rank);
     const pick = (rank: number) => this.pick(rank);
     this.enlarged = new EnlargedUnit({ id, store, set, closed: () => this.focus(), why: () => this.why() });
-    const button = (text: string, title: string, testid: string, onclick: () => void) =>
-      h("button", { type: "button", class: "dwx-pin", "data-testid": testid, title, onclick }, text);
-    const enlargeHint = "Enlarge the selected activation (click it again, or press Enter on it)";
-    this.enlargeButton = button("Enlarge", enlargeHint, "enlarge", () => this.enlarged.open());
-    this.pin = button("Pin", "Pin this unit to compare it with others (p)", "pin", options.togglePin);
-    const close = h(
-      "button",
-      { type: "button", class: "dwx-detail-close", "data-testid": "detail-close", onclick: options.close },
-      "× Close",
-    );
+    const { togglePin, bookmark, close } = options;
+    const open = (unit: number) => set({ unit, rank: 0 });
+    this.head = createUnitHead({ store, enlarge: () => this.enlarged.open(), togglePin, open, bookmark, close });
     this.mosaics = createMosaics({ store, testid: "mosaic", hover, pick });
     this.facts = createUnitFacts({ hover, pick });
     this.factor = createUnitFactor(store.units);
-    const head = h("div", { class: "dwx-detail-head" }, this.title, this.enlargeButton, this.pin, options.bookmark, close);
+    const strongest = h("div", { class: "dwl-nine" }, this.mosaics.element, this.facts.element);
+    this.places = new UnitPlaces({ id, store, set, strongest, picked: () => this.drawFacts() });
     const lower = h("div", { class: "dwx-lower" }, this.photograph.element, this.facts.distribution);
     const parts = [
-      head,
-      this.numbers,
+      this.head.element,
+      this.head.numbers,
       h("div", { class: "dwx-unit-controls" }, this.factor.element, options.relations.element),
       options.relations.classes,
       this.error,
-      this.mosaics.element,
-      this.facts.element,
+      this.places.head,
+      ...this.places.panels,
       lower,
       this.enlarged.element,
       options.relations.tree.element,
@@ -110,6 +103,7 @@ export class UnitDetail {
   close(): void {
     this.observer.disconnect();
     this.enlarged.close();
+    this.places.close();
     this.store.client.release(this);
   }
 
@@ -131,13 +125,14 @@ export class UnitDetail {
   }
 
   focus(): void {
-    this.mosaics.focus(this.content?.state.rank ?? 0);
+    if (this.places.active) this.places.focus();
+    else this.mosaics.focus(this.content?.state.rank ?? 0);
   }
 
   /** Show why the model predicts what it does for the photograph of the selected activation. */
   why(): void {
     if (!this.content?.overview.quantity) return;
-    const entry = this.detail(this.content)?.entries[this.content.state.rank];
+    const entry = this.places.active ? this.places.place?.place : this.detail(this.content)?.entries[this.content.state.rank];
     if (!entry) {
       this.options.notReady();
       return;
@@ -207,7 +202,7 @@ export class UnitDetail {
     const width = this.element.clientWidth - Number.parseFloat(style.paddingLeft) - Number.parseFloat(style.paddingRight);
     const isDrawer = style.getPropertyValue("--dwx-drawer").trim() === "1"; // it scrolls: the mosaics may be larger
     const height = this.element.clientHeight - (isDrawer ? OTHER_HEIGHT_DRAWER : OTHER_HEIGHT);
-    return fitTile(Math.min((width - MOSAIC_GAP) / 2, height), window.devicePixelRatio || 1, 48, 110);
+    return fitTile(Math.min((width - MOSAIC_GAP) / 2, height), window.devicePixelRatio || 1, 44, 110);
   }
 
   private draw(): void {
@@ -217,7 +212,9 @@ export class UnitDetail {
     const { tile, side } = this.size();
     const request = this.requestFor({ ...state, unit: content.state.unit }, tile);
     const count = this.countEntries(content);
-    this.drawHead(content);
+    this.head.update(content);
+    this.element.dataset.off = String(this.factor.update(state.layer, request.unit) === 0);
+    this.places.update({ ...state, unit: request.unit }, content.table, count);
     this.options.relations.update(state.layer, request.unit, content.overview.quantity?.kind === "probability");
     this.startMeasurement({ ...request, tile: 0 }, content.started);
     // Request the mosaics first: they are the most urgent.
@@ -232,21 +229,9 @@ export class UnitDetail {
     this.error.hidden = !error;
     setText(this.error, error ?? "");
     if (complete) this.reportPainted(request);
-    this.enlargeButton.disabled = count === 0;
+    this.head.enlargeButton.disabled = count === 0 || this.places.active;
     this.drawFacts();
     this.enlarged.update({ state: { ...state, unit: request.unit }, count, previewTile: complete ? tile : gridTile });
-  }
-
-  private drawHead({ state, table, overview }: DetailContent): void {
-    setText(this.title, `Unit ${state.unit}`);
-    if (state.unit !== null) this.element.dataset.off = String(this.factor.update(state.layer, state.unit) === 0);
-    const images = formatCount(overview.crops, overview.crops > overview.photographs ? "crop" : "photograph");
-    const description = table && state.unit !== null ? describeUnit(unitStatistics(table, state.unit), images) : "";
-    setText(this.numbers, description);
-    this.numbers.title = description;
-    const pinned = state.unit !== null && isPinned(state, { ...state, unit: state.unit }, overview.model);
-    setText(this.pin, pinned ? "Unpin" : "Pin");
-    this.pin.setAttribute("aria-pressed", String(pinned));
   }
 
   /** Draw the photograph of the hovered or selected activation, and the facts. */
@@ -256,14 +241,17 @@ export class UnitDetail {
     const { layer, unit } = content.state;
     const rank = this.hoveredRank ?? content.state.rank;
     this.facts.update(this.store.unitDetail(this, layer, unit), content.overview, rank);
+    const { place, active } = this.places;
     const count = this.countEntries(content);
-    this.photograph.element.hidden = count === 0;
+    this.photograph.element.hidden = active ? !place : count === 0;
     this.whyButton.hidden = content.overview.quantity === null;
-    if (rank >= count) return;
+    if (active ? !place : rank >= count) return;
     const { container } = this.photograph;
     const size = (window.devicePixelRatio || 1) > 1 ? 960 : 480;
-    const source = this.store.source(this, { layer, unit, rank, size });
-    this.photograph.update(source, `#${rank + 1}`, container.clientWidth, Math.max(100, container.clientHeight));
+    const source = place
+      ? this.store.places.source(this, { layer, unit, tab: place.tab }, place.number, size)
+      : this.store.source(this, { layer, unit, rank, size });
+    this.photograph.update(source, place ? "" : `#${rank + 1}`, container.clientWidth, Math.max(100, container.clientHeight));
   }
 
   /** Start to measure the display time of other mosaics. */

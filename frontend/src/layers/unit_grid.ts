@@ -2,6 +2,8 @@ import { h, setText } from "../ui/dom.ts";
 import { cellPosition, gridLayout, nearestFirst, scrollToShow, totalHeight, visibleCells } from "./grid_layout.ts";
 import { isPinned } from "./pins.ts";
 import { type LayerStore, partsOf } from "./store.ts";
+import { describeEmpty } from "./unit_legend.ts";
+import type { UnitColumns } from "./unit_queries.ts";
 import { isDead, type Table } from "./unit_table.ts";
 import { createUnitTile, drawMosaics, markFactor, type UnitTile } from "./unit_tile.ts";
 import type { LayerState, MosaicRequest } from "./wire.ts";
@@ -18,6 +20,8 @@ export interface GridContent {
   labels: Set<number> | null;
   /** The contributions of the units to a class. Null: the maximum of each unit is shown. */
   contributions: Float32Array | null;
+  /** Undefined while they are not loaded. */
+  columns: UnitColumns | undefined;
 }
 
 interface GridOptions {
@@ -76,7 +80,8 @@ export class UnitGrid {
     const previous = this.content;
     const renewed = previous?.table !== content.table;
     const reordered = previous?.table.layer !== content.table.layer || previous.units !== content.units;
-    const filtered = previous?.labels !== content.labels || previous.contributions !== content.contributions;
+    const shown = ["labels", "contributions", "columns"] as const;
+    const filtered = shown.some((key) => previous?.[key] !== content[key]);
     this.content = content;
     this.relayout(content.state);
     if (renewed || reordered || filtered || previous?.state.view !== content.state.view) this.clearTiles();
@@ -86,8 +91,7 @@ export class UnitGrid {
       if (previous?.table !== content.table || content.state.scroll !== null) this.restoreScroll(content.state);
     }
     this.empty.hidden = content.units.length > 0;
-    const { layer, filter } = content.state;
-    setText(this.empty, `No unit of ${layer} has “${filter}” among its ${content.table.k} strongest activations.`);
+    setText(this.empty, describeEmpty(content.state, content.table.k));
     this.draw();
   }
 
@@ -213,6 +217,7 @@ export class UnitGrid {
   }
 
   private relayout({ view, tile_size }: LayerState): void {
+    if (!this.element.clientWidth) return; // it is hidden
     const previous = this.layout;
     const layout = gridLayout(this.element.clientWidth - 16, view, window.devicePixelRatio || 1, tile_size);
     if (JSON.stringify(layout) === JSON.stringify(previous)) return;
@@ -263,12 +268,15 @@ export class UnitGrid {
     this.store.requestMosaics(this, "tiles", requests, partsOf(state.view));
   }
 
-  private drawTile(index: number, { state, table, units, labels, contributions }: GridContent): void {
+  private drawTile(index: number, { state, table, units, labels, contributions, columns }: GridContent): void {
     const unit = units[index];
     if (unit === undefined) return;
     let tile = this.tiles.get(unit);
     if (!tile) {
-      tile = createUnitTile({ id: this.options.id, unit, table, labels, contributions, layout: this.layout, index, count: units.length });
+      const { layout, options } = this;
+      const { sort } = state;
+      const place = { id: options.id, layout, index, count: units.length };
+      tile = createUnitTile({ unit, table, labels, contributions, columns, sort, ...place });
       const { x, y } = cellPosition(this.layout, index);
       tile.element.style.transform = `translate(${x}px, ${y}px)`;
       this.tiles.set(unit, tile);

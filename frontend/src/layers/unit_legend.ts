@@ -12,6 +12,16 @@ export function describeDead({ sort, layer }: Pick<LayerState, "sort" | "layer">
   return `${formatCount(dead, "unit")} of ${layer} ${dead === 1 ? "is" : "are"} dead, then the weakest follow.`;
 }
 
+/** Say why no unit is shown. @param k the number of strongest activations that are listed */
+export function describeEmpty({ layer, filter, where, selected_units: selected }: LayerState, k: number): string {
+  const reasons = [
+    filter ? `has “${filter}” among its ${k} strongest activations` : "",
+    where ? `satisfies “${where}”` : "",
+    selected ? "is selected on the map" : "",
+  ].filter(Boolean);
+  return `No unit of ${layer} ${reasons.join(" and ")}.`;
+}
+
 const UNCHANGED = "Strongest activations and statistics: of the network with all units on.";
 
 const TILES: Record<View, string> = {

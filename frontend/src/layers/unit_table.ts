@@ -1,6 +1,7 @@
 /** The statistics of all units of a layer: sorting, filtering, class counts. */
 import { toFloat32Array, toInt32Array } from "../kernel/buffers.ts";
-import type { Column, Sort, StartUnit, TableReply } from "./wire.ts";
+import type { UnitColumns } from "./unit_queries.ts";
+import type { Column, ColumnSort, Sort, StartUnit, TableReply } from "./wire.ts";
 
 export interface Table {
   layer: string;
@@ -18,6 +19,8 @@ export interface Table {
   fingerprints: Uint32Array;
   /** Units to start with. */
   start: StartUnit[];
+  /** The number of strongest activations in the index, of which k are listed. */
+  stored: number;
 }
 
 export interface ClassCount {
@@ -32,16 +35,20 @@ export const SORTS: [Sort, string][] = [
   ["selectivity", "selectivity"],
   ["dead", "dead first"],
   ["index", "index"],
+  ["peaks", "peaks"],
+  ["purity", "class purity"],
+  ["copies", "nearest copy"],
   ["contribution", "contribution to…"],
 ];
 
 export function readTable(reply: TableReply, buffers: DataView[]): Table {
-  const { layer, units, k, categories, crops, start } = reply;
+  const { layer, units, k, categories, crops, start, stored } = reply;
   const numbers = toFloat32Array(buffers[0]);
   const columns = Object.fromEntries(reply.columns.map((name, index) => [name, numbers.subarray(index * units, (index + 1) * units)]));
   const labels = toInt32Array(buffers[1]);
   const fingerprints = new Uint32Array(toInt32Array(buffers[2]));
-  return { layer, units, k, columns: columns as Record<Column, Float32Array>, labels, categories, crops, fingerprints, start };
+  const statistics = columns as Record<Column, Float32Array>;
+  return { layer, units, k, columns: statistics, labels, categories, crops, fingerprints, start, stored };
 }
 
 export function isDead(table: Table, unit: number): boolean {
@@ -58,15 +65,26 @@ export function countDead(table: Table): number {
   return table.columns.activation_rate.filter((rate) => rate === 0).length;
 }
 
-/**
- * Return all units in sort order; "dead": the dead ones, then the weakest. Ties by number, NaN last.
- * @param contributions of the units to a class, for that order; without them, the strongest are first
- */
-export function orderUnits(table: Table, sort: Sort, contributions: Float32Array | null = null): number[] {
+/** Return whether an order needs the columns of the complete index. */
+export function isColumnSort(sort: Sort): sort is ColumnSort {
+  return sort === "peaks" || sort === "purity" || sort === "copies";
+}
+
+/** The values that the units are sorted by, without which the strongest are first. */
+export interface SortValues {
+  /** The contributions of the units to a class. */
+  contributions?: Float32Array | null;
+  columns?: UnitColumns | null;
+}
+
+/** Return all units in sort order; "dead": the dead ones, then the weakest. Ties by number, NaN last. */
+export function orderUnits(table: Table, sort: Sort, { contributions, columns }: SortValues = {}): number[] {
   const units = Array.from({ length: table.units }, (_, unit) => unit);
   if (sort === "index") return units;
   const { maximum, mean, selectivity } = table.columns;
-  const column = { strongest: maximum, mean, selectivity, dead: maximum, contribution: contributions ?? maximum }[sort];
+  const [peaks, purity, copies] = columns ? [columns.peaks, columns.purity, columns.correlation] : [maximum, maximum, maximum];
+  const contribution = contributions ?? maximum;
+  const column = { strongest: maximum, mean, selectivity, dead: maximum, contribution, peaks, purity, copies }[sort];
   const sign = sort === "dead" ? 1 : -1;
   const key = (unit: number) => {
     if (sort === "dead" && isDead(table, unit)) return Number.NEGATIVE_INFINITY;

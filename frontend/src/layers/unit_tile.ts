@@ -1,11 +1,13 @@
 /** A tile of the grid: mosaics, number, maximum activation and classes of a unit. */
 import { formatSigned } from "../contributions/format.ts";
 import { context2d, h, screenReaderText, setText } from "../ui/dom.ts";
-import { formatNumber } from "../ui/format.ts";
+import { formatCount, formatNumber } from "../ui/format.ts";
 import { describeFactor } from "../ui/switch.ts";
 import type { GridLayout } from "./grid_layout.ts";
 import { clearGaps, drawPlaceholder } from "./mosaics.ts";
+import { COPY_CORRELATION, formatCorrelation, nearestUnit, type UnitColumns } from "./unit_queries.ts";
 import { classCounts, isDead, type Table } from "./unit_table.ts";
+import type { Sort } from "./wire.ts";
 
 export interface UnitTile {
   element: HTMLElement;
@@ -26,13 +28,15 @@ export interface TileContent {
   labels: Set<number> | null;
   /** The contributions of the units to a class, which are shown in place of their maximum. */
   contributions: Float32Array | null;
+  columns: UnitColumns | undefined;
+  sort: Sort;
   layout: GridLayout;
   /** The index among the shown units. */
   index: number;
   count: number;
 }
 
-export function createUnitTile({ id, unit, table, labels, contributions, layout, index, count }: TileContent): UnitTile {
+export function createUnitTile({ id, unit, table, labels, contributions, columns, sort, layout, index, count }: TileContent): UnitTile {
   const dead = isDead(table, unit);
   const classes = classCounts(table, unit);
   const isHighlighted = ({ label, count }: { label: number; count: number }) => (labels ? labels.has(label) : count > 1);
@@ -69,10 +73,28 @@ export function createUnitTile({ id, unit, table, labels, contributions, layout,
       "data-testid": `tile-${unit}`,
       style: `width:${layout.cellWidth}px;height:${layout.cellHeight}px`,
     },
-    h("div", { class: "dwx-mosaics" }, canvas, note, mark, toggle),
+    h("div", { class: "dwx-mosaics" }, canvas, note, mark, createColumnMark(columns, unit, sort), toggle),
     caption,
   );
   return { element, canvas, note, mark, drawn: "" };
+}
+
+/** Create the mark of a unit that is a near-copy of another one, or has several peaks. An order by a column marks every unit. */
+function createColumnMark(columns: UnitColumns | undefined, unit: number, sort: Sort): HTMLElement | null {
+  if (!columns) return null;
+  const copy = nearestUnit(columns, unit, sort === "copies" ? -1 : COPY_CORRELATION);
+  const peaks = columns.peaks[unit] ?? 0;
+  const shown = { copy: copy && sort !== "peaks", peaks: sort === "peaks" || (peaks > 1 && sort !== "copies") };
+  const correlation = copy ? formatCorrelation(copy.correlation) : "";
+  const parts = [
+    shown.copy && copy ? `≈ ${copy.unit}${sort === "copies" ? `, r = ${correlation}` : ""}` : "",
+    shown.peaks ? formatCount(peaks, "peak") : "",
+  ].filter(Boolean);
+  if (!parts.length) return null;
+  const like = shown.copy && copy ? `like unit ${copy.unit}: their activations correlate with r = ${correlation}` : "";
+  const words = [like, shown.peaks ? `${formatCount(peaks, "peak")} in the histogram` : ""].filter(Boolean).join("; ");
+  const text = h("span", { "aria-hidden": "true" }, parts.join(" · "));
+  return h("span", { class: "dwl-column-mark", title: words }, screenReaderText(`${words}, `), text);
 }
 
 function createContribution(value: number): HTMLElement {

@@ -1,9 +1,16 @@
 /** Messages between a LayerExplorer and the kernel. */
-import type { Overview as CommonOverview, EncodedImage } from "../kernel/wire.ts";
+import type { Overview as CommonOverview, EncodedImage, Progress } from "../kernel/wire.ts";
 
 export type Rule = "deconvnet" | "gradient" | "guided" | "extended";
 export type Contrast = "tile" | "shared";
-export type Sort = "strongest" | "mean" | "selectivity" | "dead" | "index" | "contribution";
+export type Sort = "strongest" | "mean" | "selectivity" | "dead" | "index" | "contribution" | ColumnSort;
+/** Orders by columns of the complete index. */
+export type ColumnSort = "peaks" | "purity" | "copies";
+/** Which activations of the selected unit are shown. */
+export type Tab = "strongest" | "range" | "negative";
+export type Display = "grid" | "map";
+export type MapMethod = "auto" | "pca" | "tsne" | "umap";
+export type MapColour = "selectivity" | "purity" | "maximum";
 export type TileSize = "small" | "medium" | "large";
 export type View = "both" | "projections" | "patches";
 export type Part = "projections" | "patches";
@@ -30,6 +37,16 @@ export interface LayerState {
   /** The name of the class that the order by contributions refers to. */
   target: string | null;
   filter: string;
+  /** A condition on the columns of the units, such as "selectivity > 5". */
+  where: string;
+  tab: Tab;
+  /** Whether all strongest activations of the index are shown in place of nine. */
+  more: boolean;
+  display: Display;
+  map_method: MapMethod;
+  map_colour: MapColour;
+  /** The units that were selected on the map. Null: none are, and all are shown. */
+  selected_units: number[] | null;
   pinned: Pin[];
   bookmarks: Bookmark[];
   /** A unit of the top row of the grid. Null: scrolled to the selected unit. */
@@ -73,6 +90,8 @@ export interface TableReply {
   /** The number of crops so far; null if the index is complete. */
   crops: number | null;
   start: StartUnit[];
+  /** The number of strongest activations in the index, of which k are listed. */
+  stored: number;
 }
 
 /** A unit to start with, and why. */
@@ -149,4 +168,66 @@ export interface EnlargedReply {
   /** The area that the map covers: [left, top, right, bottom] as fractions of the model's input. */
   extent: number[];
   value: number;
+}
+
+/** What is built of the index, and what was cancelled, by layers. */
+export interface IndexState {
+  building: string[];
+  cancelled: string[];
+  progress: Progress | null;
+}
+
+/** Reply to `unit_columns`. Buffers: float32 (columns, units), in the order of `numbers`. */
+export interface ColumnsReply {
+  numbers: string[];
+  units: number;
+  /** The columns that a filter may name, with their meanings. */
+  columns: [name: string, meaning: string][];
+  samples: number;
+}
+
+/** One activation of a unit. */
+export interface Place {
+  image: number;
+  source: string;
+  label: string | null;
+  value: number;
+  row: number;
+  column: number;
+  /** Whether there is something to project. */
+  projected: boolean;
+}
+
+export interface PlaceGroup {
+  low: number;
+  high: number;
+  /** Of the crops. Null: the group is no part of a distribution. */
+  share: number | null;
+  places: Place[];
+}
+
+/** Reply to `places`. */
+export interface Places {
+  tab: Tab;
+  groups: PlaceGroup[];
+  crops: number;
+  note: string;
+}
+
+/** The activations of a unit that a tab shows. */
+export interface PlacesRequest {
+  layer: string;
+  unit: number;
+  tab: Tab;
+}
+
+/** Request `place_pictures`. */
+export interface PicturesRequest extends PlacesRequest {
+  rule: Rule;
+  tile: number;
+}
+
+/** Reply to `place_pictures`. Buffers: the patch of each number, followed by its projection if it has one. */
+export interface PicturesReply {
+  pictures: { images: EncodedImage[]; reason: string }[];
 }

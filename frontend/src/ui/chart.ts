@@ -11,6 +11,8 @@ interface ChartOptions {
   plotly: PlotlyLoader;
   /** Plotly's configuration. */
   config?: object;
+  /** Called with Plotly's element after each drawing. */
+  drawn?: (container: HTMLElement) => void;
 }
 
 /** A Plotly figure, redrawn when its data changes. */
@@ -113,6 +115,7 @@ export class Chart {
     this.postponed = null;
     await plotly.react(container, figure.data, figure.layout, { displayModeBar: false, ...options.config });
     this.shown = requested;
+    options.drawn?.(container);
     if (sizeOf(container) !== size) this.resize(); // the observer has reported it before there was a figure
   }
 

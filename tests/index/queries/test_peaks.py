@@ -47,6 +47,17 @@ def test_the_noise_of_a_smoothed_count_is_as_stated():
     assert deviation == pytest.approx(np.linalg.norm(SMOOTHING) / 2, rel=0.05)
 
 
+def test_a_valley_is_a_third_lower_and_not_noise():
+    peaks, lows = np.array([300.0, 300.0, 4.0, 9.0]), np.array([200.0, 201.0, 1.0, 3.0])
+    assert is_valley(peaks, lows).tolist() == [True, False, False, True]
+
+
+def test_a_dent_in_a_million_crops_is_no_valley():
+    bins = np.arange(64)
+    dented = np.array([20_000 * (1 - depth * np.exp(-(((bins - 32) / 6) ** 2))) for depth in (0.2, 0.5)]).astype(np.int64)
+    assert count_peaks(dented).tolist() == [1, 2]
+
+
 def histograms(values):
     """As an index has it: 64 bins from 0 to the smallest power of two above the largest value."""
     scales = np.ldexp(1.0, np.frexp(values.max(axis=1))[1])

@@ -178,7 +178,7 @@ def test_tables_can_be_written_and_read(index, images, tmp_path):
         pd.testing.assert_frame_equal(read, frame)
         assert read.attrs == frame.attrs
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
-        pd.testing.assert_frame_equal(pd.read_csv(tmp_path / f"{name}.csv"), frame, check_dtype=False, rtol=1e-6)
+        pd.testing.assert_frame_equal(pd.read_csv(tmp_path / f"{name}.csv", dtype=frame.dtypes.to_dict()), frame, rtol=1e-6)
 
 
 @pytest.mark.parametrize("layer", ["conv1", "conv2"])
@@ -270,9 +270,9 @@ def test_what_the_index_does_not_keep_is_said(bundle, images):
     for ask in (lambda: small.near_copies("conv1"), lambda: small.unit_map("conv1"), lambda: small.whole_range("conv1", 0)):
         with pytest.raises(ActivationIndexError, match=r"no sampled crops.*build one with samples=256"):
             ask()
-    with pytest.raises(ActivationIndexError, match="no most negative activations of conv1: build one with negative=True"):
+    with pytest.raises(ActivationIndexError, match="no most negative activations: build it with negative=True"):
         small.most_negative("conv1", 0)
-    with pytest.raises(ActivationIndexError, match="no activations per class: build one with per_class=9"):
+    with pytest.raises(ActivationIndexError, match="no strongest activations per class: build it with per_class"):
         small.top_of_class("conv1", 0, "cat")
     frame = small.to_dataframe()
     assert frame[["nearest_unit", "nearest_correlation", "most_negative"]].isna().all(axis=None)

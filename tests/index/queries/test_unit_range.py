@@ -12,7 +12,7 @@ from deconvwidgets.index.queries.sampled import SampledLayer
 from deconvwidgets.index.queries.unit_range import quantile_bins, whole_range
 from deconvwidgets.records.layers import LayerInfo
 
-INFO = LayerInfo("0", "conv1", "conv", 2, 5, 7, (3, 3), (2, 2), (-1, -1))
+INFO = LayerInfo("0", "conv1", "conv", 2, 5, 7, (3, 5), (2, 3), (-1, -4))
 
 
 def sampled(values):
@@ -40,8 +40,8 @@ def test_bins_share_the_crops_and_keep_equal_activations_together(values, bins, 
             assert example.value == values[example.image - 100]
             assert part.low <= example.value <= part.high
             assert (example.row, example.column) == divmod((example.image - 100) % 35, 7)
-            left, top = 2 * example.column - 1, 2 * example.row - 1
-            assert example.box == (left, top, left + 3, top + 3)
+            left, top = 3 * example.column - 4, 2 * example.row - 1
+            assert example.box == (left, top, left + 5, top + 3)
     assert whole_range(sampled(values), 1, bins, per_bin, seed) == found
 
 

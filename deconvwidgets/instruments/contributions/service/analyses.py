@@ -24,6 +24,7 @@ from deconvwidgets.instruments.contributions.feeders import Feeders
 from deconvwidgets.instruments.contributions.records import ClassContributions, UnitClasses
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.service.context import ServiceContext
+from deconvwidgets.service.index_source import K
 from deconvwidgets.service.snapshot import Snapshot
 
 _KEPT = 8
@@ -104,7 +105,7 @@ class Analyses:
             return self.means(snapshot, above, job).unit_classes(unit)
         _, index, info = self._index.require(above.info.name)
         number = checked_unit(above, unit)
-        crops = [activation.image for activation in index.top(info.name, number)]
+        crops = [activation.image for activation in index.top(info.name, number)[:K]]
         inputs = torch.stack([pixels for pixels, _ in self._images.get(snapshot, crops)])
         return unit_classes_by_switching_off(above, to_model(inputs, above.bundle.model), number, job)
 
@@ -125,7 +126,7 @@ class Analyses:
         if found is None:
             job.check_cancelled("The tree was cancelled")
             _, index, _ = self._index.require(info.name)
-            crops = finder.crops(info, number, index, snapshot.images)
+            crops = finder.crops(info, number, index, snapshot.images)[:K]
             inputs = torch.stack([pixels for pixels, _ in self._images.get(snapshot, crops)])
             found = finder.find(info, number, inputs, job, crops)
             self._keep(self._feeders, key, found, 1024)

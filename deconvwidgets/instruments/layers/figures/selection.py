@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,22 +12,46 @@ from deconvwidgets.arguments import integer, one_of
 from deconvwidgets.errors import LayerError
 from deconvwidgets.instruments.layers.records import UnitTable
 
-SORTS = ("strongest", "mean", "selectivity", "dead", "index", "random")
+COLUMN_SORTS = {"peaks": "peaks", "purity": "class_purity", "copies": "nearest_correlation"}  # the columns of the index
+SORTS = ("strongest", "mean", "selectivity", "dead", "index", "random", *COLUMN_SORTS)
 
 
-def ordered_units(table: UnitTable, sort: str = "strongest", class_name: str = "", seed: int = 0) -> tuple[list[int], str]:
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """What only the complete index tells about the order and the choice of units.
+
+    Parameters
+    ----------
+    values : ndarray of shape (units,), optional
+        The column that a sort order by a column needs; the largest values are first, NaN last.
+    only : sequence of int, optional
+        The units that are left by a condition and by a selection on the map.
+    description : str
+        The condition and the selection in words, such as " where selectivity > 5".
+    """
+
+    values: NDArray[np.floating] | None = None
+    only: Sequence[int] | None = None
+    description: str = ""
+
+
+def ordered_units(
+    table: UnitTable, sort: str = "strongest", class_name: str = "", seed: int = 0, restriction: Restriction | None = None
+) -> tuple[list[int], str]:
     """Return the units of a layer in an order.
 
     Parameters
     ----------
     table : UnitTable
         The units of the layer.
-    sort : {"strongest", "mean", "selectivity", "dead", "index", "random"}
-        "random": the units that are ever active, in random order, as the paper selects them.
+    sort : {"strongest", "mean", "selectivity", "dead", "index", "random", "peaks", "purity", "copies"}
+        The last three need the values of `restriction`. "random": the units that are ever active, in random order, as in the paper.
     class_name : str
         Part of a class name: only units with such a class among their strongest activations are returned.
     seed : int
         The random seed.
+    restriction : Restriction, optional
+        The values of a column to sort by, and the units that are left.
 
     Returns
     -------
@@ -41,13 +68,17 @@ def ordered_units(table: UnitTable, sort: str = "strongest", class_name: str = "
         For a seed that is no integer from 0 on.
     """
     one_of(sort, "sort order", SORTS)
-    seed = integer(seed, "seed", 0, error=LayerError)
+    seed, restriction = integer(seed, "seed", 0, error=LayerError), restriction or Restriction()
+    column = table.maximum if restriction.values is None else restriction.values
     keys: dict[str, tuple[NDArray[np.number], str]] = {
         "strongest": (-table.maximum, "the {count} strongest of {total} units"),
         "mean": (-table.mean, "the {count} units with the highest mean of {total}"),
         "selectivity": (-table.selectivity, "the {count} most selective of {total} units"),
         "dead": (_dead_first(table), "the {count} dead or weakest of {total} units"),
         "index": (np.arange(len(table.maximum)), "the first {count} of {total} units"),
+        "peaks": (-column, "the {count} units with the most peaks of {total}"),
+        "purity": (-column, "the {count} of {total} units whose strongest activations are most of one class"),
+        "copies": (-column, "the {count} of {total} units that are most like another one"),
     }
     if sort == "random":
         order = np.random.default_rng(seed).permutation(np.flatnonzero(table.activation_rate > 0))
@@ -61,6 +92,9 @@ def ordered_units(table: UnitTable, sort: str = "strongest", class_name: str = "
         order = order[fits[order]]
         escaped = class_name.replace("{", "{{").replace("}", "}}")
         description += f" with \u201c{escaped}\u201d among their strongest activations"
+    if restriction.only is not None:
+        order = order[np.isin(order, np.asarray(list(restriction.only), np.int64))]
+        description += restriction.description.replace("{", "{{").replace("}", "}}")
     return [int(unit) for unit in order], description
 
 
@@ -69,7 +103,9 @@ def _dead_first(table: UnitTable) -> NDArray[np.float32]:
     return np.where(table.activation_rate == 0, -np.inf, table.maximum)
 
 
-def choose_units(table: UnitTable, count: int, sort: str = "strongest", class_name: str = "", seed: int = 0) -> tuple[list[int], str]:
+def choose_units(
+    table: UnitTable, count: int, sort: str = "strongest", class_name: str = "", seed: int = 0, restriction: Restriction | None = None
+) -> tuple[list[int], str]:
     """Return the first `count` units of an order, random ones by their numbers, and a description ("the 16 strongest of 256 units").
 
     Raises
@@ -79,7 +115,7 @@ def choose_units(table: UnitTable, count: int, sort: str = "strongest", class_na
     """
     if count < 1:
         raise LayerError(f"A figure needs at least one unit, not {count}.")
-    order, description = ordered_units(table, sort, class_name, seed)
+    order, description = ordered_units(table, sort, class_name, seed, restriction)
     units = sorted(order[:count]) if sort == "random" else order[:count]
     return units, description.format(count=len(units), total=len(table.maximum))
 
@@ -93,5 +129,8 @@ def describe_rows(count: int, sort: str, class_name: str = "", seed: int = 0) ->
         "dead": f"the {count} dead or weakest units of each layer",
         "index": f"the first {count} units of each layer",
         "random": f"{count} units of each layer, selected at random (seed {seed})",
+        "peaks": f"the {count} units of each layer with the most peaks",
+        "purity": f"the {count} units of each layer whose strongest activations are most of one class",
+        "copies": f"the {count} units of each layer that are most like another one",
     }
     return descriptions[sort] + (f" with \u201c{class_name}\u201d among their strongest activations" if class_name else "")

@@ -16,9 +16,15 @@ from deconvwidgets.instruments.layers.records import (
     EnlargedActivation,
     EnlargeRequest,
     FigureKind,
+    IndexState,
+    MapMethod,
+    PlacePicture,
+    PlacePicturesRequest,
     SourceImage,
+    Tab,
     TopActivation,
     UnitDetail,
+    UnitPlaces,
     UnitTable,
 )
 from deconvwidgets.instruments.layers.service.enlarged import EnlargedActivations, chosen_activation
@@ -26,9 +32,13 @@ from deconvwidgets.instruments.layers.service.figures import make_figure
 from deconvwidgets.instruments.layers.service.predictions import Predictions
 from deconvwidgets.instruments.layers.service.sources import source_image
 from deconvwidgets.instruments.layers.service.start_units import start_units
+from deconvwidgets.instruments.layers.service.unit_maps import UnitMaps
+from deconvwidgets.instruments.layers.service.unit_places import PlacesReader
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
 from deconvwidgets.records.mosaics import Contrast, MosaicRequest, Rule, TopActivations
+from deconvwidgets.records.unit_columns import UnitColumns
+from deconvwidgets.records.unit_relations import UnitMap
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.index_source import K
 from deconvwidgets.service.instrument import InstrumentApi
@@ -42,6 +52,8 @@ class LayersApi(InstrumentApi):
         super().__init__(context)
         self._mosaics = context.mosaics
         self._enlarged = EnlargedActivations(context.device_lock, context.images, context.projections)
+        self._maps = UnitMaps()
+        self._places = PlacesReader(context.images, context.projections)
         self._predictions = predictions = Predictions(context.device_lock, context.images)
         # The callback must not refer to this object: jobs hold the context, and would keep the API alive.
         context.on_replace(lambda snapshot: predictions.keep_only(snapshot.version))
@@ -89,11 +101,12 @@ class LayersApi(InstrumentApi):
             std=stats.std,
             activation_rate=stats.activation_rate,
             selectivity=stats.selectivity,
-            labels=index.labels(name),
+            labels=index.labels(name)[:, :K],
             categories=index.categories,
             crops=None if snapshot.has(name) else index.crops,
-            fingerprints=fingerprints(index.tallies[name].ranking.ids, _seed(snapshot, name)),
+            fingerprints=fingerprints(index.tallies[name].ranking.ids[..., :K], _seed(snapshot, name)),
             start=start_units(dict(index.identity.layers).get(name, "")),
+            stored=index.k,
         )
 
     def top_activations(
@@ -153,7 +166,7 @@ class LayersApi(InstrumentApi):
             For a size that is not between 16 and 4096.
         """
         snapshot, index, info = self._read(layer, partial)
-        top = index.top(info.name, unit)
+        top = index.top(info.name, unit)[:K]
         rank, size = integer(rank, "rank", error=LayerError), integer(size, "size, the pixels of a source image,", 16, 4096)
         activation, images = chosen_activation(top, rank, layer, unit), snapshot.images
         source = images.crop(activation.image).source
@@ -175,6 +188,70 @@ class LayersApi(InstrumentApi):
         snapshot, index, info = self._read(layer, request.partial)
         with self._context.device_lock.pause_batches():
             return self._enlarged.get(snapshot, index, info, request)
+
+    def unit_columns(self, layer: str) -> UnitColumns:
+        """Return the columns of the complete index: peaks of the histogram, class purity, the nearest unit and its correlation, ...
+
+        Raises
+        ------
+        LayerError
+            If there is no such layer, or if it is no feature map.
+        ServiceError
+            While the index is built.
+        """
+        _, index, info = self._read(layer)
+        return index.unit_columns(info.name)
+
+    def matching_units(self, layer: str, where: str) -> tuple[int, ...]:
+        """Return the units for which an expression holds, such as "selectivity > 5 and not dead", in ascending order.
+
+        Raises
+        ------
+        ActivationIndexError
+            For an expression that cannot be read; the message names the columns.
+        """
+        _, index, info = self._read(layer)
+        return tuple(index.units(info.name, where))
+
+    def places(self, layer: str, unit: int, tab: Tab, *, partial: bool = False) -> UnitPlaces:
+        """Return the activations of a unit that a tab shows: all that the index keeps, samples of the whole range, or the most negative."""
+        snapshot, index, info = self._read(layer, partial)
+        return self._places.places(snapshot, index, info, layer, unit, tab)
+
+    def place_pictures(self, request: PlacePicturesRequest) -> list[PlacePicture]:
+        """Return the patch and the projection of each of `request.numbers`."""
+        snapshot, index, info = self._read(instance(request, PlacePicturesRequest, "request").layer, request.partial)
+        return self._places.pictures(snapshot, index, info, request)
+
+    def place_source(self, layer: str, unit: int, tab: Tab, number: int, size: int = 480, *, partial: bool = False) -> SourceImage:
+        """Return the whole photograph of one activation of a tab, `size` pixels on the longer side."""
+        snapshot, index, info = self._read(layer, partial)
+        return self._places.source(snapshot, index, info, layer, unit, tab, number, size)
+
+    def unit_map(self, layer: str, method: MapMethod = "auto") -> UnitMap:
+        """Return a map of the units of a layer in two dimensions: units are near if their activations correlate.
+
+        Raises
+        ------
+        ActivationIndexError
+            If the index has no sample of the activations, or if the package of the method is not installed.
+        """
+        _, index, info = self._read(layer)
+        return self._maps.get(index, info.name, method)
+
+    def index_state(self) -> IndexState:
+        """Return what is built of the index, and what was cancelled."""
+        index = self._context.index
+        building, cancelled = (tuple(map(self._context.snapshot.name_of, infos)) for infos in (index.building, index.cancelled))
+        return IndexState(building, cancelled, index.progress)
+
+    def cancel_index(self) -> None:
+        """End the pass that builds the index. What was shown of it stays. Raises ServiceError if other sessions wait for the index."""
+        self._context.index.cancel()
+
+    def resume_index(self) -> None:
+        """Build the index of the layers whose pass was cancelled, from the last commit if there is one."""
+        self._context.index.resume()
 
     def figure(self, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
         """Return a figure as the bytes of a file; `state` is the state of a LayerExplorer."""

@@ -11,7 +11,7 @@ import numpy as np
 from deconvwidgets.arguments import describe, integer, text
 from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.instruments.layers.figures.render import render
-from deconvwidgets.instruments.layers.figures.selection import choose_units, describe_rows
+from deconvwidgets.instruments.layers.figures.selection import COLUMN_SORTS, Restriction, choose_units, describe_rows
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
 from deconvwidgets.instruments.layers.figures.size import tile_pixels
 from deconvwidgets.instruments.layers.records import FigureKind
@@ -125,7 +125,24 @@ def _units_of_layer(service: LayersService, layer: str, state: Mapping[str, Any]
         if not units:
             raise LayerError(_NO_UNIT)
         return units, f"{'unit' if len(units) == 1 else 'units'} {', '.join(map(str, units))} of {total}"
-    return choose_units(table, integer(wanted, "units, a number or a list of units,"), *_order(state))
+    count = integer(wanted, "units, a number or a list of units,")
+    return choose_units(table, count, *_order(state), _restriction(service, layer, state))
+
+
+def _restriction(service: LayersService, layer: str, state: Mapping[str, Any]) -> Restriction:
+    """Return the column that the units are sorted by, and those that a condition and a selection on the map leave."""
+    sort, values = _given(state, "sort", "strongest"), None
+    if isinstance(sort, str) and sort in COLUMN_SORTS:
+        values = np.asarray(service.unit_columns(layer).columns[COLUMN_SORTS[sort]], np.float64)
+    where, selected = _given(state, "where", ""), None
+    if layer == state.get("layer") and state.get("selected_units") is not None:
+        selected = set(state["selected_units"])
+    if not where and selected is None:
+        return Restriction(values)
+    matching = service.matching_units(layer, where) if where else range(service.unit_table(layer).maximum.size)
+    only = [unit for unit in matching if selected is None or unit in selected]
+    parts = [f" where {where}" if where else "", " selected on the map" if selected is not None else ""]
+    return Restriction(values, only, ",".join(part for part in parts if part))
 
 
 def _units_of_layers(service: LayersService, overview: Overview, state: Mapping[str, Any]) -> tuple[Units, str]:

@@ -110,7 +110,7 @@ class LayersService(Protocol):
         """Return the whole photograph of one activation of a tab, `size` pixels on the longer side."""
         ...
 
-    def unit_map(self, layer: str, method: MapMethod = "pca") -> UnitMap:
+    def unit_map(self, layer: str, method: MapMethod = "auto") -> UnitMap:
         """Return a map of the units of a layer in two dimensions: units are near if their activations correlate."""
         ...
 

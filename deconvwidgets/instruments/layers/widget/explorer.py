@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import traitlets
 
 from deconvwidgets.arguments import one_of
-from deconvwidgets.errors import RuleError
+from deconvwidgets.errors import DeconvWidgetsError, RuleError
 from deconvwidgets.instruments.contributions.widget.messages import EVENTS as CONTRIBUTION_EVENTS
 from deconvwidgets.instruments.layers.records import FigureSize, UnitDetail
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
@@ -34,6 +35,10 @@ def unit_summary(detail: UnitDetail) -> State:
     return {**{name: getattr(detail, name) for name in names}, "top": top}
 
 
+def _selected(state: Mapping[str, Any]) -> list[int]:
+    return list(state.get("selected_units") or [])
+
+
 class LayerExplorer(Explorer):
     """All units of a model's layers, each with projections and patches of its nine strongest activations (Zeiler & Fergus 2014, figure 2).
 
@@ -53,6 +58,10 @@ class LayerExplorer(Explorer):
     summary : dict
         The statistics of the chosen unit, and its strongest activations: activation, photograph, label, row and column of each. Read-only;
         empty while the index is built.
+
+    selected_units : list of int
+        The units that are selected on the map, ascending; empty if none are. Setting it selects others, and
+        `explorer.observe(function, "selected_units")` calls a function when they change.
 
     Raises
     ------
@@ -81,6 +90,7 @@ class LayerExplorer(Explorer):
 
     _service: SupportsLayers
     state = StateTrait(MESSAGES).tag(sync=True)
+    selected_units: traitlets.List[int] = traitlets.List(help="The units that are selected on the map.")
 
     def __init__(
         self, service: SupportsLayers, layer: str | None = None, state: Mapping[str, Any] | None = None, height: int = 720, **options: Any
@@ -96,6 +106,18 @@ class LayerExplorer(Explorer):
         if checked["unit"] is None and find_summary(overview, checked["layer"]).dead is not None:
             checked["unit"] = int(np.argmax(self._service.layers.unit_table(checked["layer"]).maximum))
         return checked
+
+    @traitlets.observe("state")
+    def _take_selected_units(self, _change: object) -> None:
+        self.selected_units = _selected(self.state)
+
+    @traitlets.validate("selected_units")
+    def _validate_selected_units(self, proposal: Mapping[str, Any]) -> list[int]:
+        """Select the units in the state, which checks them. It is then the list that the state has."""
+        units = proposal["value"]
+        if list(units) != _selected(self.state):
+            self.state = {"selected_units": list(units) or None}
+        return _selected(self.state)
 
     def _open(self, *names: object) -> None:
         """Begin to build the index of layers that are neither listed nor opened yet."""
@@ -174,10 +196,18 @@ class LayerExplorer(Explorer):
             return None
         return self._cached_image((overview.version, repr(self.state)), self._draw_static_image)
 
+    def _valid_condition(self) -> str:
+        """Return the condition on the units; empty if it cannot be read: the page says why, and shows every unit."""
+        layer, where = self.state["layer"], self.state["where"]
+        try:
+            return where if where and self._service.layers.matching_units(layer, where) else ""
+        except DeconvWidgetsError:
+            return ""
+
     def _draw_static_image(self) -> bytes:
         """Draw the state, with the gradient if the rule is undefined for the layer; the image names its rule."""
         sort = "strongest" if self.state["sort"] == "contribution" else self.state["sort"]  # it does not wait for contributions
-        state = {**self.state, "units": _STATIC_IMAGE_UNITS, "sort": sort}
+        state = {**self.state, "units": _STATIC_IMAGE_UNITS, "sort": sort, "where": self._valid_condition()}
         try:
             return self._figure("explorer.png", state)
         except RuleError:

@@ -13,6 +13,7 @@ from deconvwidgets.instruments.contributions.widget.messages import HANDLERS as 
 from deconvwidgets.instruments.layers.records import EnlargeRequest
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
 from deconvwidgets.instruments.layers.widget.contribution_order import with_ordered_units
+from deconvwidgets.instruments.layers.widget.query_messages import QUERY_HANDLERS, index_content
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerSummary
 from deconvwidgets.records.mosaics import MosaicRequest
@@ -25,7 +26,7 @@ def _hello(service: SupportsLayers, request: Request) -> Reply:
     """Return the overview."""
     overview = service.overview()
     layers = {"layers": [_layer(summary) for summary in overview.layers], "opened": [_layer(summary) for summary in overview.opened]}
-    return {"overview": {**overview_content(overview), **layers}}, []
+    return {"overview": {**overview_content(overview), **layers}, "index": index_content(service)}, []
 
 
 def _all_layers(service: SupportsLayers, request: Request) -> Reply:
@@ -63,6 +64,7 @@ def _unit_table(service: SupportsLayers, request: Request) -> Reply:
     names = {int(label): table.categories[label] for label in np.unique(labels) if 0 <= label < len(table.categories)}
     units, k = labels.shape
     content = {"layer": table.layer, "units": units, "k": k, "columns": list(columns), "categories": names, "crops": table.crops}
+    content["stored"] = table.stored
     content["start"] = [{"unit": start.unit, "reason": start.reason} for start in table.start]
     fingerprints = np.zeros(units, "<u4") if table.fingerprints is None else table.fingerprints.astype("<u4")
     return content, [numbers.tobytes(), labels.tobytes(), fingerprints.tobytes()]
@@ -134,5 +136,6 @@ HANDLERS: Handlers = {
     "source_image": Handler(_source_image),
     "enlarged": Handler(_enlarged, "background"),
     "figure": Handler(_figure, "worker"),
+    **QUERY_HANDLERS,
     **CONTRIBUTIONS,
 }

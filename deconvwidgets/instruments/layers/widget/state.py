@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from deconvwidgets.arguments import integer, one_of
 from deconvwidgets.errors import LayerError, ServiceError
+from deconvwidgets.instruments.layers.records import MapMethod, Tab
 from deconvwidgets.instruments.layers.widget.bookmarks import checked_bookmarks
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.mosaics import Contrast, Rule
@@ -18,7 +19,9 @@ from deconvwidgets.widgets.state import State, StateMessages
 MESSAGES = StateMessages("LayerExplorer", "{'layer': 'conv5', 'unit': 59}")
 
 VIEWS = ("both", "projections", "patches")
-SORTS = ("strongest", "mean", "selectivity", "dead", "index", "contribution")
+SORTS = ("strongest", "mean", "selectivity", "dead", "index", "contribution", "peaks", "purity", "copies")
+DISPLAYS = ("grid", "map")
+MAP_COLOURS = ("selectivity", "purity", "maximum")
 TILE_SIZES = ("small", "medium", "large")
 MAX_PINS = 6
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -27,6 +30,10 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "view": VIEWS,
     "tile_size": TILE_SIZES,
     "sort": SORTS,
+    "tab": get_args(Tab),
+    "display": DISPLAYS,
+    "map_method": get_args(MapMethod),
+    "map_colour": MAP_COLOURS,
 }
 DEFAULTS: State = {
     "layer": None,  # the alias ("conv5") if there is one, else the name
@@ -39,6 +46,13 @@ DEFAULTS: State = {
     "sort": "strongest",
     "target": None,  # the name of the class that sort="contribution" refers to
     "filter": "",  # part of a class name; only units with such a class among their strongest activations are shown
+    "where": "",  # a condition on the columns of the units, such as "selectivity > 5 and not dead"; "" for all units
+    "tab": "strongest",  # which activations of the chosen unit are shown: the strongest, the whole "range", or the most "negative"
+    "more": False,  # whether all strongest activations of the index are shown in place of nine
+    "display": "grid",  # the units as a grid, or as a "map" with units of correlated activations near to each other
+    "map_method": "auto",
+    "map_colour": "selectivity",
+    "selected_units": None,  # the units that are selected on the map, which the grid shows; None: all units
     "pinned": [],  # up to six of {"model": ..., "layer": ..., "unit": ...}; those of other models are kept, but not shown
     "bookmarks": [],  # [layer, unit] of units to come back to, at most 100
     "scroll": None,  # the unit in the top row of the grid; None: the chosen unit is visible
@@ -74,6 +88,12 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview
         raise ServiceError(f"The target is the name of a class of the model, or None, not {reprlib.repr(merged['target'])}.")
     if not isinstance(merged["filter"], str):
         raise ServiceError(f"The filter is a class name or a part of one, not {merged['filter']!r}; '' shows every unit.")
+    if not isinstance(merged["where"], str):
+        raise ServiceError(f"The condition is text such as 'selectivity > 5', not {reprlib.repr(merged['where'])}; '' shows every unit.")
+    if not isinstance(merged["more"], bool):
+        raise ServiceError(f"more is True or False, not {reprlib.repr(merged['more'])}.")
+    carried = merged["selected_units"] == current.get("selected_units") and current.get("layer") not in (None, merged["layer"])
+    merged["selected_units"] = None if carried else _selected(info, merged["selected_units"])
     merged["pinned"] = _pinned(overview, merged["pinned"])
     merged["bookmarks"] = checked_bookmarks(overview, merged["bookmarks"])
     moved = current.get("layer") not in (None, merged["layer"]) and merged["scroll"] == current.get("scroll")
@@ -90,6 +110,15 @@ def _unit(info: LayerInfo, unit: object, carried: bool) -> int | None:
     if carried:
         return None
     raise LayerError(f"{info.short_name} has {info.channels} units, 0 to {info.channels - 1}: there is no unit {number}.")
+
+
+def _selected(info: LayerInfo, units: object) -> list[int] | None:
+    """Return units of a layer in ascending order, each once; None for all."""
+    if units is None:
+        return None
+    if not isinstance(units, list | tuple) or len(units) > info.channels:
+        raise ServiceError(f"The selected units are a list such as [3, 17], or None for all, not {reprlib.repr(units)}.")
+    return sorted({unit for given in units if (unit := _unit(info, integer(given, "a selected unit"), carried=False)) is not None})
 
 
 def pinned_layers(overview: Overview, pinned: object) -> list[object]:

@@ -30,6 +30,22 @@ def test_initial_state_is_the_strongest_unit_of_the_first_layer(service):
     assert explorer.state["view"] == "both"
 
 
+def test_selected_units_are_a_trait_and_a_part_of_the_state(service):
+    explorer, seen = LayerExplorer(service, layer="conv2"), []
+    explorer.observe(lambda change: seen.append(change.new), "selected_units")
+    explorer.state = {"selected_units": [9, 4, 4]}  # as the page does
+    assert explorer.selected_units == explorer.state["selected_units"] == [4, 9]
+    explorer.selected_units = [30, 2]
+    assert explorer.selected_units == explorer.state["selected_units"] == [2, 30]
+    with pytest.raises(LayerError, match="no unit 60"):
+        explorer.selected_units = [60]
+    assert explorer.selected_units == [2, 30]
+    explorer.state = {"layer": "conv1"}
+    assert explorer.selected_units == []
+    assert explorer.state["selected_units"] is None
+    assert seen == [[4, 9], [2, 30], []]
+
+
 def test_layers_are_named_by_alias_or_dotted_name(service):
     assert LayerExplorer(service, "features.3").state["layer"] == "conv2"
     assert LayerExplorer(service, layer="odd.layer").state["layer"] == "odd.layer"
@@ -73,6 +89,12 @@ def test_state_can_be_saved_and_restored(service):
         ({"bookmarks": [["conv1", True]]}, LayerError, "unit of a bookmark"),
         ({"bookmarks": [["conv2", unit % 60] for unit in range(101)]}, ServiceError, "101 bookmarks"),
         ({"units": 5}, ServiceError, "'units'"),
+        ({"tab": "weakest"}, ServiceError, "strongest, range or negative"),
+        ({"display": "list"}, ServiceError, "grid or map"),
+        ({"where": 5}, ServiceError, "'selectivity > 5'"),
+        ({"more": 1}, ServiceError, "True or False"),
+        ({"selected_units": 5}, ServiceError, "a list such as"),
+        ({"selected_units": [24]}, LayerError, "no unit 24"),
     ],
 )
 def test_invalid_state_is_rejected_and_changes_nothing(service, state, error, message):

@@ -1,0 +1,190 @@
+"""A service in an actor of a real Ray cluster on this machine: sessions, events, a lost actor, and widgets in Chromium."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+import deconvwidgets as dw
+from deconvwidgets.errors import LayerError, PictureError, ServiceError
+from deconvwidgets.instruments.layers.widget.messages import HANDLERS as LAYERS
+from deconvwidgets.instruments.layers.widget.state import checked_state
+from deconvwidgets.instruments.transfer.records import TransferSettings
+from deconvwidgets.remote import link
+from deconvwidgets.widgets.messages import Request
+from tests.conftest import NoisePhotographs, make_tiny_bundle, random_head
+from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
+
+__all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
+
+pytestmark = pytest.mark.slow
+ray = pytest.importorskip("ray")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A cluster of this machine alone, which nothing outside of it can reach."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DECONVWIDGETS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # by default 15: other tests that run at the same time would take all time
+        patch.setenv("RAY_raylet_start_wait_time_s", "180")
+        patch.syspath_prepend(os.getcwd())
+        ray.init(address="local", namespace="deconvwidgets", num_cpus=2, object_store_memory=80 << 20, include_dashboard=False)
+        yield
+        ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder of photographs with a folder for each class."""
+    root, noise = tmp_path_factory.mktemp("photographs"), NoisePhotographs()
+    for source in range(noise.source_count):
+        place = root / ("cat", "dog", "kite")[source % 3]
+        place.mkdir(exist_ok=True)
+        noise.open_source(source).save(place / f"{source}.png")
+    return root
+
+
+@pytest.fixture
+def served(cluster, folder):
+    with dw.serve(make_tiny_bundle(), folder, name="class", device="cpu") as running:
+        yield running
+
+
+def connect():
+    return dw.connect("auto", name="class").wait(60)
+
+
+def until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_two_sessions_have_their_own_heads_and_hear_their_own_events(served, tmp_path):
+    one, two, heard = connect(), connect(), []
+    one.subscribe(lambda event: heard.append(("one", event.kind)), {"changed"})
+    two.subscribe(lambda event: heard.append(("two", event.kind)), {"changed"})
+    path = dw.save_head(random_head(make_tiny_bundle(), "conv2", classes=7), tmp_path / "mine")
+    one.set_head(path)
+    until(lambda: heard)
+    assert heard == [("one", "changed")]
+    assert [len(service.occlusion.choices().classes) for service in (one, two)] == [7, 3]
+    assert served.sessions == 2
+    run = two.transfer.start(TransferSettings("images", "conv2", images_per_class=2, folds=1))
+    two.transfer.wait(run, 60)
+    two.transfer.use_head(run)
+    assert one.transfer.status().runs == ()
+    one.close()
+    with pytest.raises(ServiceError, match=r"is closed: call dw\.connect again"):
+        one.overview()
+    until(lambda: served.sessions == 1)
+    two.close()
+
+
+def test_errors_are_ours(served):
+    service = connect()
+    with pytest.raises(LayerError, match="no layer 'conv9'"):
+        service.layers.unit_table("conv9")
+    with pytest.raises(PictureError, match="give an absolute path there"):
+        service.transfer.data(TransferSettings("photographs"))
+    with pytest.raises(ServiceError, match="has a model service 'class' already"):
+        dw.serve(make_tiny_bundle(), "photos", name="class")
+    with pytest.raises(ServiceError, match=r"no model service 'other'\. Its services are 'class'"):
+        dw.connect("auto", name="other")
+    service.close()
+
+
+def test_a_service_that_cannot_be_made_raises_its_error_and_leaves_the_name(cluster):
+    for _ in range(2):
+        with pytest.raises(PictureError, match="/nowhere"):
+            dw.serve(make_tiny_bundle(), "/nowhere", name="class")
+
+
+def test_a_lost_actor_is_said_in_words_and_a_new_one_is_found(served, folder):
+    service, heard = connect(), []
+    service.subscribe(heard.append, {"failed"})
+    widget = dw.LayerExplorer(service, layer="conv2")
+    run = service.transfer.start(TransferSettings("images", "conv2", images_per_class=2, folds=100))
+    raised: list[str] = []
+    waiting = threading.Thread(target=wait_for_run, args=(service, run, raised))
+    waiting.start()
+    ray.kill(ray.get_actor("class"))
+    until(lambda: heard)
+    words = "The model service 'class' at auto does not answer any more: its process was ended. Start it again"
+    assert heard[0].message.startswith(words)
+    started = time.monotonic()
+    with pytest.raises(ServiceError, match=words):
+        service.overview()
+    request = {"kind": "unit_table", "layer": "conv2", "seq": 1, "client": "c"}
+    reply, _ = widget._answer(Request(request))
+    assert reply["error"].startswith(words)
+    assert time.monotonic() - started < 5
+    waiting.join(10)
+    assert raised[0].startswith(words)
+    service.close()
+    with dw.serve(make_tiny_bundle(), folder, name="class", device="cpu"):
+        assert connect().layers.unit_table("conv2").maximum.shape == (5,)
+
+
+def wait_for_run(service, run, raised):
+    try:
+        service.transfer.wait(run)
+    except ServiceError as error:
+        raised.append(str(error))
+
+
+def test_an_actor_that_hangs_is_lost_after_a_while(served, monkeypatch):
+    monkeypatch.setattr(link, "SILENT_SECONDS", -8.0)  # two seconds
+    monkeypatch.setattr(link, "_LOOK_SECONDS", 0.2)
+    service = connect()
+    pid = int(served.where.rpartition(" ")[2])
+    os.kill(pid, 19)
+    try:
+        with pytest.raises(ServiceError, match="nothing was heard of it"):
+            service.overview()
+    finally:
+        os.kill(pid, 18)
+    service.close()
+
+
+def test_thirty_sessions_are_answered_at_the_same_time_and_take_little_memory(served):
+    first, before = connect(), served.memory
+    services = [connect() for _ in range(29)]
+    assert served.sessions == 30
+    assert served.memory - before < 60 << 20
+    for number, service in enumerate(services):
+        service.set_units({("conv1", number % 4): 0.0})
+    found: dict[int, object] = {}
+
+    def click(number, service):
+        service.layers.top_activations("conv2", number % 5)
+        found[number] = service.units
+
+    threads = [threading.Thread(target=click, args=pair) for pair in enumerate(services)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == {number: {("1", number % 4): 0.0} for number in range(29)}
+    assert first.units == {}
+    for service in (first, *services):
+        service.close()
+    until(lambda: served.sessions == 0)
+
+
+@pytest.mark.browser
+def test_an_explorer_in_chromium_shows_units_of_a_service_elsewhere(served, blank):
+    service = connect()
+    load_page(blank, built("layers.css"), kernel(LAYERS, service))
+    state = checked_state({"layer": "conv2", "unit": 3}, {}, service.overview())
+    blank.evaluate("([code, state]) => globalThis.open(code, state, 1460)", [built("layers.js"), state])
+    expect(blank.locator(".dwx-tile")).to_have_count(5)
+    expect(blank.locator("[data-testid=layer-explorer][data-ready=true]")).to_be_visible()
+    service.close()
