@@ -12,9 +12,10 @@ from deconvwidgets.compute.decoder import CropDecoder
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.compute.ray_cluster import ClusterShape
 from deconvwidgets.errors import ActivationIndexError, PictureError
+from deconvwidgets.index.blocks import block_size
 from deconvwidgets.index.crop_ranges import CropRanges, crop_count
 from deconvwidgets.index.part_pass import PartPass
-from deconvwidgets.index.ray_run import IndexRun, RayPlan, Taken, chunk_size, own_error, part_size
+from deconvwidgets.index.ray_run import IndexRun, RayPlan, Taken, own_error, sizes
 from deconvwidgets.index.ray_stages import Chunks, FailedRead, PartOutcome, Versions
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.records.progress import Progress
@@ -116,8 +117,10 @@ class RayPasses:
             raise ActivationIndexError(f"The Ray cluster has no {'GPU' if self.uses_gpus else 'CPU'} to compute on")
         crops = crop_count(ranges)
         share = shape.object_store // max(1, -(-actors // shape.nodes))
-        part = part_size(crops, actors, _crop_bytes(self.decoder), share)
-        return RayPlan(Chunks(ranges, chunk_size(part)), part, min(actors, -(-crops // part)), int(self.uses_gpus), self.decoders)
+        part, chunk = sizes(
+            crops, actors, block_size(self.part_pass.bundle.network, self.part_pass.device), _crop_bytes(self.decoder), share
+        )
+        return RayPlan(Chunks(ranges, chunk), part, min(actors, -(-crops // part)), int(self.uses_gpus), self.decoders)
 
     def _start(self, plan: RayPlan) -> Any:
         ray = self.ray
