@@ -3,20 +3,18 @@
     python benchmarks/index_ray.py rates --photographs 1500 --rounds 3     # measured: takes minutes, on two free cores
     python benchmarks/index_ray.py costs                                   # measured costs of a part, and the simulation from them
 
-Both sides of a rate run in turn, over the same photographs, and must give the same bytes. The rate is that between a fifth and nine tenths of the crops: the
-start of processes (printed apart) does not grow with the number of photographs.
+Both sides of a rate run in turn, over the same photographs, and must give the same bytes. The rate is that between a fifth and nine tenths
+of the crops: the start of processes (printed apart) does not grow with the number of photographs.
 """
 
 from __future__ import annotations
 
 import argparse
 import heapq
-import itertools
 import multiprocessing
 import os
 import random
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -86,12 +84,11 @@ def measure_rates(folder: str, photographs: int, rounds: int) -> None:
             one, two = in_new_process(folder, photographs, None), in_new_process(folder, photographs, address)
             assert one.digest == two.digest, "the cluster gave other bytes"
             ratios.append(two.rate / one.rate)
-            print(f"round {number + 1}: one process {one.rate:6.1f} images/s ({one.seconds:.0f} s in all), two workers {two.rate:6.1f} images/s ({two.seconds:.0f} s in all): "
-                  f"{ratios[-1]:.2f}x", flush=True)  # fmt: skip
+            print(f"round {number + 1}: one process {one.rate:.1f} images/s ({one.seconds:.0f} s in all), ", end="")
+            print(f"two workers {two.rate:.1f} ({two.seconds:.0f} s in all): {ratios[-1]:.2f}x", flush=True)
     median = statistics.median(ratios)
-    print(
-        f"median {median:.2f}x of {rounds} rounds; target {TARGET}x: {'met' if median >= TARGET else 'NOT met'}; equal bytes in all rounds"
-    )
+    met = "met" if median >= TARGET else "NOT met"
+    print(f"median {median:.2f}x of {rounds} rounds; target {TARGET}x: {met}; equal bytes in all rounds")
 
 
 @dataclass(frozen=True)
@@ -134,10 +131,10 @@ def costs_of(name: str, weights: Any, every_layer: bool, crops: int) -> Costs:
     network = bundle.network
     infos = [info for info in network.layers if info.height > 1] if every_layer else list(network.feature_map_layers)
     decoder = CropDecoder.of(bundle, images)
-    sources = range(min(16, len(images)))
+    sources = range(min(32, len(images)))
     decoded = decoder.decode(sources)
     empty = ActivationIndex.empty(bundle, images, infos, IndexOptions())
-    index_of = PartPass(bundle, empty, 16, "cpu").begin()
+    index_of = PartPass(bundle, empty, "cpu").begin()
     index_of(decoded)  # a warm-up
     model = seconds_of(lambda: index_of(decoded)) / len(decoded)
     decode = seconds_of(lambda: decoder.decode(sources)) / len(decoded)
@@ -147,7 +144,7 @@ def costs_of(name: str, weights: Any, every_layer: bool, crops: int) -> Costs:
     small = replace(bundle, input_size=(3, 64, 64), transform=Preprocess(64, (64, 64), mean=(0.5,) * 3, std=(0.25,) * 3))
     infos = [small.network.layer(info.name) for info in infos]
     empty = ActivationIndex.empty(small, many, infos, IndexOptions())
-    index_of = PartPass(small, empty, 32, "cpu").begin()
+    index_of = PartPass(small, empty, "cpu").begin()
 
     def part(first: int) -> bytes:
         numbers = np.arange(first, first + crops)
@@ -173,7 +170,7 @@ class Machine:
     wait: float = 1.0  # seconds between two indexes that the asking process takes
 
 
-def efficiency(costs: Costs, workers: int, crops: int, seconds_per_crop: float, machine: Machine = Machine()) -> float:
+def efficiency(costs: Costs, workers: int, crops: int, seconds_per_crop: float, machine: Machine) -> float:
     """The time that the crops would take if nothing but decoding and the model took any, by the simulated time.
 
     Workers take parts until there are none, and merge them in groups; one process merges the groups that come, one after the other; the
@@ -190,9 +187,8 @@ def efficiency(costs: Costs, workers: int, crops: int, seconds_per_crop: float, 
         finished.append(started + work + merging)
         heapq.heappush(free, finished[-1])
     finished.sort()
-    groups = [max(group) for group in itertools.batched(finished, machine.group)] if sys.version_info >= (3, 12) else [
-        finished[min(end, len(finished)) - 1] for end in range(machine.group, len(finished) + machine.group, machine.group)
-    ]  # fmt: skip
+    ends = range(machine.group, len(finished) + machine.group, machine.group)
+    groups = [finished[min(end, len(finished)) - 1] for end in ends]
     collected = 0.0
     for at in groups:
         collected = max(collected, at) + costs.data / machine.bandwidth + costs.merge
@@ -202,15 +198,17 @@ def efficiency(costs: Costs, workers: int, crops: int, seconds_per_crop: float, 
 
 def simulate(all_costs: list[Costs]) -> None:
     machine = Machine()
-    print("\nMeasured on one core")
+    print("\nMeasured on one core (the index of a part; merging two indexes on the cluster; adding one to the index of the asking process)")
     print(f"{'model':<10} {'units':>7} {'decode ms':>10} {'model ms':>9} {'index MB':>9} {'merge ms':>9} {'add ms':>7}")
     for costs in all_costs:
-        print(f"{costs.name:<10} {costs.units:>7,} {1e3 * costs.decode:>10.1f} {1e3 * costs.model:>9.1f} {costs.data / 1e6:>9.2f} {1e3 * costs.merge:>9.0f} {1e3 * costs.add:>7.0f}")  # fmt: skip
-    print(f"\nSimulated: {IMAGENET:,} photographs, parts of {PART}. Assumptions: {machine.start:.0f} s to start, {machine.bandwidth / 1e6:.0f} MB/s between machines, "
-          f"parts that take {machine.spread:.0%} more or less, groups of {machine.group} merged by the workers, then by one process.")  # fmt: skip
-    print(
-        "A CPU worker is one core that decodes and computes, at the measured speed. A GPU worker's speed is assumed, with enough CPUs to feed it."
-    )
+        of_crop = f"{1e3 * costs.decode:>10.1f} {1e3 * costs.model:>9.1f}"
+        of_part = f"{costs.data / 1e6:>9.2f} {1e3 * costs.merge:>9.0f} {1e3 * costs.add:>7.0f}"
+        print(f"{costs.name:<10} {costs.units:>7,} {of_crop} {of_part}")
+    print(f"\nSimulated: {IMAGENET:,} photographs, parts of {PART}. Assumed: {machine.start:.0f} s to start,", end=" ")
+    print(f"{machine.bandwidth / 1e6:.0f} MB/s between machines,\nparts that take up to {machine.spread:.0%} more or less,", end=" ")
+    print(f"groups of {machine.group} parts merged by the workers, and the groups by one process.")
+    print("A CPU worker is one core that decodes and computes, at the measured speed.")
+    print("A GPU worker's speed is assumed, with enough CPUs to feed it.")
     print(f"{'model':<10} {'worker':<24} {'8 workers':>10} {'64 workers':>11}")
     for costs in all_costs:
         own = costs.decode + costs.model

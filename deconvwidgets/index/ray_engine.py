@@ -126,8 +126,7 @@ class RayPasses:
         ray = self.ray
         if not self._references:  # once, not for every actor and task
             self._references = [[ray.put(self.decoder)], [ray.put(self.part_pass)]]
-        strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        actor = ray.remote(IndexRun).options(num_cpus=0, max_concurrency=2, max_restarts=0, scheduling_strategy=strategy)
+        actor = ray.remote(IndexRun).options(num_cpus=0, max_concurrency=2, max_restarts=0, scheduling_strategy=_near(ray))
         return actor.remote(plan, *self._references, Versions.here())
 
     def _take(self, run: Any, with_index: bool) -> Taken:
@@ -164,6 +163,14 @@ class RayPasses:
         """Raise _LostError if fewer GPUs are left than there are actors: Ray would wait for a new GPU, and hold the parts of its actor."""
         if self.uses_gpus and ClusterShape.of(self.ray.nodes()).gpus < plan.actors:
             raise _LostError("a node with a GPU left the cluster")
+
+
+def _near(ray: ModuleType) -> Any:
+    """Return the scheduling strategy for an actor on this machine, if it belongs to the cluster: its loss ends the build anyway."""
+    if ray.util.client.ray.is_connected():
+        return "DEFAULT"
+    strategies = ray.util.scheduling_strategies
+    return strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
 
 
 def _crop_bytes(decoder: CropDecoder) -> int:
