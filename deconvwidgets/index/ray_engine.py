@@ -93,8 +93,7 @@ class RayPasses:
         try:
             while not ended:
                 ended = bool(self.ray.wait([working], timeout=_POLL_SECONDS)[0])
-                self.job.check_cancelled(f"Building the index was cancelled after {before} of {self.total} crops")
-                due = ended or time.monotonic() - taken_at >= self.seconds
+                due = ended or self.job.cancelled() or time.monotonic() - taken_at >= self.seconds
                 taken = self._take(run, due)
                 self._report(before + taken.crops)
                 if taken.outcome is not None:
@@ -103,9 +102,10 @@ class RayPasses:
                     yield taken.outcome
                     self.seconds = max(self.seconds, 4 * (time.monotonic() - taken_at))  # merging takes at most a fifth of the time
                     taken_at = time.monotonic()
+                self.job.check_cancelled(f"Building the index was cancelled after {before + taken.crops} of {self.total} crops")
                 if time.monotonic() - looked >= _LOOK_SECONDS:
                     looked = time.monotonic()
-                    self._require_gpus(plan)
+                    self._require_workers(plan)
             self._result(working)
         finally:
             self.ray.kill(run)  # and with it, all that it started
@@ -159,10 +159,14 @@ class RayPasses:
                 "Every node needs the image files under the same path, such as a shared folder"
             )
 
-    def _require_gpus(self, plan: RayPlan) -> None:
-        """Raise _LostError if fewer GPUs are left than there are actors: Ray would wait for a new GPU, and hold the parts of its actor."""
-        if self.uses_gpus and ClusterShape.of(self.ray.nodes()).gpus < plan.actors:
-            raise _LostError("a node with a GPU left the cluster")
+    def _require_workers(self, plan: RayPlan) -> None:
+        """Raise _LostError if too little is left: Ray would wait for new nodes, and hold what its lost actors had begun.
+
+        An actor without a GPU moves to any other node.
+        """
+        shape = ClusterShape.of(self.ray.nodes())
+        if (self.uses_gpus and shape.gpus < plan.actors) or not shape.cpus:
+            raise _LostError("nodes left the cluster")
 
 
 def _near(ray: ModuleType) -> Any:
