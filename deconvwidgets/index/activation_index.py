@@ -142,6 +142,8 @@ class ActivationIndex(IndexQueries, ReadableIndex):
         progress = flag(progress, "progress", ActivationIndexError)
         path = None if path is None else as_path(path, "path", ActivationIndexError)
         one_of(engine, "engine", ("local", "ray"), ActivationIndexError)
+        if ray_address is not None and engine != "ray":
+            raise ActivationIndexError("ray_address is for engine='ray', which builds on a Ray cluster")
         on_so_far, job = checked_on_so_far(on_so_far), as_job(job)
         bundle = on_device(bundle, "cpu" if engine == "ray" else device)
         infos = layers_to_index(bundle, layers)

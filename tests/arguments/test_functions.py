@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import deconvwidgets as dw
+from deconvwidgets.index.options import IndexSettings
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check, noise
 from tests.arguments.hostile_values import REFUSED, boolean, choice, function, location, nothing, optional, real, whole, wholes
 from tests.conftest import random_head
@@ -85,6 +86,10 @@ def evaluation() -> Any:
 def probability(value: Any) -> Any:
     clean = real(low=0)(value)
     return clean if clean is not REFUSED and clean <= 1 else REFUSED
+
+
+def or_auto(kind: Any) -> Any:
+    return lambda value: value if value == "auto" and isinstance(value, str) else kind(value)
 
 
 def no_units(value: Any) -> Any:
@@ -186,14 +191,28 @@ FUNCTIONS: dict[str, Case] = {
             "bundle": nothing,
             "images": nothing,
             "layers": optional(names_of_layers),
+            "options": optional(nothing),
             "k": whole(1, 2**20),
             "per_source": optional(whole(1)),
+            "negative": boolean,
+            "samples": whole(0, 2**20),
+            "per_class": whole(0, 0),
+            "seed": whole(0),
+            "precision": choice("fp32", "bf16"),
+            "memory_format": choice("auto", "contiguous", "channels_last"),
+            "scaled_jpeg": boolean,
+            "batch_size": or_auto(whole(1, 2**20)),
+            "workers": or_auto(whole(0, 2**12)),
+            "decoded_cache": optional(location),
+            "commit_seconds": real(above=0),
             "path": optional(location),
             "resume": boolean,
+            "overwrite": boolean,
             "device": choice("auto", "cpu"),
             **FLAGS,
             "crops": optional(crops),
-            "network": optional(nothing),
+            "engine": choice("local"),
+            "ray_address": optional(nothing),
             "on_so_far": optional(lambda value: None if callable(value) and not isinstance(value, type) else REFUSED),
         },
         index_results,
@@ -366,6 +385,7 @@ def test_functions(function_name, argument):
     check(FUNCTIONS[function_name], argument)
 
 
+KEYWORDS = {"dw.ActivationIndex.build": IndexSettings.__annotations__}  # that a function takes as **settings
 PUBLIC = {
     **{f"dw.{name}": getattr(dw, name) for name in dw.__all__ if inspect.isfunction(getattr(dw, name))},
     "dw.engine.project": dw.engine.project,
@@ -377,4 +397,6 @@ PUBLIC = {
 @pytest.mark.parametrize("name", PUBLIC)
 def test_every_argument_is_tested(name):
     tested = {argument for case, value in FUNCTIONS.items() if case.split("(")[0] == name for argument in value.kinds}
-    assert tested == set(inspect.signature(PUBLIC[name]).parameters)
+    parameters = inspect.signature(PUBLIC[name]).parameters.values()
+    assert tested - set(KEYWORDS.get(name, ())) == {parameter.name for parameter in parameters if parameter.kind != parameter.VAR_KEYWORD}
+    assert tested >= set(KEYWORDS.get(name, ()))

@@ -94,7 +94,7 @@ def test_a_read_only_cache_is_read_and_what_is_missing_is_said_before_the_work(
     assert read.values[1, 0, 0] == 1
     with pytest.raises(AssetError, match=r"Permission denied.*DECONVWIDGETS_CACHE"):
         LayerFeatures.on_disk(FEATURES, (3, 1, 3))
-    monkeypatch.setattr("deconvwidgets.index.activation_index.IndexPass", lambda *arguments: pytest.fail("computed"))
+    monkeypatch.setattr("deconvwidgets.index.building.IndexPass", lambda *arguments: pytest.fail("computed"))
     with pytest.raises(ActivationIndexError, match="cannot be written"):
         dw.ActivationIndex.build(tiny_bundle, tiny_images, k=3, path=path, progress=False)
     os.chmod(own_cache, 0o555) if os.getuid() == os.geteuid() else None

@@ -9,7 +9,6 @@ import pytest
 import deconvwidgets as dw
 from deconvwidgets.engine import structure
 from deconvwidgets.errors import ModelError
-from deconvwidgets.index.activation_index import ActivationIndex
 
 
 @pytest.fixture
@@ -65,7 +64,6 @@ def test_the_network_argument_still_works_and_is_deprecated(tiny_model, tiny_ima
         "occlude": lambda: dw.occlude(fresh, pixels, 8, 8, network=network),
         "faithfulness": lambda: dw.projection_faithfulness(fresh, tiny_images, "conv2", window=5, network=network),
         "correspondence": lambda: dw.correspondence(fresh, tiny_images, {"part": [(0, 0, 4, 4)] * 14}, network=network),
-        "index": lambda: ActivationIndex.build(fresh, tiny_images, progress=False, network=network),
     }
     for call in calls.values():
         with pytest.warns(DeprecationWarning, match=r"bundle\.network") as warned:
