@@ -38,7 +38,7 @@ class Stop(Exception):  # noqa: N818 - control flow
 
 def bare_model(bundle: dw.ModelBundle, layers: list[str], memory_format: torch.memory_format) -> nn.Module:
     """Return a copy of the modules whose forward pass ends after the last layer."""
-    model = copy.deepcopy(bundle.model).to(memory_format=memory_format)  # type: ignore[call-overload]
+    model = copy.deepcopy(bundle.model).to(memory_format=memory_format)
     remaining = set(layers)
 
     def stop(name: str) -> Callable[..., None]:
@@ -52,6 +52,7 @@ def bare_model(bundle: dw.ModelBundle, layers: list[str], memory_format: torch.m
 
     for name in layers:
         model.get_submodule(name).register_forward_hook(stop(name))
+    assert isinstance(model, nn.Module)
     return model
 
 

@@ -20,7 +20,7 @@ from deconvwidgets.records.images import SkippedImage
 from deconvwidgets.records.layers import LayerInfo
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ReadableIndex:
     """The content of an activation index, and the methods that read it.
 
@@ -54,6 +54,10 @@ class ReadableIndex:
     source_labels: dict[int, int]
     categories: tuple[str, ...]
     skipped: tuple[SkippedImage, ...]
+
+    def __repr__(self) -> str:
+        names, images = ", ".join(info.short_name for info in self.layers), self.identity.image_set
+        return f"<{type(self).__name__} of {self.identity.model} on {images}: {names}; {self.crops:,} crops, k={self.k}>"
 
     @property
     def k(self) -> int:

@@ -89,7 +89,7 @@ def probability(value: Any) -> Any:
 
 
 def or_auto(kind: Any) -> Any:
-    return lambda value: value if value == "auto" and isinstance(value, str) else kind(value)
+    return lambda value: value if isinstance(value, str) and value == "auto" else kind(value)
 
 
 def no_units(value: Any) -> Any:
@@ -196,7 +196,7 @@ FUNCTIONS: dict[str, Case] = {
             "per_source": optional(whole(1)),
             "negative": boolean,
             "samples": whole(0, 2**20),
-            "per_class": whole(0, 0),
+            "per_class": whole(0, 2**20),
             "seed": whole(0),
             "precision": choice("fp32", "bf16"),
             "memory_format": choice("auto", "contiguous", "channels_last"),
