@@ -8,8 +8,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
+import deconvwidgets as dw
 from deconvwidgets.compute.decoder import CropDecoder
 from deconvwidgets.errors import ActivationIndexError, ModelError
 from deconvwidgets.index.activation_index import ActivationIndex, layers_to_index
@@ -245,3 +247,14 @@ def test_precisions(tiny_bundle, tiny_images):
         exact.check(rounded.identity)
     with pytest.raises(ActivationIndexError, match="needs a CUDA GPU"):
         build(tiny_bundle, tiny_images, precision="tf32")
+
+
+def test_of_equal_activations_the_smallest_crops_are_kept_whenever_they_come(tiny_bundle, monkeypatch):
+    monkeypatch.setattr("deconvwidgets.index.top_k._SMALLEST_BUFFER", 1)
+    images = dw.open_images([Image.new("RGB", (24 + size, 24), (90, 140, 30)) for size in range(40)])
+    infos, options = layers_to_index(tiny_bundle, ["conv1"]), IndexOptions(k=2)
+    index_pass = IndexPass(tiny_bundle, ActivationIndex.empty(tiny_bundle, images, infos, options))
+    for crops in (range(32, 40), range(32)):
+        index_pass.add(decoded(tiny_bundle, images, crops))
+    ranking = index_pass.index().tallies["1"].ranking
+    assert ranking.crops[ranking.counts > 0].tolist() == [[0, 1]] * int((ranking.counts > 0).sum())
