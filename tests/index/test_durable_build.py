@@ -15,7 +15,7 @@ from deconvwidgets.errors import ActivationIndexError, JobCancelledError
 from deconvwidgets.index.commits import partial_path
 from deconvwidgets.index.index_file import encode_index
 from tests.conftest import make_tiny_bundle
-from tests.index.killed_build import ROOT, build, write_photographs
+from tests.index.killed_build import ROOT, Builder, write_photographs
 
 SETTINGS = {"device": "cpu", "progress": False, "batch_size": 4, "workers": 0, "samples": 20, "k": 5}
 ERROR = ActivationIndexError
@@ -40,17 +40,17 @@ def interrupted(photographs, path, crops=50):
 
 
 @pytest.mark.slow
-def test_a_build_that_is_killed_goes_on_to_the_same_bytes(tmp_path):
-    write_photographs(tmp_path / "photographs", 400)
-    whole, path = tmp_path / "whole.index", tmp_path / "a.index"
-    seconds = build(tmp_path / "photographs", whole).seconds
-    generator, kills, crops = np.random.default_rng(1), [], 0
-    while not path.exists():
-        left = build(tmp_path / "photographs", path, generator.uniform(0.1, 0.4) * seconds if len(kills) < 3 else None)
-        if left.number:
-            kills.append(left.crops)
-            assert left.crops >= crops
-            crops = left.crops
+def test_a_build_that_is_killed_goes_on_to_the_same_bytes(photographs, tmp_path):
+    whole, path, kills, crops = tmp_path / "whole.index", tmp_path / "a.index", [], 0
+    generator = np.random.default_rng(1)
+    with Builder(photographs) as builder:
+        seconds = builder.build(whole).seconds
+        while not path.exists():
+            left = builder.build(path, generator.uniform(0.1, 0.6) * seconds if len(kills) < 4 else None)
+            if left.killed:
+                kills.append(left.crops)
+                assert left.crops >= crops
+                crops = left.crops
     assert kills
     assert path.read_bytes() == whole.read_bytes()
     assert not list(tmp_path.glob(".*.part")) + list(tmp_path.glob("*.partial"))
