@@ -146,7 +146,7 @@ def _print_summary(index: ActivationIndex, path: Path, known: Sequence[SkippedIm
     dead = sum(int(index.stats(info.name).dead.sum()) for info in index.layers)
     print(
         f"Index: {index.crops:,} crops, {copies:,} copies of the same image, {len(index.skipped):,} images skipped; "
-        f"{len(index.layers)} layers, {units:,} units ({dead:,} dead), {index.k} top activations each; "
+        f"{len(index.layers)} layer{'s' if len(index.layers) > 1 else ''}, {units:,} units ({dead:,} dead), {index.k} top activations each; "
         f"in {path} ({path.stat().st_size / 1e6:,.1f} MB)",
         flush=True,
     )

@@ -49,6 +49,7 @@ def use(index):
     return index
 
 
+@pytest.mark.slow
 def test_every_hostile_value_in_a_manifest_is_refused_in_words_or_is_of_the_right_kind(tmp_path, state):
     manifest, tensors = state
     use(load(tmp_path, manifest, tensors))
