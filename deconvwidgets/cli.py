@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         default="alexnet",
         help="a torchvision classification CNN, zfnet, efficientnet_lite0, timm:NAME or hf:NAME (default: alexnet)",
     )
-    common.add_argument("--images", default="photos", help='"photos" (default), "caltech101" or the path of a folder of images')
+    common.add_argument("--images", default="photos", help='"photos" (default), "imagenette" (326 MB), "caltech101" or a folder of images')
     common.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
     _lab_options(commands.add_parser("lab", parents=[common], help="download weights and images, copy the tour and start JupyterLab"))
     cli_index.add_options(commands.add_parser("index", parents=[common], help=cli_index.SUMMARY))

@@ -120,7 +120,7 @@ class _Running(Generic[IndexT]):
         workers = None if options.workers == "auto" else options.workers
         ahead = self._pass.block_size * (self._lanes.count + 1)
         with (
-            closing(decoded_batches(decoder, crops, size, workers, ahead)) as batches,
+            closing(decoded_batches(decoder, crops, size, workers, ahead, cache=options.decoded_cache)) as batches,
             closing(self._lanes.results(self._blocks(batches), self._pass.work)) as results,
         ):
             for block, maps in results:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.errors import ActivationIndexError
-from deconvwidgets.index.crop_ranges import CropRanges, crop_count, joined
+from deconvwidgets.index.crop_ranges import CropRanges, crop_count
 from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.index.options import IndexOptions
 from deconvwidgets.index.plain_values import MOST, listed, pair, text, whole
@@ -152,7 +153,8 @@ def _array(tensors: Mapping[str, NDArray[Any]], name: str, dtype: type[Any], dim
 
 def _ranges(entry: object) -> CropRanges:
     ranges = tuple(pair(part, high=MOST**2) for part in listed(entry))
-    if ranges != joined((), ranges) or any(start >= stop for start, stop in ranges):
+    bounds = [bound for part in ranges for bound in part]
+    if any(left >= right for left, right in pairwise([-1, *bounds])):
         raise ValueError(f"{ranges[:3]} are no ranges of crops")
     return ranges
 
