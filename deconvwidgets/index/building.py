@@ -95,7 +95,7 @@ def build_local(request: BuildRequest, start: IndexT, commits: Commits | None = 
         try:
             for first, stop in todo:
                 running.run(range(first, stop))
-        except (JobCancelledError, KeyboardInterrupt):
+        except JobCancelledError:  # not KeyboardInterrupt, which comes in the middle of a block, half of which must not be committed
             if commits is not None:
                 commits.commit(state_of(index_pass.index()))
             raise
