@@ -3,9 +3,9 @@
     python benchmarks/index_jpeg.py [--images FOLDER | caltech101] [--crops 1024] [--rounds 3] [--workers N] [--processes]
 
 AlexNet's five convolutional layers, with channels_last. In each round, one after the other: decoding alone in one thread; the bare
-forward pass (plain modules, all cores) on decoded pixels; decoding threads beside a model on all cores, which is the usual way; and the lanes that an
-index pass uses. The perfect rate is cores / (decoding seconds + model seconds) of processor time, and must be reached to 85 %. On a busy
-machine, compare processor times. The maxima of both ways are compared.
+forward pass (plain modules, all cores) on decoded pixels; decoding threads beside a model on all cores, which is the usual way; and the
+lanes that an index pass uses. The perfect rate is cores / (decoding seconds + model seconds) of processor time, and must be reached to
+85 %. On a busy machine, compare processor times. The maxima of both ways are compared.
 """
 
 from __future__ import annotations
