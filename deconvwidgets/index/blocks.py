@@ -25,13 +25,16 @@ _MAX_PRODUCTS = {"cpu": 80e9, "cuda": 4e12}  # in a block: others may use the de
 _UNTRACED_SIZE = 8
 
 
-def block_size(network: Network) -> int:
-    """Return the number of crops in a block, a power of two, by a rule: smaller for models with more multiplications."""
+def block_size(network: Network, device: str | None = None) -> int:
+    """Return the number of crops in a block, a power of two, by a rule: smaller for models with more multiplications.
+
+    `device` is "cuda" for a pass on a GPU; by default it is where the model is.
+    """
     if network.single:
         return 1
     if network.graph is None:
         return _UNTRACED_SIZE
-    device = "cuda" if reference_tensor(network.model).device.type == "cuda" else "cpu"
+    device = "cuda" if (device or reference_tensor(network.model).device.type) == "cuda" else "cpu"
     size, products = _MAX_SIZE[device], _convolution_products(network)
     while size > 1 and size * products > _MAX_PRODUCTS[device]:
         size //= 2

@@ -22,15 +22,12 @@ class PartPass:
         The model, on the CPU. It is traced again in the process that begins the pass.
     empty : ActivationIndex
         The index of no crops, whose identity has the precision and the memory format: they are chosen once, for all processes.
-    batch_size : int
-        Number of crops in a batch.
     device : str
         Where the model computes.
     """
 
     bundle: ModelBundle
     empty: ActivationIndex
-    batch_size: int
     device: str
 
     def begin(self) -> Callable[[DecodedBatch], bytes]:
@@ -39,8 +36,7 @@ class PartPass:
 
         def index_of(part: DecodedBatch) -> bytes:
             index_pass = IndexPass(bundle, self.empty)
-            for start in range(0, max(len(part), 1), self.batch_size):
-                index_pass.add(part.part(start, start + self.batch_size))
+            index_pass.add(part)
             return index_pass.index().to_bytes()
 
         return index_of

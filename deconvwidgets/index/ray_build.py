@@ -19,8 +19,6 @@ from deconvwidgets.index.ray_engine import RayPasses
 from deconvwidgets.index.so_far import IndexSoFar
 from deconvwidgets.records.layers import LayerInfo
 
-_GPU_BATCH = 256  # crops
-
 
 class GrowingIndex:
     """An index to which those of parts are added."""
@@ -108,7 +106,5 @@ def _uses_gpus(ray: ModuleType, device: str) -> bool:
 
 
 def _part_pass(request: BuildRequest, start: ActivationIndex, uses_gpus: bool) -> PartPass:
-    options = request.options
-    size = options.batch_size if options.batch_size != "auto" else _GPU_BATCH if uses_gpus else request.job.batch_size.size()
-    empty = ActivationIndex.empty(request.bundle, request.images, start.layers, options)
-    return PartPass(request.bundle, empty, size, "cuda" if uses_gpus else "cpu")
+    empty = ActivationIndex.empty(request.bundle, request.images, start.layers, request.options)
+    return PartPass(request.bundle, empty, "cuda" if uses_gpus else "cpu")

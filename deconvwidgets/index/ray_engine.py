@@ -12,9 +12,10 @@ from deconvwidgets.compute.decoder import CropDecoder
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.compute.ray_cluster import ClusterShape
 from deconvwidgets.errors import ActivationIndexError, PictureError
+from deconvwidgets.index.blocks import block_size
 from deconvwidgets.index.crop_ranges import CropRanges, crop_count
 from deconvwidgets.index.part_pass import PartPass
-from deconvwidgets.index.ray_run import IndexRun, RayPlan, Taken, chunk_size, own_error, part_size
+from deconvwidgets.index.ray_run import IndexRun, RayPlan, Taken, own_error, sizes
 from deconvwidgets.index.ray_stages import Chunks, FailedRead, PartOutcome, Versions
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.records.progress import Progress
@@ -92,8 +93,7 @@ class RayPasses:
         try:
             while not ended:
                 ended = bool(self.ray.wait([working], timeout=_POLL_SECONDS)[0])
-                self.job.check_cancelled(f"Building the index was cancelled after {before} of {self.total} crops")
-                due = ended or time.monotonic() - taken_at >= self.seconds
+                due = ended or self.job.cancelled() or time.monotonic() - taken_at >= self.seconds
                 taken = self._take(run, due)
                 self._report(before + taken.crops)
                 if taken.outcome is not None:
@@ -102,9 +102,10 @@ class RayPasses:
                     yield taken.outcome
                     self.seconds = max(self.seconds, 4 * (time.monotonic() - taken_at))  # merging takes at most a fifth of the time
                     taken_at = time.monotonic()
+                self.job.check_cancelled(f"Building the index was cancelled after {before + taken.crops} of {self.total} crops")
                 if time.monotonic() - looked >= _LOOK_SECONDS:
                     looked = time.monotonic()
-                    self._require_gpus(plan)
+                    self._require_workers(plan)
             self._result(working)
         finally:
             self.ray.kill(run)  # and with it, all that it started
@@ -116,15 +117,16 @@ class RayPasses:
             raise ActivationIndexError(f"The Ray cluster has no {'GPU' if self.uses_gpus else 'CPU'} to compute on")
         crops = crop_count(ranges)
         share = shape.object_store // max(1, -(-actors // shape.nodes))
-        part = part_size(crops, actors, _crop_bytes(self.decoder), share)
-        return RayPlan(Chunks(ranges, chunk_size(part)), part, min(actors, -(-crops // part)), int(self.uses_gpus), self.decoders)
+        part, chunk = sizes(
+            crops, actors, block_size(self.part_pass.bundle.network, self.part_pass.device), _crop_bytes(self.decoder), share
+        )
+        return RayPlan(Chunks(ranges, chunk), part, min(actors, -(-crops // part)), int(self.uses_gpus), self.decoders)
 
     def _start(self, plan: RayPlan) -> Any:
         ray = self.ray
         if not self._references:  # once, not for every actor and task
             self._references = [[ray.put(self.decoder)], [ray.put(self.part_pass)]]
-        strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        actor = ray.remote(IndexRun).options(num_cpus=0, max_concurrency=2, max_restarts=0, scheduling_strategy=strategy)
+        actor = ray.remote(IndexRun).options(num_cpus=0, max_concurrency=2, max_restarts=0, scheduling_strategy=_near(ray))
         return actor.remote(plan, *self._references, Versions.here())
 
     def _take(self, run: Any, with_index: bool) -> Taken:
@@ -157,10 +159,22 @@ class RayPasses:
                 "Every node needs the image files under the same path, such as a shared folder"
             )
 
-    def _require_gpus(self, plan: RayPlan) -> None:
-        """Raise _LostError if fewer GPUs are left than there are actors: Ray would wait for a new GPU, and hold the parts of its actor."""
-        if self.uses_gpus and ClusterShape.of(self.ray.nodes()).gpus < plan.actors:
-            raise _LostError("a node with a GPU left the cluster")
+    def _require_workers(self, plan: RayPlan) -> None:
+        """Raise _LostError if too little is left: Ray would wait for new nodes, and hold what its lost actors had begun.
+
+        An actor without a GPU moves to any other node.
+        """
+        shape = ClusterShape.of(self.ray.nodes())
+        if (self.uses_gpus and shape.gpus < plan.actors) or not shape.cpus:
+            raise _LostError("nodes left the cluster")
+
+
+def _near(ray: ModuleType) -> Any:
+    """Return the scheduling strategy for an actor on this machine, if it belongs to the cluster: its loss ends the build anyway."""
+    if ray.util.client.ray.is_connected():
+        return "DEFAULT"
+    strategies = ray.util.scheduling_strategies
+    return strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
 
 
 def _crop_bytes(decoder: CropDecoder) -> int:

@@ -53,8 +53,8 @@ class RayPlan:
         return len(self.chunks) * self.chunks.size > 4 * _MERGED_ON_CLUSTER * self.part
 
 
-def part_size(crops: int, actors: int, crop_bytes: int, store_bytes: int) -> int:
-    """Return how many crops a part has.
+def sizes(crops: int, actors: int, block: int, crop_bytes: int, store_bytes: int) -> tuple[int, int]:
+    """Return how many crops a part has, and how many a task decodes: both multiples of those that the model takes at once.
 
     Parameters
     ----------
@@ -62,6 +62,8 @@ def part_size(crops: int, actors: int, crop_bytes: int, store_bytes: int) -> int
         Their number.
     actors : int
         The number of actors.
+    block : int
+        The number of crops that the model takes at once.
     crop_bytes : int
         Bytes of a decoded crop.
     store_bytes : int
@@ -69,12 +71,9 @@ def part_size(crops: int, actors: int, crop_bytes: int, store_bytes: int) -> int
     """
     fits = store_bytes // (8 * crop_bytes)
     even = -(-crops // (_PARTS_PER_ACTOR * actors))
-    return max(1, min(_MAX_PART, fits, even))
-
-
-def chunk_size(part: int) -> int:
-    """Return how many crops a task decodes, for parts of `part` crops."""
-    return min(_CHUNK, part)
+    part = min(_MAX_PART, fits, even)
+    chunk = max(block, min(_CHUNK, part) // block * block)
+    return max(1, part // chunk) * chunk, chunk
 
 
 @dataclass(frozen=True, slots=True)

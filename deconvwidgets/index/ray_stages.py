@@ -55,7 +55,7 @@ class PartOutcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """Ranges of crops, cut into chunks of at most `size` consecutive crops."""
+    """Ranges of crops, cut into chunks of consecutive crops at the multiples of `size`."""
 
     ranges: CropRanges
     size: int
@@ -68,13 +68,13 @@ class Chunks:
         for start, stop in self.ranges:
             count = self._count(start, stop)
             if chunk < count:
-                first = start + chunk * self.size
-                return range(first, min(first + self.size, stop))
+                first = (start // self.size + chunk) * self.size
+                return range(max(first, start), min(first + self.size, stop))
             chunk -= count
         raise IndexError(f"There is no chunk {chunk}")
 
     def _count(self, start: int, stop: int) -> int:
-        return -((start - stop) // self.size)
+        return -(-stop // self.size) - start // self.size
 
 
 def decode_rows(rows: Mapping[str, NDArray[Any]], *, decoder: Any, chunks: Chunks, fetch: Fetch) -> Iterator[Rows]:

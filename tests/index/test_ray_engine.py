@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import time
 
 import numpy as np
 import psutil
@@ -15,7 +16,6 @@ from deconvwidgets.compute.job import JobContext
 from deconvwidgets.compute.ray_cluster import ray_session
 from deconvwidgets.errors import ActivationIndexError, JobCancelledError, ModelError, PictureError
 from deconvwidgets.images.image_set import ImageSet, digest_of
-from deconvwidgets.images.open import open_images
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
@@ -78,24 +78,31 @@ def bundle():
     return ModelBundle.from_module(net.eval(), transform=transform, input_size=(3, 64, 64), categories=list("abcd"), name="small")
 
 
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    """Photographs in two classes, each several times. One file is truncated, and two are equal."""
-    folder = tmp_path_factory.mktemp("photographs")
-    generator = np.random.default_rng(0)
-    for number in range(12):
-        path = folder / "ab"[number % 2] / f"{number}.jpg"
-        path.parent.mkdir(exist_ok=True)
-        noise = generator.integers(0, 256, (20, 26, 3), dtype=np.uint8)
-        Image.fromarray(noise).resize((1300, 1000), Image.Resampling.BICUBIC).save(path, quality=95)
-    (folder / "a" / "4.jpg").write_bytes((folder / "a" / "2.jpg").read_bytes())
-    truncated = folder / "b" / "5.jpg"
-    truncated.write_bytes(truncated.read_bytes()[:5000])
-    return open_images(folder)
+class Noise(ImageSet):
+    """Photographs in memory, of two classes. One cannot be read, and two are equal. Other processes need `pause` seconds for each."""
 
+    def __init__(self, count, pause=0.0):
+        self.pixels = np.random.default_rng(0).integers(0, 256, (count, 70, 66, 3), dtype=np.uint8)
+        self.pixels[4] = self.pixels[2]
+        self.pause, self.process = pause, os.getpid()
+        super().__init__("noise", digest_of(["noise", str(count)]), ["a", "b"])
 
-def many(images, times):
-    return images.subset(list(range(images.source_count)) * times)
+    @property
+    def source_count(self):
+        return len(self.pixels)
+
+    def source_name(self, source):
+        return f"noise-{source}"
+
+    def label(self, source):
+        return source % 2
+
+    def open_source(self, source):
+        if os.getpid() != self.process:
+            time.sleep(self.pause)
+        if source == 5:
+            raise PictureError("noise-5 is truncated.")
+        return Image.fromarray(self.pixels[source])
 
 
 def of_one_process(bundle, images):
@@ -136,8 +143,8 @@ class WhileRunning:
         return self.thread is not None
 
 
-def test_two_nodes_give_the_bytes_of_one_process(cluster, bundle, images):
-    crops = many(images, 6)
+def test_two_nodes_give_the_bytes_of_one_process(cluster, bundle):
+    crops = Noise(300)
     index = on_cluster(cluster, bundle, crops)
     assert index.to_bytes() == of_one_process(bundle, crops)
     assert len(index.skipped) == 1
@@ -151,7 +158,7 @@ def connected(cluster):
         yield cluster
 
 
-def test_killed_workers_and_a_killed_pass_lose_nothing(connected, bundle, images):
+def test_killed_workers_and_a_killed_pass_lose_nothing(connected, bundle):
     killed = []
 
     def kill():
@@ -160,15 +167,15 @@ def test_killed_workers_and_a_killed_pass_lose_nothing(connected, bundle, images
             process.kill()
             killed.append(process)
 
-    crops, watch = many(images, 40), WhileRunning(kill)
+    crops, watch = Noise(400, pause=0.04), WhileRunning(kill)
     index = on_cluster(connected, bundle, crops, job=JobContext(on_progress=watch))
     assert watch.happened
     assert len(killed) == 2
     assert index.to_bytes() == of_one_process(bundle, crops)
 
 
-def test_a_killed_node_loses_nothing(connected, bundle, images):
-    crops, watch = many(images, 60), WhileRunning(lambda: connected.remove_node(connected.second, allow_graceful=False))
+def test_a_killed_node_loses_nothing(connected, bundle):
+    crops, watch = Noise(600, pause=0.04), WhileRunning(lambda: connected.remove_node(connected.second, allow_graceful=False))
     try:
         index = on_cluster(connected, bundle, crops, job=JobContext(on_progress=watch))
     finally:
@@ -178,8 +185,8 @@ def test_a_killed_node_loses_nothing(connected, bundle, images):
     assert index.to_bytes() == of_one_process(bundle, crops)
 
 
-def test_a_cancelled_index_goes_on_from_its_last_commit(connected, bundle, images, tmp_path):
-    crops, path, seen = many(images, 40), tmp_path / "small.index", []
+def test_a_cancelled_index_goes_on_from_its_last_commit(connected, bundle, tmp_path):
+    crops, path, seen = Noise(400, pause=0.04), tmp_path / "small.index", []
 
     def cancelled():
         return bool(seen) and seen[-1] > 0
@@ -228,10 +235,10 @@ def test_images_that_a_node_cannot_read_are_an_error(connected, bundle):
         on_cluster(connected, bundle, OnlyHere())
 
 
-def test_an_error_of_the_model_is_raised_as_in_one_process(connected, bundle, images):
+def test_an_error_of_the_model_is_raised_as_in_one_process(connected, bundle):
     broken = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 62 * 62, 2)).eval()
     with torch.no_grad():
         broken[0].bias[1] = float("nan")
     with_nan = ModelBundle(**{**bundle.__dict__, "model": broken, "categories": None, "classifier": None})
     with pytest.raises(ModelError, match="contains NaN or infinity for crop"):
-        on_cluster(cluster, with_nan, images)
+        on_cluster(connected, with_nan, Noise(40))

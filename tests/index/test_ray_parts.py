@@ -7,7 +7,7 @@ from deconvwidgets.compute.decoded import DecodedBatch
 from deconvwidgets.compute.ray_cluster import ClusterShape, ray_session
 from deconvwidgets.errors import ActivationIndexError, ModelError
 from deconvwidgets.index.ray_rows import from_rows, to_rows
-from deconvwidgets.index.ray_run import chunk_size, own_error, part_size
+from deconvwidgets.index.ray_run import own_error, sizes
 from deconvwidgets.index.ray_stages import Chunks, Versions
 from deconvwidgets.records.images import SkippedImage
 
@@ -42,9 +42,9 @@ def test_rows_of_skipped_crops_only():
 
 
 def test_chunks_cover_each_crop_once():
-    chunks = Chunks(((0, 10), (12, 13), (20, 28)), 4)
+    chunks = Chunks(((0, 10), (12, 13), (21, 28)), 4)
     assert [list(chunks.crops(chunk)) for chunk in range(len(chunks))] == [
-        [0, 1, 2, 3], [4, 5, 6, 7], [8, 9], [12], [20, 21, 22, 23], [24, 25, 26, 27],
+        [0, 1, 2, 3], [4, 5, 6, 7], [8, 9], [12], [21, 22, 23], [24, 25, 26, 27],
     ]  # fmt: skip
     with pytest.raises(IndexError):
         chunks.crops(len(chunks))
@@ -53,15 +53,15 @@ def test_chunks_cover_each_crop_once():
 @pytest.mark.parametrize(
     ("crops", "actors", "crop_bytes", "store", "expected"),
     [
-        (1_281_167, 8, 150_528, 16 << 30, 2048),  # the largest part, in which a failure costs seconds
-        (2_000, 2, 150_528, 4 << 30, 125),  # eight for each actor
-        (2_000, 2, 150_528, 40 << 20, 34),  # a small object store
-        (3, 8, 150_528, 1 << 20, 1),
+        (1_281_167, 8, 150_528, 16 << 30, (2048, 64)),  # the largest part, so that a failure costs seconds
+        (2_000, 2, 150_528, 4 << 30, (64, 64)),  # about eight for each actor
+        (9_000, 2, 150_528, 4 << 30, (512, 64)),
+        (2_000, 2, 150_528, 40 << 20, (32, 32)),  # a small object store
+        (3, 8, 150_528, 1 << 20, (32, 32)),
     ],
 )
-def test_part_size(crops, actors, crop_bytes, store, expected):
-    assert part_size(crops, actors, crop_bytes, store) == expected
-    assert 1 <= chunk_size(expected) <= expected
+def test_sizes_are_multiples_of_the_models_block(crops, actors, crop_bytes, store, expected):
+    assert sizes(crops, actors, 32, crop_bytes, store) == expected
 
 
 def test_the_shape_of_a_cluster_counts_living_nodes_that_compute():
