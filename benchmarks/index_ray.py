@@ -104,17 +104,17 @@ class Costs:
     add: float  # seconds to read an index and merge it: in the process that asked for it
 
 
-def seconds_of(call: Callable[[], Any], rounds: int = 3) -> float:
-    """The shortest of some times."""
+def seconds_of(call: Callable[[], Any], rounds: int = 2) -> float:
+    """The shortest of some times of this process on its core, so that what else the machine does hardly matters."""
     times = []
     for _ in range(rounds):
-        started = time.perf_counter()
+        started = time.process_time()
         call()
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
     return min(times)
 
 
-def costs_of(name: str, weights: Any, every_layer: bool, crops: int) -> Costs:
+def costs_of(name: str, weights: Any, every_convolution: bool, crops: int) -> Costs:
     """Measure a model. The bytes of an index do not depend on the size of the input, so those are measured with a small one."""
     import torch
 
@@ -122,6 +122,7 @@ def costs_of(name: str, weights: Any, every_layer: bool, crops: int) -> Costs:
     from deconvwidgets.compute.decoded import DecodedBatch
     from deconvwidgets.compute.decoder import CropDecoder
     from deconvwidgets.index.activation_index import ActivationIndex
+    from deconvwidgets.index.blocks import block_size
     from deconvwidgets.index.options import IndexOptions
     from deconvwidgets.index.part_pass import PartPass, merged_bytes
     from deconvwidgets.models.preprocess import Preprocess
@@ -129,9 +130,12 @@ def costs_of(name: str, weights: Any, every_layer: bool, crops: int) -> Costs:
     torch.set_num_threads(1)
     bundle, images = dw.load_model(name, weights=weights), dw.open_images("photos")
     network = bundle.network
-    infos = [info for info in network.layers if info.height > 1] if every_layer else list(network.feature_map_layers)
+    modules = dict(bundle.model.named_modules())
+    convolutions = [info for info in network.layers if isinstance(modules.get(info.name), torch.nn.Conv2d)]
+    infos = convolutions if every_convolution else list(network.feature_map_layers)
+    print(f"Measuring {name}: {sum(info.channels for info in infos):,} units", flush=True)
     decoder = CropDecoder.of(bundle, images)
-    sources = range(min(32, len(images)))
+    sources = range(min(block_size(network), len(images)))
     decoded = decoder.decode(sources)
     empty = ActivationIndex.empty(bundle, images, infos, IndexOptions())
     index_of = PartPass(bundle, empty, "cpu").begin()

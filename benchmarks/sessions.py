@@ -49,7 +49,9 @@ def clicks(services, units, seconds: float, think: float) -> list[float]:
 def report(name: str, taken: list[float]) -> None:
     ordered = sorted(taken)
     p95 = ordered[int(0.95 * (len(ordered) - 1))]
-    print(f"{name}: {len(taken)} clicks, median {1000 * statistics.median(taken):.0f} ms, 95 % {1000 * p95:.0f} ms, worst {ordered[-1]:.2f} s")
+    print(
+        f"{name}: {len(taken)} clicks, median {1000 * statistics.median(taken):.0f} ms, 95 % {1000 * p95:.0f} ms, worst {ordered[-1]:.2f} s"
+    )
 
 
 def main() -> None:
@@ -90,7 +92,9 @@ def main() -> None:
     for service in others:
         service.close()
     time.sleep(2)
-    print(f"after {len(others)} were closed: {served.sessions} session, {(served.memory - memory) / 2**20:.0f} MiB more than at the beginning")
+    print(
+        f"after {len(others)} were closed: {served.sessions} session, {(served.memory - memory) / 2**20:.0f} MiB more than at the beginning"
+    )
     served.close()
 
 
