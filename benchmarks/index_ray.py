@@ -172,6 +172,7 @@ class Machine:
     spread: float = 0.1  # parts take up to this much longer or shorter
     group: int = 8  # parts that a task on the cluster merges
     wait: float = 1.0  # seconds between two indexes that the asking process takes
+    merges: bool = True  # whether merging takes time of the workers: beside a GPU, CPUs do it
 
 
 def efficiency(costs: Costs, workers: int, crops: int, seconds_per_crop: float, machine: Machine) -> float:
@@ -189,7 +190,7 @@ def efficiency(costs: Costs, workers: int, crops: int, seconds_per_crop: float, 
         work = min(PART, crops - first) * seconds_per_crop * spread
         merging = costs.merge * (machine.group - 1) / machine.group + costs.data / machine.bandwidth
         finished.append(started + work + merging)
-        heapq.heappush(free, finished[-1])
+        heapq.heappush(free, finished[-1] if machine.merges else started + work)
     finished.sort()
     ends = range(machine.group, len(finished) + machine.group, machine.group)
     groups = [finished[min(end, len(finished)) - 1] for end in ends]
@@ -210,14 +211,15 @@ def simulate(all_costs: list[Costs]) -> None:
         print(f"{costs.name:<10} {costs.units:>7,} {of_crop} {of_part}")
     print(f"\nSimulated: {IMAGENET:,} photographs, parts of {PART}. Assumed: {machine.start:.0f} s to start,", end=" ")
     print(f"{machine.bandwidth / 1e6:.0f} MB/s between machines,\nparts that take up to {machine.spread:.0%} more or less,", end=" ")
-    print(f"groups of {machine.group} parts merged by the workers, and the groups by one process.")
+    print(f"groups of {machine.group} parts merged by CPUs, and the groups by one process.")
     print("A CPU worker is one core that decodes and computes, at the measured speed.")
     print("A GPU worker's speed is assumed, with enough CPUs to feed it.")
     print(f"{'model':<10} {'worker':<24} {'8 workers':>10} {'64 workers':>11}")
     for costs in all_costs:
         own = costs.decode + costs.model
         for label, seconds in ((f"CPU, {1 / own:.0f} images/s", own), ("GPU, 1,000 images/s", 1e-3), ("GPU, 4,000 images/s", 2.5e-4)):
-            found = [efficiency(costs, workers, IMAGENET, seconds, machine) for workers in (8, 64)]
+            merging = replace(machine, merges=seconds == own)
+            found = [efficiency(costs, workers, IMAGENET, seconds, merging) for workers in (8, 64)]
             print(f"{costs.name:<10} {label:<24} {found[0]:>10.1%} {found[1]:>11.1%}")
 
 
