@@ -3,7 +3,8 @@
     python benchmarks/sessions.py --sessions 30 --seconds 40
 
 A click is what a LayerExplorer asks for when a unit is selected: its details and its nine projections and patches, of a unit that nobody
-has asked for before. Every client waits `--think` seconds between two clicks, on average.
+has asked for before. The clients wait so long between two clicks that together they ask for a share (`--load`) of what the machine can
+compute: a click takes its time alone, divided by 1 - load if they came at random, however fast the machine is.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def main() -> None:
     parser.add_argument("--address", default="local")
     parser.add_argument("--sessions", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=40)
-    parser.add_argument("--think", type=float, default=8)
+    parser.add_argument("--load", type=float, default=0.5)
     options = parser.parse_args()
     served = dw.serve("alexnet", "photos", name="benchmark", address=options.address)
     first = dw.connect(first_address(options), name="benchmark").wait()
@@ -72,17 +73,20 @@ def main() -> None:
     print(f"{len(others)} sessions more: {(time.perf_counter() - began) / len(others):.3f} s each", end=", ")
     print(f"{(served.memory - memory) / len(others) / 2**20:.2f} MiB each (of {memory / 2**20:.0f} MiB)")
     everyone, endless = [first, *others], iter(order[3:] * 1000)
-    report("one client", clicks([first], endless, options.seconds / 2, 1))
-    report(f"{len(everyone)} clients", clicks(everyone, endless, options.seconds, options.think))
+    alone = clicks([first], endless, options.seconds / 2, 1)
+    report("one client", alone)
+    think = len(everyone) * statistics.mean(alone) / options.load
+    print(f"each of {len(everyone)} clients clicks every {think:.1f} s")
+    report(f"{len(everyone)} clients", clicks(everyone, endless, options.seconds, think))
     print(f"after clicking: {(served.memory - memory) / 2**20:.0f} MiB more than with one session")
     for number, service in enumerate(everyone):
         service.set_head("caltech101")
         service.set_units({("conv5", number): 0.0})
     print(f"with a head and a unit off: {(served.memory - memory) / 2**20:.0f} MiB more")
-    report(f"{len(everyone)} clients, a unit off and a head each", clicks(everyone, endless, options.seconds, options.think))
+    report(f"{len(everyone)} clients, a unit off and a head each", clicks(everyone, endless, options.seconds, think))
     print(f"after clicking with them: {(served.memory - memory) / 2**20:.0f} MiB more")
     run = everyone[-1].transfer.start(TransferSettings("photo-crops", "pool5", images_per_class=4, folds=100))
-    report(f"{len(everyone)} clients, while one trains", clicks(everyone[:-1], endless, options.seconds, options.think))
+    report(f"{len(everyone)} clients, while one trains", clicks(everyone[:-1], endless, options.seconds, think))
     print("the training:", everyone[-1].transfer.status().runs[-1].phase, len(everyone[-1].transfer.status().runs[-1].per_fold), "folds")
     everyone[-1].transfer.stop()
     try:

@@ -8,23 +8,17 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
-from deconvwidgets import __version__
+from deconvwidgets import __version__, cli_index
 from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.cli_options import EXIT_CODES, UsageError, figure_file, refused_as_usage, tile_size, unit_numbers, whole_number
 from deconvwidgets.cli_output import print_any_character, printable
+from deconvwidgets.cli_prepare import prepare
 from deconvwidgets.cli_serve import serve_options
-from deconvwidgets.errors import DeconvWidgetsError, LayerError, ModelError
+from deconvwidgets.errors import DeconvWidgetsError, LayerError
 from deconvwidgets.paths import as_path, parent_of
-
-if TYPE_CHECKING:
-    from deconvwidgets.images.image_set import ImageSet
-    from deconvwidgets.index.activation_index import ActivationIndex
-    from deconvwidgets.local_service import LocalModelService
-    from deconvwidgets.models.bundle import ModelBundle
 
 DEBUG_VARIABLE = "DECONVWIDGETS_DEBUG"
 
@@ -93,10 +87,10 @@ def _parser() -> argparse.ArgumentParser:
         default="alexnet",
         help="a torchvision classification CNN, zfnet, efficientnet_lite0, timm:NAME or hf:NAME (default: alexnet)",
     )
-    common.add_argument("--images", default="photos", help='"photos" (default), "caltech101" or the path of a folder of images')
+    common.add_argument("--images", default="photos", help='"photos" (default), "imagenette" (326 MB), "caltech101" or a folder of images')
     common.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
     _lab_options(commands.add_parser("lab", parents=[common], help="download weights and images, copy the tour and start JupyterLab"))
-    _index_options(commands.add_parser("index", parents=[common], help="find the nine top activations of every unit and save them"))
+    cli_index.add_options(commands.add_parser("index", parents=[common], help=cli_index.SUMMARY))
     _figure_options(commands.add_parser("figure", parents=[common], help="write a figure of a layer's units, as in figure 2 of the paper"))
     serve_options(commands.add_parser("serve", parents=[common], help="serve a model to the notebooks of a class, from a Ray cluster"))
     _freeze_options(commands.add_parser("freeze-notebook", help="copy a notebook with pictures in place of its widgets, to publish it"))
@@ -109,11 +103,6 @@ def _lab_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=whole_number(0, 65535), help=port_help)
     parser.add_argument("--ip", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1, this machine only)")
     parser.set_defaults(run=_lab)
-
-
-def _index_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, help="where to save the index (default: the cache folder)")
-    parser.set_defaults(run=_index)
 
 
 def _figure_options(parser: argparse.ArgumentParser) -> None:
@@ -147,58 +136,6 @@ def _freeze_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_freeze)
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """The model, the image set and their activation index."""
-
-    bundle: ModelBundle
-    images: ImageSet
-    index: ActivationIndex
-
-    def service(self, device: str) -> LocalModelService:
-        """Return a model service."""
-        from deconvwidgets.local_service import LocalModelService
-
-        return LocalModelService(self.bundle, self.images, index=self.index, device=device)
-
-
-def _prepare(options: argparse.Namespace, path: Path | None = None) -> _Prepared:
-    """Load the model and the images, and build or load the index at `path`, by default in the cache folder."""
-    from deconvwidgets.images.open import open_images
-    from deconvwidgets.index.activation_index import ActivationIndex
-    from deconvwidgets.index.cached import EXPLORER_OPTIONS, default_path
-    from deconvwidgets.models.architectures import require_known
-    from deconvwidgets.models.zoo import load_model
-
-    _require_device(options.device)
-    if ":" not in options.model:
-        with refused_as_usage(ModelError):
-            require_known(options.model)
-    bundle = load_model(options.model)
-    print(f"Model: {bundle.name} ({bundle.weights})")
-    for note in bundle.notes:
-        print(f"  {note}")
-    images = open_images(options.images)
-    print(f"Images: {images.name}, {images.source_count:,} photographs, {len(images):,} crops")
-    for skipped in images.skipped:
-        print(f"  skipped: {skipped.name}: {skipped.reason}")
-    path = path or default_path(bundle, images)
-    index = ActivationIndex.build(bundle, images, options=EXPLORER_OPTIONS, path=path, device=options.device)
-    print(f"Index: {index.k} top activations of every unit, in {path}", flush=True)
-    return _Prepared(bundle, images, index)
-
-
-def _require_device(name: str) -> None:
-    """Refuse a device that PyTorch does not have."""
-    from deconvwidgets.models.devices import pick_device
-
-    try:
-        pick_device(name)
-    except ModelError as error:
-        advice = "choose --device auto or cpu, or cuda or mps if the machine has one"
-        raise UsageError(f"PyTorch has no device {name!r} here; {advice}.") from error
-
-
 def _lab(options: argparse.Namespace) -> int:
     from deconvwidgets.lab.ports import AddressError, reserve_port
     from deconvwidgets.lab.server import interrupt_on_signals, require_jupyterlab, run_on_reserved_port
@@ -207,7 +144,7 @@ def _lab(options: argparse.Namespace) -> int:
     require_jupyterlab()
     with refused_as_usage(AddressError):
         port = reserve_port(options.ip, options.port)  # before the long computations, so that an error is reported at once
-    _prepare(options)
+    prepare(options)
     copied = copy_tour(Path.cwd() / TOUR_FOLDER)
     print(f"Tour: {copied.folder}")
     for name in copied.kept:
@@ -256,11 +193,6 @@ def _absolute(name: str) -> str:
     return os.path.realpath(path) if os.sep in name or (path.exists() and not name.isidentifier()) else name
 
 
-def _index(options: argparse.Namespace) -> int:
-    _prepare(options, options.out)
-    return 0
-
-
 def _figure(options: argparse.Namespace) -> int:
     if not parent_of(as_path(options.out, "--out", DeconvWidgetsError)).is_dir():
         raise DeconvWidgetsError(f"The folder of {options.out} does not exist; create it first.")
@@ -268,7 +200,7 @@ def _figure(options: argparse.Namespace) -> int:
         raise UsageError("--layer all draws the first units of each layer: pass --units as a number, or name one layer.")
     figure = "layers" if options.layer == "all" else "layer" if options.unit is None else "unit"
     kind: Any = f"{figure}{options.out.suffix.lower()}"
-    with closing(_prepare(options).service(options.device)) as service, refused_as_usage(LayerError):  # --layer, --unit, --units
+    with closing(prepare(options).service(options.device)) as service, refused_as_usage(LayerError):  # --layer, --unit, --units
         if options.layer != "all":
             service.layers.open(options.layer)
             service.wait()

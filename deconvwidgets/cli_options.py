@@ -13,7 +13,8 @@ EXIT_CODES = """exit codes:
   0    the command did what was asked
   1    it failed: a file is missing, a download failed, a model was refused, a disk is full, ...
   2    the command line is wrong: an unknown option, or a value that an option cannot have
-  130  stopped by Ctrl-C"""
+  130  stopped by Ctrl-C
+  143  stopped by SIGTERM"""
 _SUFFIXES = (".png", ".svg", ".pdf", ".html")
 
 
@@ -42,6 +43,25 @@ def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
 
     parse.__name__ = "int"  # argparse: "invalid int value: 'x'"
     return parse
+
+
+def auto_or(least: int) -> Callable[[str], int | str]:
+    """Return the type of an option that is "auto" or an integer from `least` on."""
+    number = whole_number(least)
+
+    def parse(value: str) -> int | str:
+        return value if value == "auto" else number(value)
+
+    parse.__name__ = "int"
+    return parse
+
+
+def names_of_layers(value: str) -> list[str]:
+    """Return a list of layers, as in conv1,conv5."""
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError(f"{value!r} names no layers; give a list such as conv1,conv5")
+    return names
 
 
 def figure_file(value: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from PIL import Image
 
 from deconvwidgets import __version__, cli
 from deconvwidgets.cli import main
+from deconvwidgets.cli_prepare import Prepared
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.models.bundle import ModelBundle
@@ -61,6 +63,9 @@ def test_an_unknown_command_is_error_of(capsys: pytest.CaptureFixture[str]) -> N
         ("figure --layer conv5 --out f.png --units 0", "--units: '0' is no number of units from 1 on"),
         ("figure --layer conv5 --out f.png --sort random --seed -1", "--seed: -1 is not at least 0"),
         ("figure --layer conv5 --out f.png --unit x", "--unit: invalid int value: 'x'"),
+        ("index --batch-size 0", "--batch-size: 0 is not at least 1"),
+        ("index --workers many", "--workers: invalid int value: 'many'"),
+        ("index --layers ,", "--layers: ',' names no layers"),
         ("lab --port 70000", "--port: 70000 is not from 0 to 65535"),
     ],
 )
@@ -85,6 +90,7 @@ def test_a_port_in_use_is_refused_before_the_computation(capsys: pytest.CaptureF
 def test_errors_name_what_does_not_exist(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "alexnot" in error_of(capsys, "index", "--model", "alexnot", code=2)
     assert str(tmp_path / "nowhere") in error_of(capsys, "index", "--images", str(tmp_path / "nowhere"))
+    assert "conv17" in error_of(capsys, "index", "--layers", "conv1,conv17", code=2)
     assert "hf:" in error_of(capsys, "index", "--model", f"hf:{tmp_path / 'nowhere'}")
     out = str(tmp_path / "f.png")
     assert "conv5" in error_of(capsys, "figure", "--layer", "conv17", "--out", out, code=2)
@@ -108,7 +114,7 @@ def test_no_failure_ends_in_a_traceback(capsys: pytest.CaptureFixture[str], monk
     def fail(options: object) -> int:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("deconvwidgets.cli._index", fail)
+    monkeypatch.setattr("deconvwidgets.cli_index.run", fail)
     assert main(["index"]) == 1
     assert "unexpected error (ZeroDivisionError: a bug)" in capsys.readouterr().err
     monkeypatch.setenv("DECONVWIDGETS_DEBUG", "1")
@@ -118,7 +124,10 @@ def test_no_failure_ends_in_a_traceback(capsys: pytest.CaptureFixture[str], monk
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the platform has no /dev/full")
 def test_output_on_a_full_disk_is_reported(tmp_path: Path) -> None:
-    code = "import sys; from deconvwidgets import cli; cli._index = lambda options: print('x' * 9000) or 0; sys.exit(cli.main(['index']))"
+    code = (
+        "import sys; from deconvwidgets import cli, cli_index; "
+        "cli_index.run = lambda options: print('x' * 9000) or 0; sys.exit(cli.main(['index']))"
+    )
     with open("/dev/full", "wb") as full:
         done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.returncode == 1
@@ -158,14 +167,29 @@ def test_an_index_is_saved_and_loaded_again(tmp_path: Path, capsys: pytest.Captu
     generator = np.random.default_rng(0)
     for number in range(3):
         Image.fromarray(generator.integers(0, 255, (240, 240, 3), np.uint8)).save(folder / f"{number}.png")
+    shutil.copy(folder / "0.png", folder / "copy.png")
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff not an image")
     arguments = ["index", "--images", str(tmp_path / "images"), "--out", str(tmp_path / "index"), "--device", "cpu"]
-    assert main(arguments) == 0
-    assert "3 photographs" in capsys.readouterr().out
-    saved = {file: file.stat().st_mtime_ns for file in (tmp_path / "index").iterdir()}
-    assert saved
-    assert main(arguments) == 0
-    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "index").iterdir()} == saved
+    assert main([*arguments, "--layers", "conv1,conv2", "--k", "2"]) == 0
+    printed = capsys.readouterr().out
+    out = tmp_path / "index"
+    assert re.search(
+        r"Index: \d crops, 1 copies of the same image, 1 images skipped; 2 layers, 256 units \(\d+ dead\), 2 top activations each; in",
+        printed,
+    )
+    assert f"in {out} ({out.stat().st_size / 1e6:,.1f} MB)" in printed
+    assert "broken.jpg" in printed
+    saved = out.stat().st_mtime_ns
+    assert main([*arguments, "--layers", "conv1,conv2", "--k", "2"]) == 0
+    assert out.stat().st_mtime_ns == saved
+    assert "--overwrite" in error_of(capsys, *arguments)  # it has other layers
+    assert "--overwrite" in error_of(capsys, *arguments, "--layers", "conv1,conv2", "--k", "2", "--no-resume")
+    out.write_bytes(b"my thesis")
+    assert "is not an activation index" in error_of(capsys, *arguments)
+    assert out.read_bytes() == b"my thesis"
+    assert main([*arguments, "--layers", "conv1", "--overwrite"]) == 0
+    assert ActivationIndex.load(out).k == 36
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("index")] == ["index"]
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "html"])
@@ -179,7 +203,7 @@ def test_a_figure_that_cannot_be_written_keeps_the_existing_file(
     suffix: str,
 ) -> None:
     index = ActivationIndex.build(tiny_bundle, tiny_images, progress=False)
-    monkeypatch.setattr(cli, "_prepare", lambda options: cli._Prepared(tiny_bundle, tiny_images, index))
+    monkeypatch.setattr(cli, "prepare", lambda options: Prepared(tiny_bundle, tiny_images, index))
     out = tmp_path / f"figure.{suffix}"
     command = ("figure", "--layer", "conv1", "--units", "2", "--device", "cpu", "--out", str(out))
     assert main(command) == 0

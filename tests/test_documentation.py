@@ -10,12 +10,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = {"how-to/predictions.md": 20, "how-to/own-model.md": 8, "how-to/units.md": 8}  # and how many examples they have, at least
+# and how many examples they have, at least
+PAGES = {"how-to/predictions.md": 20, "how-to/own-model.md": 8, "how-to/units.md": 8, "how-to/index-at-scale.md": 25}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
-def test_the_examples_of(page):
+def test_the_examples_of(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # examples may write files
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     result = doctest.testfile(str(DOCS / page), module_relative=False, optionflags=options, encoding="utf-8")
     assert result.attempted >= PAGES[page]

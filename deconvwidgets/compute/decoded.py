@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,13 @@ class DecodedBatch:
             pixels=self.pixels[start:stop],
             skipped=self.skipped if stop >= len(self) else (),
         )
+
+    def divided(self, crop: int) -> tuple[DecodedBatch, DecodedBatch]:
+        """Return the crops with smaller numbers than `crop`, and the others."""
+        position = int(np.searchsorted(self.crops, crop))
+        before, after = (tuple(entry for entry in self.skipped if (entry[0] < crop) == first) for first in (True, False))
+        parts = self.part(0, position), self.part(position, len(self))
+        return replace(parts[0], skipped=before), replace(parts[1], skipped=after)
 
 
 def joined_batches(batches: Sequence[DecodedBatch]) -> DecodedBatch:

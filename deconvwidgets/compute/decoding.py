@@ -7,9 +7,12 @@ import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
+from deconvwidgets.compute.cached_decoding import through_cache
 from deconvwidgets.compute.decode_processes import decoded_in_processes, why_no_processes
 from deconvwidgets.compute.decoded import DecodedBatch, joined_batches
+from deconvwidgets.compute.decoded_cache import DecodedCache
 from deconvwidgets.compute.decoder import CropDecoder
 from deconvwidgets.compute.stream import decoded_ahead
 from deconvwidgets.images.image_set import ImageSet
@@ -26,6 +29,7 @@ def decoded_batches(
     workers: int | None = None,
     ahead: int = 128,
     processes: bool | None = None,
+    cache: Path | None = None,
 ) -> Generator[DecodedBatch, None, None]:
     """Iterate over decoded crops in batches, in the order of the crops, decoding ahead of the consumer.
 
@@ -47,25 +51,31 @@ def decoded_batches(
     processes : bool, optional
         Whether the workers are processes. By default they are for 4,096 or more crops and three or more workers; where that is not
         possible (`why_no_processes`), they are threads, with a warning.
+    cache : Path, optional
+        The folder of a `DecodedCache`. Crops in it are not decoded, and decoded ones are written to it.
 
     Raises
     ------
     ModelError
         If the transform returns anything but a tensor of the model's input size.
     PictureError
-        If a process ends before its work does.
+        If a process ends before its work does, or if the transform's output cannot be cached.
     """
+    size = batch_size if callable(batch_size) else lambda: batch_size
     count = usable_cores() if workers is None else workers
-    parts, size = _parts(decoder.images, crops), batch_size if callable(batch_size) else lambda: batch_size
-    if count == 0:
-        yield from _batched(map(decoder.decode, parts), size)
-        return
-    if _in_processes(decoder, len(crops), count, ahead) if processes is None else processes:
-        decoded = decoded_in_processes(decoder, parts, count, max(1, round(ahead / (count * PART))))
-    else:
-        decoded = decoded_ahead(((len(part), partial(decoder.decode, part)) for part in parts), count, ahead)
-    with closing(decoded):
-        yield from _batched(decoded, size)
+    processes = _in_processes(decoder, len(crops), count, ahead) if processes is None else processes
+
+    def decoded(runs: Iterable[Sequence[int]]) -> Generator[DecodedBatch, None, None]:
+        parts = (part for run in runs for part in _parts(decoder.images, run))
+        if count == 0:
+            return (decoder.decode(part) for part in parts)
+        if processes:
+            return decoded_in_processes(decoder, parts, count, max(1, round(ahead / (count * PART))))
+        return decoded_ahead(((len(part), partial(decoder.decode, part)) for part in parts), count, ahead)
+
+    found = decoded([crops]) if cache is None else through_cache(DecodedCache(cache, decoder), crops, decoded)
+    with closing(found):
+        yield from _batched(found, size)
 
 
 def usable_cores() -> int:

@@ -91,7 +91,10 @@ def ray_session(address: str | None = None) -> Iterator[ModuleType]:
 
 
 def _connect(ray: ModuleType, address: str | None) -> None:
-    _require_reachable(address)
+    try:
+        require_listener(address or "")
+    except OSError as error:
+        raise _not_connected(address, str(error)) from error
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address in (None, LOCAL):
@@ -103,15 +106,15 @@ def _connect(ray: ModuleType, address: str | None) -> None:
         raise _not_connected(address, str(error)) from error
 
 
-def _require_reachable(address: str | None) -> None:
-    """Try the port first: Ray itself tries for minutes."""
-    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+def require_listener(address: str) -> None:
+    """Try the port of "HOST:PORT" or "ray://HOST:PORT" first: Ray itself tries for minutes. Raises OSError if nothing listens there."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdecimal():
         return
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_REACH).close()
-    except (OSError, OverflowError) as error:
-        raise _not_connected(address, str(error)) from error
+    except OverflowError as error:
+        raise OSError(f"there is no port {port}") from error
 
 
 def _not_connected(address: str | None, reason: str) -> ActivationIndexError:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deconvwidgets.assets.cache import cache_dir
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.files import FileImages
 from deconvwidgets.paths import as_path
@@ -188,6 +189,15 @@ def find_caltech(name: str, root: str | os.PathLike[str] | None = None) -> Path:
     return _caltech_folder(_CALTECH_101 if name == "caltech101" else _CALTECH_256, root)
 
 
+def has_caltech(name: str, root: str | os.PathLike[str] | None = None) -> bool:
+    """Return whether there is a folder of "caltech101" or "caltech256"."""
+    try:
+        find_caltech(name, root)
+    except PictureError:
+        return False
+    return True
+
+
 def _open_caltech(data: _Caltech, root: str | os.PathLike[str] | None, include_background: bool) -> FileImages:
     folder = _caltech_folder(data, root)
     excluded = set() if include_background else {data.background}
@@ -211,10 +221,10 @@ def _caltech_paths(data: _Caltech, folder: Path, labels: Mapping[str, int], back
 
 def _caltech_folder(data: _Caltech, root: str | os.PathLike[str] | None) -> Path:
     configured = root if root is not None else os.environ.get(DATA_VARIABLE)
-    download = f"torchvision.datasets.{data.name.replace('-', '')}(root, download=True) downloads it"
-    if not configured:
+    download = f'dw.open_images("{data.folders[0]}", download=True) downloads it'
+    base, (outer, inner) = as_path(configured, "root", PictureError) if configured else cache_dir() / "datasets", data.folders
+    if not configured and not (base / outer / inner).is_dir():
         raise PictureError(f"The folder of {data.name} is not known. Pass root=..., or set {DATA_VARIABLE}; {download}.")
-    base, (outer, inner) = as_path(configured, "root", PictureError), data.folders
     for folder in (base / outer / inner, base / inner, base):
         if folder.name == inner and folder.is_dir():
             return folder

@@ -95,7 +95,7 @@ def build_local(request: BuildRequest, start: IndexT, commits: Commits | None = 
         try:
             for first, stop in todo:
                 running.run(range(first, stop))
-        except (JobCancelledError, KeyboardInterrupt):
+        except JobCancelledError:  # not KeyboardInterrupt, which comes in the middle of a block, half of which must not be committed
             if commits is not None:
                 commits.commit(state_of(index_pass.index()))
             raise
@@ -120,7 +120,7 @@ class _Running(Generic[IndexT]):
         workers = None if options.workers == "auto" else options.workers
         ahead = self._pass.block_size * (self._lanes.count + 1)
         with (
-            closing(decoded_batches(decoder, crops, size, workers, ahead)) as batches,
+            closing(decoded_batches(decoder, crops, size, workers, ahead, cache=options.decoded_cache)) as batches,
             closing(self._lanes.results(self._blocks(batches), self._pass.work)) as results,
         ):
             for block, maps in results:

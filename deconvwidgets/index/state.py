@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.errors import ActivationIndexError
-from deconvwidgets.index.crop_ranges import CropRanges, joined
+from deconvwidgets.index.crop_ranges import CropRanges
 from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.index.options import IndexOptions
 from deconvwidgets.index.readable import ReadableIndex
@@ -146,7 +147,8 @@ def _array(tensors: Mapping[str, NDArray[Any]], name: str, dtype: type[Any], dim
 
 def _ranges(entry: Any) -> CropRanges:
     ranges = tuple((int(start), int(stop)) for start, stop in entry)
-    if ranges != joined((), ranges) or any(not 0 <= start < stop for start, stop in ranges):
+    bounds = [bound for pair in ranges for bound in pair]
+    if any(left >= right for left, right in pairwise([-1, *bounds])):
         raise ValueError(f"{ranges[:3]} are no ranges of crops")
     return ranges
 

@@ -53,8 +53,8 @@ class GrowingHistogram:
         exponents = torch.where(largest > 0, torch.frexp(largest)[1].long(), _LOWEST_EXPONENT)
         if bool((exponents > self.exponents).any()):
             self._grow(exponents)
-        # In float64 a float32 value can be scaled without rounding, and without underflow.
-        scaled = values.double() * _power_of_two(HALF_BINS.bit_length() - 1 - self.exponents)
+        # In float64 a float32 value is scaled without rounding. (Statistics are updated on the CPU or CUDA: MPS has no float64.)
+        scaled = values.to(torch.float64) * _power_of_two(HALF_BINS.bit_length() - 1 - self.exponents)
         bins = scaled.floor().long() + HALF_BINS + torch.arange(len(self.counts), device=values.device) * (2 * HALF_BINS)
         flat = bins.view(-1)
         self.counts.view(-1).scatter_add_(0, flat, torch.ones_like(flat))
@@ -131,6 +131,7 @@ class RunningStats:
         if self._since_carry > MAX_ADDITIONS:
             self._carry()
             self._since_carry = len(values)
+        values = values + 0.0  # of 0 and -0 the order would decide which is the extreme
         add_exactly(self.sums, self.squares, values)
         self.count += len(values)
         self.maximum = torch.maximum(self.maximum, values.amax(dim=0))
@@ -157,7 +158,7 @@ class RunningStats:
     def take(self, start: int, stop: int) -> RunningStats:
         """Return independent statistics of the units from `start` to `stop`, on the CPU, with sums in the canonical form."""
         parts = [_copied(getattr(self, name)[start:stop]) for name in _PER_UNIT]
-        taken = RunningStats(self.count, *parts, self.histogram.take(start, stop))
+        taken = self._of(self.count, parts, self.histogram.take(start, stop))
         taken._carry()
         return taken
 
@@ -167,7 +168,13 @@ class RunningStats:
         found = [torch.cat([getattr(part, name) for part in parts]).to(device) for name in _PER_UNIT]
         counts = torch.cat([part.histogram.counts for part in parts]).to(device)
         exponents = torch.cat([part.histogram.exponents for part in parts]).to(device)
-        return cls(parts[0].count, *found, GrowingHistogram(counts, exponents))
+        return cls._of(parts[0].count, found, GrowingHistogram(counts, exponents))
+
+    @classmethod
+    def _of(cls, count: int, parts: Sequence[Tensor], histogram: GrowingHistogram) -> RunningStats:
+        """Return statistics of the tensors of `_PER_UNIT`."""
+        sums, squares, maximum, minimum, fired = parts
+        return cls(count, sums, squares, maximum, minimum, fired, histogram)
 
     def _carry(self) -> None:
         carry(self.sums)
@@ -226,7 +233,7 @@ class RunningStats:
         stats = cls.empty(units)
         found = [_checked(tensors[name], name, getattr(stats, name)) for name in _PER_UNIT]
         counts = _checked(tensors["histogram"], "histogram", stats.histogram.counts)
-        return cls(count, *found, GrowingHistogram(counts, _checked(tensors["exponents"], "exponents", stats.fired)))
+        return cls._of(count, found, GrowingHistogram(counts, _checked(tensors["exponents"], "exponents", stats.fired)))
 
 
 def _power_of_two(exponents: Tensor) -> Tensor:

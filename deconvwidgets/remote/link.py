@@ -49,8 +49,11 @@ class RayLink:
         self._places = BoundedSemaphore(_CALLS_AT_A_TIME)
 
     def call(self, call: Call) -> Any:
-        with self._places:
-            reply = self._ask("wait_call" if call.method == "wait" else "call", self._session, call)
+        if call.method == "wait":  # it takes no place: the calls that end a job must not wait for those that wait for it
+            reply = self._ask("wait_call", self._session, call)
+        else:
+            with self._places:
+                reply = self._ask("call", self._session, call)
         if call.lent is not None:
             call.lent.write_back(reply.files)
         return self._value(reply)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 from typing import Any
 
 from deconvwidgets.arguments import describe
+from deconvwidgets.compute.ray_cluster import INSTALL, LOCAL, require_listener
 from deconvwidgets.errors import ServiceError
 
 NAMESPACE = "deconvwidgets"
-LOCAL = "local"
-_SECONDS_TO_REACH = 5.0
 
 
 def require_ray() -> Any:
@@ -19,9 +17,7 @@ def require_ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise ServiceError(
-            'A service elsewhere needs Ray, which is not installed here: pip install "deconvwidgets[ray]", then restart the kernel.'
-        ) from error
+        raise ServiceError(f"A service elsewhere needs Ray, which is not installed here: {INSTALL}, then restart the kernel.") from error
     return ray
 
 
@@ -39,14 +35,14 @@ def join_cluster(address: str) -> Any:
     ServiceError
         If Ray is not installed, if no cluster answers, or if this process is connected to another one.
     """
-    ray = require_ray()
     if not isinstance(address, str) or not address.strip():
         raise ServiceError(f"address must be 'auto', 'local', 'ray://host:10001' or 'host:6379', not {describe(address)}.")
+    ray = require_ray()
     if ray.is_initialized():
         _require_same(ray, address)
         return ray
     try:
-        _require_reachable(address)
+        require_listener(address)
         if address == LOCAL:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to Ray's makers unasked
             ray.init(address=LOCAL, namespace=NAMESPACE, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
@@ -59,13 +55,6 @@ def join_cluster(address: str) -> Any:
             "firewall and the token (RAY_AUTH_TOKEN), and that both machines have the same versions of Python and Ray."
         ) from error
     return ray
-
-
-def _require_reachable(address: str) -> None:
-    """Try the port first: Ray itself tries for half a minute. Raises OSError if nothing listens."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if colon and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_REACH).close()
 
 
 def _require_same(ray: Any, address: str) -> None:

@@ -8,6 +8,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Self
 
 from deconvwidgets.arguments import describe, integer, seconds
+from deconvwidgets.compute.ray_cluster import LOCAL
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.remote.connect import DEFAULT_NAME, find_actor
 from deconvwidgets.remote.ray_cluster import NAMESPACE, join_cluster, lost_errors
@@ -38,9 +39,11 @@ class ServedService:
 
     @property
     def shown_address(self) -> str:
-        """An address that notebooks on other machines can use, if this one is not known: with the usual port of Ray's client server."""
+        """The address that notebooks use: of another machine, with the usual port of Ray's client server, unless it is known."""
         if self.address.startswith("ray://"):
             return self.address
+        if self.address == LOCAL:  # it has no client server
+            return str(self._ray.get_runtime_context().gcs_address)
         host = str(self._ray.get_runtime_context().gcs_address).rpartition(":")[0]
         return f"ray://{host}:10001"
 
@@ -136,7 +139,7 @@ def serve(
     >>> serve("alexnet", max_sessions=0)
     Traceback (most recent call last):
     ...
-    deconvwidgets.errors.ServiceError: max_sessions must be an integer from 1 to 1000, not 0.
+    deconvwidgets.errors.ServiceError: max_sessions must be an integer from 1 to 1,000, not 0.
     """
     sessions = integer(max_sessions, "max_sessions", 1, 1000)
     idle = seconds(idle_seconds)

@@ -117,7 +117,7 @@ class ServiceContext:
 
     def overview(self) -> Overview:
         """Return a description of the model, the image set and the layers."""
-        return make_overview(self._snapshot, self.index.note)
+        return make_overview(self._snapshot, self.index.note, self.host)
 
     def on_replace(self, callback: Callable[[Snapshot], None]) -> None:
         """Call `callback` with each new snapshot, before the event "changed" is published: caches remove old entries then."""

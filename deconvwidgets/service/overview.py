@@ -8,8 +8,11 @@ from deconvwidgets.service.index_source import K
 from deconvwidgets.service.snapshot import Snapshot
 
 
-def make_overview(snapshot: Snapshot, index_note: str) -> Overview:
-    """Return a description of the model, the image set and the layers; `index_note` describes an index that is not complete."""
+def make_overview(snapshot: Snapshot, index_note: str, host: str = "") -> Overview:
+    """Return a description of the model, the image set and the layers; `index_note` describes an index that is not complete.
+
+    `host` is the name of this machine if the notebook runs on another one.
+    """
     bundle, index = snapshot.bundle, snapshot.index
     notes = [*bundle.notes, *snapshot.notes]
     if bundle.classifier is None and bundle.quantity is None and not any("classifier" in note for note in bundle.notes):
@@ -34,4 +37,5 @@ def make_overview(snapshot: Snapshot, index_note: str) -> Overview:
         opened=tuple(map(snapshot.summary, snapshot.opened)),
         notes=tuple(dict.fromkeys(notes)),
         units=snapshot.units,
+        host=host,
     )

@@ -219,7 +219,7 @@ def test_the_data_set_is_found_below_root(tree, monkeypatch):
     name, root, folder = tree
     with pytest.raises(PictureError, match=r"DECONVWIDGETS_DATA.*download=True"):
         open_images(name)
-    with pytest.raises(PictureError, match=f"no {name}.*{name.title()}"):
+    with pytest.raises(PictureError, match=f'no {name}.*"{name}", download=True'):
         open_images(name, root=folder / LAYOUTS[name][2][0])
     monkeypatch.setenv("DECONVWIDGETS_DATA", str(root))
     assert len({open_images(name, root=parent).digest for parent in (None, root, folder.parent, folder)}) == 1

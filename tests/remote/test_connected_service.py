@@ -6,6 +6,7 @@ import gc
 import inspect
 import io
 import pkgutil
+import sys
 import threading
 import time
 from dataclasses import fields, is_dataclass
@@ -21,7 +22,7 @@ from deconvwidgets import errors
 from deconvwidgets.errors import DeconvWidgetsError, HeadError, LayerError, PictureError, ServiceError
 from deconvwidgets.instruments.contributions.records import ContributionsRequest
 from deconvwidgets.instruments.evaluation.settings import EvaluationSettings, PhotographsRequest
-from deconvwidgets.instruments.layers.records import EnlargeRequest
+from deconvwidgets.instruments.layers.records import EnlargeRequest, PlacePicturesRequest
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
 from deconvwidgets.instruments.transfer.records import TestsRequest as TestsOf
 from deconvwidgets.instruments.transfer.records import TransferSettings
@@ -74,6 +75,15 @@ CALLS = {
         ("unit_detail", ["conv2", 3], ["conv2", 3.5]),
         ("source", ["conv2", 3, 0], ["conv2", 3, 77]),
         ("enlarged", [EnlargeRequest("conv2", 3, 0)], [EnlargeRequest("conv2", 3, 77)]),
+        ("unit_columns", ["conv2"], ["conv9"]),
+        ("matching_units", ["conv2", "max > 0"], ["conv2", "colour > 0"]),
+        ("places", ["conv2", 3, "strongest"], ["conv2", 3, "weakest"]),
+        ("place_pictures", [PlacePicturesRequest("conv2", 3, "strongest", (0, 1))], [PlacePicturesRequest("conv2", 99, "strongest", (0,))]),
+        ("place_source", ["conv2", 3, "strongest", 0], ["conv2", 3, "strongest", 9999]),
+        ("unit_map", ["conv2", "pca"], ["conv9"]),
+        ("index_state", []),
+        ("cancel_index", []),
+        ("resume_index", []),
         ("figure", ["layer.svg", STATE], ["layer.doc", STATE]),
     ],
     "occlusion": [
@@ -153,7 +163,7 @@ CALLS = {
 # Those whose first call is refused in a session of the tiny network: it has no such upload, and no head of the package fits it.
 REFUSED = {
     "occlusion.use_bundled_head", "occlusion.add_chunk", "occlusion.finish_upload", "transfer.add_chunk", "transfer.finish_upload",
-    "evaluation.compare",
+    "evaluation.compare", "layers.cancel_index",
 }  # fmt: skip
 
 
@@ -377,6 +387,21 @@ def test_another_version_and_too_many_sessions_are_refused(tiny_bundle, tiny_ima
     with pytest.raises(ServiceError, match="has 1 sessions already"):
         DirectLink(server)
     server.shut_down()
+
+
+@pytest.mark.parametrize("use", [lambda: dw.connect("auto"), lambda: dw.serve("alexnet")])
+def test_without_ray_the_command_that_installs_it_is_said(use, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ServiceError, match=r'pip install "deconvwidgets\[ray\]"'):
+        use()
+
+
+def test_an_address_that_nobody_listens_at_is_refused_at_once():
+    pytest.importorskip("ray")
+    started = time.monotonic()
+    with pytest.raises(ServiceError, match=r"No Ray cluster answers at 'ray://127.0.0.1:1' .*refused.* the token"):
+        dw.connect("ray://127.0.0.1:1")
+    assert time.monotonic() - started < 8
 
 
 def test_widgets_are_made_from_it(server):

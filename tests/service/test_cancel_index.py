@@ -68,3 +68,11 @@ def test_a_layer_that_was_opened_is_cancelled_and_resumed(service, manual_execut
     service.layers.resume_index()
     assert run(manual_executor.jobs[-1]) is None
     assert service.layers.unit_table("pool1").crops is None
+
+
+def test_a_session_does_not_cancel_the_index_that_others_wait_for(service):
+    other = service.new_session()
+    with pytest.raises(ServiceError, match="another session waits"):
+        other.layers.cancel_index()
+    assert service.layers.index_state().cancelled == ()
+    other.close()

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from deconvwidgets.index.activation_index import ActivationIndex
 
 
+_NO_NEGATIVE = {
+    True: "The index has no most negative activations: the model was run by hooks, so that the input of its rectifiers is not known.",
+    False: "The index has no most negative activations: build it with negative=True.",
+}  # by whether it was built with negative=True
+_NO_CLASSES = "The index has no strongest activations per class: build it with per_class=9, from images with labels."
+
+
 def top(index: ActivationIndex, layer: str, unit: int, k: int | None) -> list[Activation]:
     """Return a unit's strongest activations, at most k; by default all that the index keeps."""
     info = index.layer(layer)
@@ -29,7 +36,9 @@ def top(index: ActivationIndex, layer: str, unit: int, k: int | None) -> list[Ac
 def most_negative(index: ActivationIndex, layer: str, unit: int, k: int | None) -> list[Activation]:
     """Return where a unit is most negative before its rectifier, at most k places, the most negative first."""
     info = index.layer(layer)
-    ranking, unit = index.negative_ranking(layer), checked_unit(info, unit)
+    ranking, unit = index.tallies[info.name].negative, checked_unit(info, unit)
+    if ranking is None:
+        raise ActivationIndexError(_NO_NEGATIVE[index.identity.options.negative])
     places = _ranked(index, info, ranking, unit, checked_k(k, ranking.k, "k"))
     return [replace(place, value=-place.value) for place in places]  # the ranking is of magnitudes
 
@@ -47,7 +56,9 @@ def most_negative_values(index: ActivationIndex, layer: str) -> NDArray[np.float
 def top_of_class(index: ActivationIndex, layer: str, unit: int, label: str | int, k: int | None) -> list[Activation]:
     """Return a unit's strongest activations in photographs of a class, at most k, strongest first."""
     info = index.layer(layer)
-    ranking, unit = index.class_ranking(layer), checked_unit(info, unit)
+    ranking, unit = index.tallies[info.name].per_class, checked_unit(info, unit)
+    if ranking is None:
+        raise ActivationIndexError(_NO_CLASSES)
     classes = ranking.units // info.channels
     number = class_number(index.categories, label, classes)
     return _ranked(index, info, ranking, unit * classes + number, checked_k(k, ranking.k, "per_class"))

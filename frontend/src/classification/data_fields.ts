@@ -5,7 +5,8 @@ import { createTextField, type FieldListeners } from "../ui/text_field.ts";
 
 const PATH = "path:";
 const UPLOAD = "upload:";
-const PATH_HINT = "On the kernel's machine";
+/** Where paths are looked for. `host` is the name of the service's machine if the notebook runs on another one. */
+const machine = (host: string) => (host ? `the service's machine, ${host}` : "the kernel's machine");
 const ROOT_HINT = "The folder that contains caltech101 or caltech256; by default DECONVWIDGETS_DATA";
 
 /** A data set that the kernel knows. */
@@ -69,7 +70,7 @@ export function createDataFields({ set, refresh, createUpload, ...listeners }: D
     testid: "path",
     wide: true,
     placeholder: "folder of class folders, or zip file",
-    hint: PATH_HINT,
+    hint: "A folder or zip file with a folder for each class",
     parse: parsePath,
     accept: setData,
   });
@@ -90,20 +91,20 @@ export function createDataFields({ set, refresh, createUpload, ...listeners }: D
   const hint = h("p", { class: "dwc-dim dwx-error", "data-testid": "data-hint", hidden: true });
   const element = h("div", { class: "dwx-fields" }, source.element, path.element, root.element, upload?.element, hint);
 
-  const updateOptions = (choices: DataChoice[]) => {
-    const key = JSON.stringify(choices);
+  const updateOptions = (choices: DataChoice[], host: string) => {
+    const key = JSON.stringify([choices, host]);
     if (key === optionsKey) return;
     optionsKey = key;
     const options = choices.map(({ data, description: label }) => h("option", { value: data }, label));
-    const otherOptions = [h("option", { value: PATH }, "Folder or zip file on the kernel's machine…")];
+    const otherOptions = [h("option", { value: PATH }, `Folder or zip file on ${machine(host)}…`)];
     if (upload) otherOptions.push(h("option", { value: UPLOAD }, "Upload a zip file…"));
     source.select.replaceChildren(...options, ...otherOptions);
   };
 
-  const update = ({ choices }: { choices: DataChoice[] }, state: DataState) => {
+  const update = ({ choices }: { choices: DataChoice[] }, state: DataState, host = "") => {
     const uploads = [...uploaded].filter(([data]) => !choices.some((choice) => choice.data === data));
     const allChoices = [...choices, ...uploads.map(([data, name]) => ({ data, description: name, hint: "" }))];
-    updateOptions(allChoices);
+    updateOptions(allChoices, host);
     const known = allChoices.find(({ data }) => data === state.data);
     isPath = !known;
     const selectedValue = pending ?? (known ? state.data : PATH);

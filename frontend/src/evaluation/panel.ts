@@ -64,10 +64,11 @@ class EvaluationPanelView extends RunPanelView<EvaluationState, Status, DataSumm
     if (!hello) return;
     const { state } = this;
     const { status } = hello;
+    const host = hello.overview.host ?? "";
     const { available } = this.store.client;
     this.header?.update(headerContent(hello));
     const data = this.dataContent(this.store.dataSummary(settingsOf(state)));
-    this.setup.update({ status, state, busy: this.busy, available, ...data });
+    this.setup.update({ status, state, host, busy: this.busy, available, ...data });
     this.results.update(status, state, data.summary);
   }
 

@@ -33,6 +33,8 @@ interface SetupOptions {
 interface SetupContent {
   status: Status;
   state: EvaluationState;
+  /** The service's machine, if it is another one than the kernel's. */
+  host: string;
   summary: DataSummary | null;
   error: string;
   loading: boolean;
@@ -68,8 +70,8 @@ export function createSetup({ set, start, stop, showStatus, refresh }: SetupOpti
   const parts = [h("h3", {}, "Data"), data.element, summary.element, h("div", { class: "dwx-fields" }, limit.element), again];
   const element = h("section", { class: "dwe-setup", "aria-label": "Settings" }, ...parts, h("div", { class: "dwe-start-row" }, button));
 
-  const update = ({ status, state, busy, available, ...content }: SetupContent) => {
-    data.update(status, state);
+  const update = ({ status, state, host, busy, available, ...content }: SetupContent) => {
+    data.update(status, state, host);
     limit.show(state.limit === null ? "" : String(state.limit));
     automatic.checked = state.automatic;
     running = status.running !== null;

@@ -49,6 +49,8 @@ export interface Overview {
   /** number of strongest activations stored per unit */
   k: number;
   device: string;
+  /** The name of the service's machine, if the notebook runs on another one; else empty. */
+  host?: string;
   index_ready: boolean;
   notes: string[];
   /** Those that are switched off or scaled, in the order of the layers. */

@@ -14,7 +14,7 @@ import { LayerStore } from "./store.ts";
 import { headerContent } from "./summary.ts";
 import { UnitDetail } from "./unit_detail.ts";
 import { UnitSelection } from "./unit_selection.ts";
-import { orderUnits, type Table } from "./unit_table.ts";
+import { isColumnSort, orderUnits, type Table } from "./unit_table.ts";
 import { UnitsSection } from "./units_section.ts";
 import type { FigureFile, Layer, LayerState, Overview } from "./wire.ts";
 
@@ -131,7 +131,18 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     const { layer, unit, rule, contrast, view, tile_size } = this.state;
     const isShown = next.contrast === contrast && next.view === view && next.tile_size === tile_size;
     const isSame = next.layer === layer && next.rule === rule && isShown;
-    return isSame && (next.unit === unit || this.detail.isLoaded(next));
+    return isSame && (next.unit === unit || this.detail.isLoaded(next)) && this.isAnswered(next);
+  }
+
+  /** Return whether everything is loaded that the index answers for a tab, a condition, an order or the map. */
+  private isAnswered(next: LayerState): boolean {
+    const { places, queries } = this.store;
+    const { tab, more, display, unit, layer } = this.state;
+    const isTab = (next.tab === tab && next.more === more) || (next.tab === "strongest" && !next.more);
+    const isListed = isTab || (unit !== null && places.isLoaded({ layer, unit, tab: next.tab }));
+    const isSorted = !isColumnSort(next.sort) || queries.loadedColumns(layer) !== undefined;
+    const isFiltered = !next.where || queries.isEvaluated(layer, next.where);
+    return isListed && isSorted && isFiltered && (next.display === "grid" || next.display === display);
   }
 
   protected override alertText(): string {

@@ -25,6 +25,8 @@ const LIST_OPTIONS = {
   hovered: { lane: "background", priority: 0 },
   tiles: { lane: "background", priority: 1 },
 } as const;
+/** Of mosaics that are shown already, and drawn again from more crops: those of the selected unit come before the tiles. */
+const AGAIN_PRIORITY: Record<MosaicList, number> = { detail: 0, hovered: 0, tiles: 1, pinned: 4 };
 const TABLE_PRIORITY = 1;
 
 /** The request is no action of the user: long jobs are not slowed for it. */
@@ -95,7 +97,7 @@ export abstract class MosaicStore extends Store<LayerHello> {
         .filter(({ request }) => isShown(request) === shown)
         .flatMap(({ request, parts }) => this.createRequests(request, parts, list, shown));
     this.client.requestList(list, create(false), { owner, ...LIST_OPTIONS[list] });
-    this.client.requestList(`${list} again`, create(true), { owner, ...LIST_OPTIONS[list], lane: "background" });
+    this.client.requestList(`${list} again`, create(true), { owner, lane: "background", priority: AGAIN_PRIORITY[list] });
   }
 
   /** Return the mosaic of one part if it is cached, perhaps one of fewer crops until that of all crops arrives. */

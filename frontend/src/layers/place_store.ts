@@ -44,6 +44,10 @@ export class PlaceStore {
     });
   }
 
+  isLoaded(request: PlacesRequest): boolean {
+    return this.lists.get(placesKey(request)) !== undefined;
+  }
+
   /** Return the pictures of one activation if they are loaded. */
   picture(request: PicturesRequest, number: number): PlacePicture | undefined {
     const key = pictureKey(request, number);

@@ -58,7 +58,10 @@ export class UnitDetail {
   private readonly enlarged: EnlargedUnit;
   private readonly places: UnitPlaces;
   private readonly whyButton = createWhyButton({ testid: "why", key: "w", ask: () => this.why() });
-  private readonly photograph = createSourcePhotograph({ enlarge: () => this.enlarged.open(), action: this.whyButton });
+  private readonly photograph = createSourcePhotograph({
+    enlarge: () => this.places.active || this.enlarged.open(), // only the nine can be enlarged
+    action: this.whyButton,
+  });
   private readonly factor: ReturnType<typeof createUnitFactor>;
   private readonly facts: ReturnType<typeof createUnitFacts>;
   private readonly observer = new ResizeObserver(() => this.draw());
@@ -230,6 +233,7 @@ export class UnitDetail {
     setText(this.error, error ?? "");
     if (complete) this.reportPainted(request);
     this.head.enlargeButton.disabled = count === 0 || this.places.active;
+    this.element.dataset.places = String(this.places.active);
     this.drawFacts();
     this.enlarged.update({ state: { ...state, unit: request.unit }, count, previewTile: complete ? tile : gridTile });
   }

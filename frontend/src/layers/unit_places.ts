@@ -12,6 +12,8 @@ const TABS: [Tab, string, string][] = [
   ["negative", "Most negative", "What drives the unit most negative, before the rectifier"],
 ];
 
+const NOT_LOADED = "Not loaded: a kernel is needed.";
+
 interface PlacesPaneOptions {
   id: string;
   store: LayerStore;
@@ -96,7 +98,8 @@ export class UnitPlaces {
     const { value: places, error } = this.options.store.places.places(this, state);
     const isEmpty = places?.groups.every((group) => group.places.length === 0);
     this.message.hidden = Boolean(places && !isEmpty);
-    setText(this.message, error ?? (places ? places.note || "There are none." : "Loading…"));
+    const waiting = this.options.store.client.available ? "Loading…" : NOT_LOADED;
+    setText(this.message, error ?? (places ? places.note || "There are none." : waiting));
     this.view.element.hidden = !places || Boolean(isEmpty);
     if (!places || isEmpty) return;
     const { layer, unit, tab, rule } = state;

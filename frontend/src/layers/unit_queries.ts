@@ -69,6 +69,11 @@ export class UnitQueries {
     });
   }
 
+  /** Return whether it is known for which units a condition holds. */
+  isEvaluated(layer: string, where: string): boolean {
+    return this.matchCache.get(`${layer}|${where}`) !== undefined;
+  }
+
   clear(): void {
     this.columnCache.clear();
     this.matchCache.clear();

@@ -141,7 +141,11 @@ export class UnitsSection {
 
   /** Show how far the index is. */
   drawProgress({ state, overview, table }: SectionContent, isIndexed: boolean): void {
-    const { progress, progressLayers, cancelledLayers } = this.options.store;
+    const { store } = this.options;
+    const { hello, cancelledLayers } = store;
+    // A page that was opened meanwhile has seen no event yet.
+    const progress = store.progress ?? hello?.index.progress ?? null;
+    const progressLayers = store.progressLayers.length ? store.progressLayers : (hello?.index.building ?? []);
     this.progress.element.hidden = isIndexed && (!table || table.crops === null);
     this.progress.update({ progress, progressLayers, cancelledLayers, layer: state.layer, crops: table?.crops ?? null, overview });
   }

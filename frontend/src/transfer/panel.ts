@@ -75,9 +75,10 @@ class TransferPanelView extends RunPanelView<TransferState, Status, DataSummary,
     if (!hello) return;
     const { state } = this;
     const { status } = hello;
+    const host = hello.overview.host ?? "";
     const { available } = this.store.client;
     this.header?.update(headerContent(hello));
-    this.setup.update({ status, state, busy: this.busy, available, ...this.dataContent(this.store.dataSummary(settingsOf(state))) });
+    this.setup.update({ status, state, host, busy: this.busy, available, ...this.dataContent(this.store.dataSummary(settingsOf(state))) });
     const compared = status.runs.find(({ run }) => run === state.compare) ?? null;
     this.runView.update({ shown: shownRun(status, state), compared, running: status.running, state });
     this.results.update(status, state);

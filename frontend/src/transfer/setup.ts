@@ -17,6 +17,8 @@ export function settingsOf(state: Settings): Settings {
 interface SetupContent extends Omit<DataContent, "requested"> {
   status: Status;
   state: TransferState;
+  /** The service's machine, if it is another one than the kernel's. */
+  host: string;
   /** Whether a request to start or stop is pending. */
   busy: boolean;
   available: boolean;
@@ -62,8 +64,8 @@ export function createSetup({
     h("div", { class: "dwt-start-row" }, button),
   );
 
-  const update = ({ status, state, busy, available, ...content }: SetupContent) => {
-    data.update(status, state);
+  const update = ({ status, state, host, busy, available, ...content }: SetupContent) => {
+    data.update(status, state, host);
     training.update(status, state);
     running = status.running !== null;
     const pending = data.isPending();

@@ -6,13 +6,19 @@ import { describeFactor } from "./switch.ts";
 
 /** Return names and values for the header's panel. `only` chooses among them. */
 export function provenance(overview: Overview): [name: string, value: string][] {
-  const { weights, classifier, quantity, images, skipped, device } = overview;
+  const { weights, classifier, quantity, images, skipped, device, host } = overview;
   const predicted: [string, string] = isValue(quantity)
     ? ["Predicts", classifier ?? "nothing"]
     : ["Classes", classifier ?? "no classifier"];
   const listed = skipped.length ? ` (${formatInteger(skipped.length)} skipped)` : "";
   const changed: [string, string][] = overview.units?.length ? [["Units", listUnits(overview.units)]] : [];
-  return [["Weights", weights], predicted, ...changed, ["Images", `${images}${listed}`], ["Device", device]];
+  return [
+    ["Weights", weights],
+    predicted,
+    ...changed,
+    ["Images", `${images}${listed}`],
+    ["Device", host ? `${device} on ${host}` : device],
+  ];
 }
 
 /** Return units in words: "conv5 133 off, conv4 7 × 0.5". */

@@ -62,7 +62,7 @@ def map_chart(units: UnitMap, table: UnitTable, columns: UnitColumns, colour: st
             "cmax": float(np.nanpercentile(values, 98)) if np.isfinite(values).any() else 1.0,
             "colorbar": {"thickness": 10, "outlinewidth": 0, "title": {"text": _TITLES[colour], "side": "right"}, "tickformat": ".3~g"},
         },
-        unselected={"marker": {"opacity": 0.15}},
+        unselected={"marker": {"opacity": 0.25}},
     )
     figure = go.Figure(data=[trace], layout=_layout(units))
     figure.layout.uirevision = f"{units.layer} {units.method}"  # plotly keeps the zoom while it is the same
@@ -83,6 +83,7 @@ def _layout(units: UnitMap) -> dict[str, Any]:
         **LAYOUT,
         "dragmode": "lasso",
         "hovermode": "closest",
+        "hoverlabel": {"bgcolor": "#2b3036", "bordercolor": "#2b3036", "font": {"color": "#fff"}},
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GRAY, "activecolor": "#3b82d0"},
         "margin": {"l": 4, "r": 4, "b": 4, "t": 26},
         "title": {"text": title, "font": {"size": 11}, "x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "pad": {"t": 6}},

@@ -60,7 +60,8 @@ def test_the_most_negative_are_projected_from_what_the_rectifier_reads(service, 
     negated = project(net, pixels, "conv1", unit=1)
     assert negated.positions.tolist() == [[first.row, first.column]]
     assert -first.value == pytest.approx(float(negated.values[0]), rel=1e-5)
-    np.testing.assert_allclose(projections[0], -negated.pixels[0].numpy() * -1, rtol=2e-3, atol=2e-3 * float(negated.pixels.abs().max()))
+    expected = negated.pixels[0].numpy()
+    np.testing.assert_allclose(projections[0], expected, rtol=2e-3, atol=2e-3 * np.abs(expected).max())  # kept as float16
 
 
 def test_an_index_without_samples_says_so_in_words(tiny_bundle, tiny_images, own_cache):
@@ -89,3 +90,15 @@ def test_a_map_is_computed_once(service, monkeypatch):
     first = service.layers.unit_map("conv1", "pca")
     monkeypatch.setattr(ActivationIndex, "unit_map", None)
     assert service.layers.unit_map("conv1", "pca") is first
+
+
+def test_figures_show_what_the_condition_and_the_selection_leave(service):
+    """The tile that is left is that of the only unit."""
+    table = service.layers.unit_table("conv2")
+    strongest, weakest = int(np.argmax(table.maximum)), int(np.argmin(table.maximum))
+    alone = service.layers.figure("layer.svg", {"layer": "conv2", "units": [weakest]})
+    where = {"layer": "conv2", "where": f"max < {table.maximum[strongest]}", "selected_units": [weakest, strongest]}
+    figure = service.layers.figure("layer.svg", where)
+    assert figure.count(b"<image") == alone.count(b"<image") > 0
+    assert b"selected on the map" in figure
+    assert service.layers.figure("layer.svg", {"layer": "conv2", "sort": "purity"}).count(b"<image") > alone.count(b"<image")

@@ -1,0 +1,75 @@
+"""What the commands need before they start: the model, the images, and their activation index."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deconvwidgets.cli_options import UsageError, refused_as_usage
+from deconvwidgets.errors import ModelError
+
+if TYPE_CHECKING:
+    from deconvwidgets.images.image_set import ImageSet
+    from deconvwidgets.index.activation_index import ActivationIndex
+    from deconvwidgets.local_service import LocalModelService
+    from deconvwidgets.models.bundle import ModelBundle
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The model, the image set and their activation index."""
+
+    bundle: ModelBundle
+    images: ImageSet
+    index: ActivationIndex
+
+    def service(self, device: str) -> LocalModelService:
+        """Return a model service."""
+        from deconvwidgets.local_service import LocalModelService
+
+        return LocalModelService(self.bundle, self.images, index=self.index, device=device)
+
+
+def prepare(options: argparse.Namespace) -> Prepared:
+    """Load the model and the images, and load the index that the explorers use from the cache, or build it."""
+    from deconvwidgets.index.activation_index import ActivationIndex
+    from deconvwidgets.index.cached import EXPLORER_OPTIONS, default_path
+
+    bundle, images = load_inputs(options)
+    path = default_path(bundle, images)
+    index = ActivationIndex.build(bundle, images, options=EXPLORER_OPTIONS, path=path, device=options.device)
+    print(f"Index: {index.k} top activations of every unit, in {path}", flush=True)
+    return Prepared(bundle, images, index)
+
+
+def load_inputs(options: argparse.Namespace) -> tuple[ModelBundle, ImageSet]:
+    """Load the model and open the images, and print what they are. An unknown device or model is refused before anything is loaded."""
+    from deconvwidgets.images.open import open_images
+    from deconvwidgets.models.architectures import require_known
+    from deconvwidgets.models.zoo import load_model
+
+    _require_device(options.device)
+    if ":" not in options.model:
+        with refused_as_usage(ModelError):
+            require_known(options.model)
+    bundle = load_model(options.model)
+    print(f"Model: {bundle.name} ({bundle.weights})")
+    for note in bundle.notes:
+        print(f"  {note}")
+    images = open_images(options.images)
+    print(f"Images: {images.name}, {images.source_count:,} photographs, {len(images):,} crops")
+    for skipped in images.skipped:
+        print(f"  skipped: {skipped.name}: {skipped.reason}")
+    return bundle, images
+
+
+def _require_device(name: str) -> None:
+    """Refuse a device that PyTorch does not have."""
+    from deconvwidgets.models.devices import pick_device
+
+    try:
+        pick_device(name)
+    except ModelError as error:
+        advice = "choose --device auto or cpu, or cuda or mps if the machine has one"
+        raise UsageError(f"PyTorch has no device {name!r} here; {advice}.") from error
