@@ -104,17 +104,17 @@ class Costs:
     add: float  # seconds to read an index and merge it: in the process that asked for it
 
 
-def seconds_of(call: Callable[[], Any], rounds: int = 3) -> float:
-    """The shortest of some times."""
+def seconds_of(call: Callable[[], Any], rounds: int = 2) -> float:
+    """The shortest of some times of this process on its core, so that what else the machine does hardly matters."""
     times = []
     for _ in range(rounds):
-        started = time.perf_counter()
+        started = time.process_time()
         call()
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
     return min(times)
 
 
-def costs_of(name: str, weights: Any, every_layer: bool, crops: int) -> Costs:
+def costs_of(name: str, weights: Any, every_convolution: bool, crops: int) -> Costs:
     """Measure a model. The bytes of an index do not depend on the size of the input, so those are measured with a small one."""
     import torch
 
@@ -122,6 +122,7 @@ def costs_of(name: str, weights: Any, every_layer: bool, crops: int) -> Costs:
     from deconvwidgets.compute.decoded import DecodedBatch
     from deconvwidgets.compute.decoder import CropDecoder
     from deconvwidgets.index.activation_index import ActivationIndex
+    from deconvwidgets.index.blocks import block_size
     from deconvwidgets.index.options import IndexOptions
     from deconvwidgets.index.part_pass import PartPass, merged_bytes
     from deconvwidgets.models.preprocess import Preprocess
@@ -129,9 +130,12 @@ def costs_of(name: str, weights: Any, every_layer: bool, crops: int) -> Costs:
     torch.set_num_threads(1)
     bundle, images = dw.load_model(name, weights=weights), dw.open_images("photos")
     network = bundle.network
-    infos = [info for info in network.layers if info.height > 1] if every_layer else list(network.feature_map_layers)
+    modules = dict(bundle.model.named_modules())
+    convolutions = [info for info in network.layers if isinstance(modules.get(info.name), torch.nn.Conv2d)]
+    infos = convolutions if every_convolution else list(network.feature_map_layers)
+    print(f"Measuring {name}: {sum(info.channels for info in infos):,} units", flush=True)
     decoder = CropDecoder.of(bundle, images)
-    sources = range(min(32, len(images)))
+    sources = range(min(block_size(network), len(images)))
     decoded = decoder.decode(sources)
     empty = ActivationIndex.empty(bundle, images, infos, IndexOptions())
     index_of = PartPass(bundle, empty, "cpu").begin()
@@ -168,6 +172,7 @@ class Machine:
     spread: float = 0.1  # parts take up to this much longer or shorter
     group: int = 8  # parts that a task on the cluster merges
     wait: float = 1.0  # seconds between two indexes that the asking process takes
+    merges: bool = True  # whether merging takes time of the workers: beside a GPU, CPUs do it
 
 
 def efficiency(costs: Costs, workers: int, crops: int, seconds_per_crop: float, machine: Machine) -> float:
@@ -185,7 +190,7 @@ def efficiency(costs: Costs, workers: int, crops: int, seconds_per_crop: float, 
         work = min(PART, crops - first) * seconds_per_crop * spread
         merging = costs.merge * (machine.group - 1) / machine.group + costs.data / machine.bandwidth
         finished.append(started + work + merging)
-        heapq.heappush(free, finished[-1])
+        heapq.heappush(free, finished[-1] if machine.merges else started + work)
     finished.sort()
     ends = range(machine.group, len(finished) + machine.group, machine.group)
     groups = [finished[min(end, len(finished)) - 1] for end in ends]
@@ -206,14 +211,15 @@ def simulate(all_costs: list[Costs]) -> None:
         print(f"{costs.name:<10} {costs.units:>7,} {of_crop} {of_part}")
     print(f"\nSimulated: {IMAGENET:,} photographs, parts of {PART}. Assumed: {machine.start:.0f} s to start,", end=" ")
     print(f"{machine.bandwidth / 1e6:.0f} MB/s between machines,\nparts that take up to {machine.spread:.0%} more or less,", end=" ")
-    print(f"groups of {machine.group} parts merged by the workers, and the groups by one process.")
+    print(f"groups of {machine.group} parts merged by CPUs, and the groups by one process.")
     print("A CPU worker is one core that decodes and computes, at the measured speed.")
     print("A GPU worker's speed is assumed, with enough CPUs to feed it.")
     print(f"{'model':<10} {'worker':<24} {'8 workers':>10} {'64 workers':>11}")
     for costs in all_costs:
         own = costs.decode + costs.model
         for label, seconds in ((f"CPU, {1 / own:.0f} images/s", own), ("GPU, 1,000 images/s", 1e-3), ("GPU, 4,000 images/s", 2.5e-4)):
-            found = [efficiency(costs, workers, IMAGENET, seconds, machine) for workers in (8, 64)]
+            merging = replace(machine, merges=seconds == own)
+            found = [efficiency(costs, workers, IMAGENET, seconds, merging) for workers in (8, 64)]
             print(f"{costs.name:<10} {label:<24} {found[0]:>10.1%} {found[1]:>11.1%}")
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.index.killed_build import build, write_photographs
+from tests.index.killed_build import Builder, write_photographs
 
 
 def main() -> int:
@@ -26,30 +26,32 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        return kill(Path(name), options.kills, options.photographs, options.seed)
+        write_photographs(Path(name) / "photographs", options.photographs)
+        with Builder(Path(name) / "photographs") as builder:
+            return kill(builder, Path(name), options.kills, options.photographs, options.seed)
 
 
-def kill(folder: Path, kills: int, count: int, seed: int) -> int:
+def kill(builder: Builder, folder: Path, kills: int, count: int, seed: int) -> int:
     """Run the experiment in a folder and return the exit code."""
-    photographs, whole = folder / "photographs", folder / "whole.index"
-    write_photographs(photographs, count)
-    seconds = build(photographs, whole).seconds
+    whole = folder / "whole.index"
+    seconds = builder.build(whole).seconds
     print(f"uninterrupted: {count} photographs in {seconds:.1f} s, {whole.stat().st_size / 1e6:.2f} MB", flush=True)
     generator, killed, writing, builds, equal = np.random.default_rng(seed), 0, 0, 0, 0
     while killed < kills:
         builds += 1
         path, before = folder / f"{builds}.index", 0
         while not path.exists():
-            life = generator.uniform(0, min(1, 6 / kills) * seconds) if killed < kills else None  # about three builds in all
-            left = build(photographs, path, life)
-            if left.number is None:
+            life = generator.uniform(0, 0.5 * seconds) if killed < kills else None
+            left = builder.build(path, life)
+            if not left.killed:
                 continue
-            assert life is not None
             killed, writing = killed + 1, writing + left.writing
             assert left.crops >= before, "the last commit was lost"
             before = left.crops
             note = ", while a commit was written" if left.writing else ""
-            print(f"kill {killed}: {life:.3f} s after the start; the last commit has {left.crops} of {count} crops{note}", flush=True)
+            print(
+                f"kill {killed}: {left.seconds:.3f} s after the start; the last commit has {left.crops} of {count} crops{note}", flush=True
+            )
         same = path.read_bytes() == whole.read_bytes()
         equal += same
         print(f"build {builds} ended: {'equal to' if same else 'DIFFERENT from'} the uninterrupted one, byte by byte", flush=True)

@@ -144,9 +144,10 @@ def _print_summary(index: ActivationIndex, path: Path, known: Sequence[SkippedIm
     copies = sum(len(record.sources) - 1 for record in index.copies)
     units = sum(info.channels for info in index.layers)
     dead = sum(int(index.stats(info.name).dead.sum()) for info in index.layers)
+    layers = "1 layer" if len(index.layers) == 1 else f"{len(index.layers)} layers"
     print(
         f"Index: {index.crops:,} crops, {copies:,} copies of the same image, {len(index.skipped):,} images skipped; "
-        f"{len(index.layers)} layers, {units:,} units ({dead:,} dead), {index.k} top activations each; "
+        f"{layers}, {units:,} units ({dead:,} dead), {index.k} top activations each; "
         f"in {path} ({path.stat().st_size / 1e6:,.1f} MB)",
         flush=True,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import torch
 from torch import Tensor, nn
 
 from deconvwidgets.engine import Network
@@ -25,6 +26,11 @@ def with_deprecated_network(bundle: ModelBundle, network: Network | None) -> Mod
 def device_name(bundle: ModelBundle) -> str:
     """Return the name of the device that the bundle's model is on ("cpu", "cuda:0", ...)."""
     return str(reference_tensor(bundle.model).device)
+
+
+def upload(pixels: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor of the CPU on a device. To a CUDA device it is copied from pinned memory, without waiting for the copy."""
+    return pixels.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else pixels.to(device)
 
 
 def to_model(batch: Tensor, model: nn.Module) -> Tensor:

@@ -24,7 +24,7 @@ from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.building import BuildRequest, build_at, build_index
 from deconvwidgets.index.crop_ranges import checked_crops, joined, overlap, ranges_of
 from deconvwidgets.index.identity import IndexIdentity
-from deconvwidgets.index.index_file import decode_index, encode_index, read_index, write_index
+from deconvwidgets.index.index_file import damaged, decode_index, encode_index, read_index, write_index
 from deconvwidgets.index.options import IndexOptions, IndexSettings
 from deconvwidgets.index.queries.methods import IndexQueries
 from deconvwidgets.index.readable import ReadableIndex
@@ -239,8 +239,12 @@ class ActivationIndex(IndexQueries, ReadableIndex):
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read the index in the file `path`. Raises ActivationIndexError if there is none, or if it is damaged or of another format."""
-        content = read_index(as_path(path, "path", ActivationIndexError))
-        return cls.from_state(content.manifest, content.tensors)
+        path = as_path(path, "path", ActivationIndexError)
+        content = read_index(path)
+        try:
+            return cls.from_state(content.manifest, content.tensors)
+        except ActivationIndexError as error:
+            raise damaged(path, str(error)) from error
 
 
 def layers_to_index(bundle: ModelBundle, layers: Sequence[str] | None) -> tuple[LayerInfo, ...]:

@@ -18,7 +18,17 @@ from typing import Self
 from deconvwidgets.assets.cache import index_folder, may
 from deconvwidgets.atomic_file import sync_folder, write_atomic
 from deconvwidgets.errors import ActivationIndexError
-from deconvwidgets.index.index_file import REPLACE, IndexContent, Manifest, Tensors, encode_index, not_writable, read_index, write_index
+from deconvwidgets.index.index_file import (
+    REPLACE,
+    IndexContent,
+    Manifest,
+    Tensors,
+    damaged,
+    encode_index,
+    not_writable,
+    read_index,
+    write_index,
+)
 from deconvwidgets.index.lock import FileLock, LockedError
 from deconvwidgets.paths import kind_of
 
@@ -148,18 +158,23 @@ class Commits:
             return None
         try:
             content = read_index(path)
-            reason = self._mismatch(content)
-            if reason is None and path == self.path and not content.complete:
-                reason = f"it is unfinished: rename it to {self.partial.name} to go on from it"
-        except (KeyError, TypeError, ValueError) as error:
-            self._replaceable_with_a_warning(f"{path} is a damaged activation index: its entries do not fit together ({error}). {REPLACE}")
+            reason = self._why_not(content, path)
         except ActivationIndexError as error:
             self._replaceable_with_a_warning(str(error))
-        else:
-            if reason is None:
-                return content
+            return None
+        if reason is not None:
             self._replaceable_with_a_warning(f"{path} does not fit: {reason}. {REPLACE}")
-        return None
+        return content if reason is None else None
+
+    def _why_not(self, content: IndexContent, path: Path) -> str | None:
+        """Return why a file cannot be used, or None if it can. Raises ActivationIndexError if its content does not fit together."""
+        try:
+            reason = self._mismatch(content)
+        except (KeyError, TypeError, ValueError, ActivationIndexError) as error:
+            raise damaged(path, f"its entries do not fit together ({error})") from error
+        if reason is None and path == self.path and not content.complete:
+            reason = f"it is unfinished: rename it to {self.partial.name} to go on from it"
+        return reason
 
     def _replaceable_with_a_warning(self, reason: str) -> None:
         self._require_replaceable(reason)

@@ -13,6 +13,7 @@ from PIL import Image
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.memory_format import resolved_memory_format
 from deconvwidgets.index.options import IndexOptions
+from deconvwidgets.index.plain_values import listed, text, whole
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.records.layers import LayerInfo
@@ -99,9 +100,9 @@ class IndexIdentity:
     @classmethod
     def from_manifest(cls, entry: Mapping[str, Any]) -> Self:
         """Return the identity from its plain values. Raises KeyError, TypeError, ValueError or ActivationIndexError for others."""
-        channels, height, width = (int(size) for size in entry["input_size"])
-        texts = {name: str(entry[name]) for name in ("model", "transform", "images", "image_set")}
-        layers = tuple((str(name), str(digest)) for name, digest in entry["layers"])
+        channels, height, width = (whole(size, 1) for size in listed(entry["input_size"]))
+        texts = {name: text(entry[name]) for name in ("model", "transform", "images", "image_set")}
+        layers = tuple((text(name), text(digest)) for name, digest in listed(entry["layers"]))
         return cls(**texts, layers=layers, input_size=(channels, height, width), options=IndexOptions.of(**entry["options"]))
 
 

@@ -111,7 +111,7 @@ def decode_index(data: bytes, name: object = "The data") -> IndexContent:
     first, body = data[: match.end(1) + 1], memoryview(data)[match.end() :]
     version = int(match[1])
     if _checksum(first, body) != match[2]:
-        raise _damaged(name, "its checksum is wrong")
+        raise damaged(name, "its checksum is wrong")
     if version != VERSION:
         raise ActivationIndexError(
             f"{name} has version {version} of the format of activation indexes, and this version of deconvwidgets reads {VERSION}. "
@@ -122,9 +122,9 @@ def decode_index(data: bytes, name: object = "The data") -> IndexContent:
         tensors = {key: np.array(array) for key, array in load_tensors(bytes(body)).items()}
         manifest, complete = described["manifest"], described["complete"]
     except (SafetensorError, StrictJsonError, KeyError, TypeError, ValueError) as error:
-        raise _damaged(name, str(error)) from error
+        raise damaged(name, str(error)) from error
     if not isinstance(manifest, dict) or not isinstance(complete, bool):
-        raise _damaged(name, "it lacks its manifest")
+        raise damaged(name, "it lacks its manifest")
     return IndexContent(manifest, tensors, complete)
 
 
@@ -189,7 +189,8 @@ def _metadata(body: memoryview) -> str:
     return text
 
 
-def _damaged(name: object, reason: str) -> ActivationIndexError:
+def damaged(name: object, reason: str) -> ActivationIndexError:
+    """Return the error for an index file that cannot be used, for a reason that is a clause."""
     return ActivationIndexError(f"{name} is a damaged activation index: {reason}. {REPLACE}")
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deconvwidgets.compute.decoded import DecodedBatch, joined_batches
+from deconvwidgets.compute.devices import upload
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.engine.example import reference_tensor
 from deconvwidgets.engine.forward_pass import ForwardPass
@@ -124,7 +125,7 @@ class IndexPass(Generic[IndexT]):
         rows = block.crops % self._size
         may_enter = sample_hashes(self._options.seed, block.contents, block.numbers) <= self._sample.limit
         with torch.no_grad(), in_precision(self._options.precision, self._device):
-            pixels = input_in_format(in_rows(block.pixels, rows, self._size).to(self._device), self._options.memory_format)
+            pixels = input_in_format(upload(in_rows(block.pixels, rows, self._size), self._device), self._options.memory_format)
             inputs = self._transform.normalise(pixels) if isinstance(self._transform, Preprocess) else pixels
             reduction = BlockReduction(
                 self._slices,

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.errors import ActivationIndexError
-from deconvwidgets.index.crop_ranges import CropRanges
+from deconvwidgets.index.crop_ranges import CropRanges, crop_count
 from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.index.options import IndexOptions
+from deconvwidgets.index.plain_values import MOST, listed, pair, text, whole
 from deconvwidgets.index.readable import ReadableIndex
 from deconvwidgets.index.sample import LayerSample, Sample
 from deconvwidgets.index.statistics import RunningStats
@@ -68,18 +69,18 @@ def fields_of(manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) 
     """
     try:
         return _fields(manifest, tensors)
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise ActivationIndexError(f"The content of the activation index does not fit together ({error!r}): build it again") from error
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, MemoryError) as error:
+        raise ActivationIndexError(f"its content does not fit together ({error!r})") from error
 
 
 def _fields(manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     identity = IndexIdentity.from_manifest(manifest["identity"])
-    layers = tuple(_layer(entry) for entry in manifest["layers"])
+    layers = tuple(_layer(entry) for entry in listed(manifest["layers"]))
     if [info.name for info in layers] != [name for name, _ in identity.layers]:
         raise ValueError("the layers are not those of the identity")
-    contents = np.zeros(int(manifest["photographs"]), np.uint64)
-    seen, first = _array(tensors, "contents", np.uint64, 1), int(manifest["first_photograph"])
-    if first < 0 or first + len(seen) > len(contents):
+    contents = np.zeros(whole(manifest["photographs"]), np.uint64)
+    seen, first = _array(tensors, "contents", np.uint64, 1), whole(manifest["first_photograph"])
+    if first + len(seen) > len(contents):
         raise ValueError("the contents are those of more photographs")
     contents[first : first + len(seen)] = seen
     labels = _array(tensors, "labels", np.int64, 2)
@@ -88,18 +89,23 @@ def _fields(manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) ->
         contents=_array(tensors, "sample.contents", np.uint64, 1),
         **{name: _array(tensors, f"sample.{name}", np.int64, 1) for name in _SAMPLE},
     )
-    categories = tuple(str(name) for name in manifest["categories"])
-    reader = _TallyReader(identity.options, int(manifest["crops_read"]), bool(manifest["negative"]), len(categories), len(sample), tensors)
+    if len({len(sample.contents), *(len(getattr(sample, name)) for name in _SAMPLE)}) > 1:
+        raise ValueError("the sample is incomplete")
+    ranges, categories = _ranges(manifest["crop_ranges"]), tuple(map(text, listed(manifest["categories"])))
+    read = whole(manifest["crops_read"], 0, crop_count(ranges))
+    if not isinstance(manifest["negative"], bool):
+        raise ValueError("'negative' is neither true nor false")
+    reader = _TallyReader(identity.options, read, manifest["negative"], len(categories), len(sample), tensors)
     return {
         "identity": identity,
         "layers": layers,
         "tallies": {info.name: reader.read(number, info) for number, info in enumerate(layers)},
-        "crop_ranges": _ranges(manifest["crop_ranges"]),
+        "crop_ranges": ranges,
         "contents": contents,
         "sample": sample,
         "source_labels": {int(source): int(label) for source, label in labels.tolist()},
         "categories": categories,
-        "skipped": tuple(SkippedImage(str(name), str(reason)) for name, reason in manifest["skipped"]),
+        "skipped": tuple(map(_skipped, listed(manifest["skipped"]))),
     }
 
 
@@ -145,9 +151,9 @@ def _array(tensors: Mapping[str, NDArray[Any]], name: str, dtype: type[Any], dim
     return array
 
 
-def _ranges(entry: Any) -> CropRanges:
-    ranges = tuple((int(start), int(stop)) for start, stop in entry)
-    bounds = [bound for pair in ranges for bound in pair]
+def _ranges(entry: object) -> CropRanges:
+    ranges = tuple(pair(part, high=MOST**2) for part in listed(entry))
+    bounds = [bound for part in ranges for bound in part]
     if any(left >= right for left, right in pairwise([-1, *bounds])):
         raise ValueError(f"{ranges[:3]} are no ranges of crops")
     return ranges
@@ -158,5 +164,17 @@ def _plain(info: LayerInfo) -> dict[str, Any]:
 
 
 def _layer(entry: Mapping[str, Any]) -> LayerInfo:
-    pairs = {name: None if entry[name] is None else tuple(map(int, entry[name])) for name in ("receptive_field", "stride", "offset")}
-    return LayerInfo(**{**entry, **pairs})
+    return LayerInfo(
+        name=text(entry["name"]),
+        alias=None if entry["alias"] is None else text(entry["alias"]),
+        kind=text(entry["kind"]),
+        **{name: whole(entry[name], 1) for name in ("channels", "height", "width")},
+        receptive_field=None if entry["receptive_field"] is None else pair(entry["receptive_field"], 1),
+        stride=None if entry["stride"] is None else pair(entry["stride"], 1),
+        offset=None if entry["offset"] is None else pair(entry["offset"], -MOST),
+    )
+
+
+def _skipped(entry: object) -> SkippedImage:
+    name, reason = listed(entry)
+    return SkippedImage(text(name), text(reason))

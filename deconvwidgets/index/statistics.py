@@ -233,6 +233,8 @@ class RunningStats:
         stats = cls.empty(units)
         found = [_checked(tensors[name], name, getattr(stats, name)) for name in _PER_UNIT]
         counts = _checked(tensors["histogram"], "histogram", stats.histogram.counts)
+        if (counts.sum(dim=1) != count).any():
+            raise ValueError(f"a histogram has another count than {count}")
         return cls._of(count, found, GrowingHistogram(counts, _checked(tensors["exponents"], "exponents", stats.fired)))
 
 

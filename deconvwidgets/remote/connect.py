@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from deconvwidgets import __version__
 from deconvwidgets.arguments import describe, seconds
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.remote.connected_service import ConnectedService
 from deconvwidgets.remote.link import RayLink
 from deconvwidgets.remote.ray_cluster import NAMESPACE, join_cluster, lost_errors
 from deconvwidgets.remote.replies import value_of
+from deconvwidgets.remote.version import exact_version
 
 DEFAULT_NAME = "class"
 
@@ -75,7 +75,7 @@ def find_actor(ray: Any, address: str, name: str) -> Any:
 
 def _ask(ray: Any, actor: Any, words: str, timeout: float | None) -> Any:
     try:
-        return ray.get(actor.open.remote(__version__), timeout=timeout)
+        return ray.get(actor.open.remote(exact_version()), timeout=timeout)
     except ray.exceptions.GetTimeoutError as error:
         raise ServiceError(f"{words} did not answer within {timeout:g} s: try again, or start it again.") from error
     except lost_errors(ray) as error:

@@ -10,13 +10,13 @@ from threading import Condition, Lock, Thread
 from time import monotonic
 from typing import Any
 
-from deconvwidgets import __version__
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.remote.description import OF_SERVICE, Instruments, instruments_of
 from deconvwidgets.remote.event_queue import EventQueue, Numbered
 from deconvwidgets.remote.lent_files import LentFiles
 from deconvwidgets.remote.replies import Reply, SessionEndedError, reply_of_error, reply_of_value
+from deconvwidgets.remote.version import exact_version
 
 IDLE_SECONDS = 300.0  # a laptop that sleeps between two lessons begins a new session
 POLL_SECONDS = 10.0  # of a request for events
@@ -82,6 +82,7 @@ class SessionServer:
         self._service, self._host = service, host
         self._idle_seconds, self._max_sessions = idle_seconds, max_sessions
         self._instruments = instruments_of(type(service))
+        self._version = exact_version()  # of the modules that are loaded, even if others are installed later
         self._changed = Condition()
         self._sessions: dict[str, _Session] = {}
         self._closed = False
@@ -94,9 +95,9 @@ class SessionServer:
 
     def open(self, version: str) -> Opened:
         """Open a session. Raises ServiceError for a client of another version, and above the limit."""
-        if version != __version__:
+        if version != self._version:
             raise ServiceError(
-                f"The service runs deconvwidgets {__version__}, and this notebook {version}: install the same version on both machines."
+                f"The service runs deconvwidgets {self._version}, and this notebook {version}: install the same version on both machines."
             )
         session_id = secrets.token_hex(8)
         with self._changed:

@@ -9,7 +9,9 @@ import { isPinned, withoutPin } from "../src/layers/pins.ts";
 import { toggleBookmark } from "../src/layers/suggestions.ts";
 import { describeLayer } from "../src/layers/summary.ts";
 import { describeEntry, describePrediction, describeUnit } from "../src/layers/unit_facts.ts";
+import { intersection } from "../src/layers/unit_filter.ts";
 import { describeDead } from "../src/layers/unit_legend.ts";
+import { nearestUnit } from "../src/layers/unit_queries.ts";
 import {
   classCounts,
   filterUnits,
@@ -236,6 +238,23 @@ test("while the index is built, units stay where they are; they are sorted when 
   const complete = arrangement.units;
   arrangement.update({ ...table, columns, crops: null }, state);
   assert.equal(arrangement.units, complete, "the same order is the same array: the grid keeps its place");
+});
+
+test("units are sorted by columns of the index, and left out by a condition and a selection", () => {
+  const table = makeTable();
+  const [peaks, purity] = [new Float32Array([1, 3, 1, 2]), new Float32Array([0.5, Number.NaN, Number.NaN, 1])];
+  const [nearest, correlation] = [new Float32Array([3, -1, -1, 0]), new Float32Array([0.97, Number.NaN, Number.NaN, 0.97])];
+  const columns = { peaks, purity, nearest, correlation, names: [], samples: 9 };
+  assert.deepEqual(orderUnits(table, "peaks", { columns }), [1, 3, 0, 2]);
+  assert.deepEqual(orderUnits(table, "purity", { columns }), [3, 0, 1, 2], "those without labels are last");
+  assert.deepEqual(nearestUnit(columns, 0), { unit: 3, correlation: Math.fround(0.97) });
+  assert.equal(nearestUnit(columns, 0, 0.98), null);
+  assert.equal(nearestUnit(columns, 1, -1), null);
+  const arrangement = new Arrangement();
+  const only = intersection(new Set([0, 1, 3]), new Set([3, 0, 2]));
+  arrangement.update(table, { sort: "peaks", filter: "" } as LayerState, { columns }, only);
+  assert.deepEqual(arrangement.units, [3, 0]);
+  assert.equal(intersection(null, null), null);
 });
 
 test("a bookmark is added once and removed", () => {

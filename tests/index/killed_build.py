@@ -1,18 +1,19 @@
-"""A build of an index that is to be killed: a small network on generated photographs, which commits all the time.
+"""Builds of an index that are to be killed: a small network on generated photographs, which commits all the time.
 
-`python -m tests.index.killed_build PHOTOGRAPHS PATH` builds, and prints "begin" when it starts. The photographs have copies and one that
-cannot be read.
+`Builder` starts one process that loads everything, and forks a process for each build, so that a kill costs no start of PyTorch.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -32,56 +33,91 @@ def write_photographs(folder: Path, count: int) -> None:
     (folder / "broken.png").write_bytes(b"\x89PNG but not really")
 
 
-@dataclass
-class Killed:
-    """What a killed process left behind."""
+@dataclass(frozen=True)
+class Left:
+    """What a build left behind.
 
-    number: int | None  # the signal; None if the build had ended before
-    crops: int  # in the last commit
-    writing: bool  # whether it was killed while it wrote a commit
-    seconds: float  # since it had begun
+    Parameters
+    ----------
+    killed : bool
+        False if it had ended before.
+    crops : int
+        The crops of the last commit, if it was killed.
+    writing : bool
+        Whether it was killed while it wrote a commit.
+    seconds : float
+        How long it ran.
+    """
 
-
-def build(photographs: Path, path: Path, seconds: float | None = None, number: int = signal.SIGKILL) -> Killed:
-    """Build the index in another process, and send it a signal some seconds after it has begun; let it end if `seconds` is None."""
-    from deconvwidgets.index.commits import partial_path
-    from deconvwidgets.index.index_file import read_index
-
-    process = subprocess.Popen([sys.executable, "-m", "tests.index.killed_build", photographs, path], cwd=ROOT, stdout=subprocess.PIPE)
-    assert process.stdout
-    assert process.stdout.readline() == b"begin\n"
-    began = time.monotonic()
-    try:
-        code = process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.send_signal(number)
-        code = process.wait(60)
-    ended = time.monotonic()
-    process.stdout.close()
-    if code not in (0, -number):
-        raise AssertionError(f"the build failed with code {code}")
-    partial = partial_path(path)
-    ranges = read_index(partial).manifest["crop_ranges"] if partial.exists() else []
-    writing = partial.with_name(f".{partial.name}.part").exists()
-    return Killed(-code if code else None, sum(stop - start for start, stop in ranges), writing, ended - began)
+    killed: bool
+    crops: int
+    writing: bool
+    seconds: float
 
 
-def _main(photographs: str, path: str) -> None:
+class Builder:
+    """Builds indexes of photographs in processes of their own. A context manager."""
+
+    def __init__(self, photographs: Path) -> None:
+        command = [sys.executable, "-m", "tests.index.killed_build", str(photographs)]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        assert self._process.stdin
+        assert self._process.stdout
+        self._in, self._out = self._process.stdin, self._process.stdout
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *arguments: object) -> None:
+        self._in.close()
+        self._process.wait(60)
+        self._out.close()
+
+    def build(self, path: Path, seconds: float | None = None) -> Left:
+        """Build an index, and kill the process some seconds after it has begun; let it end if `seconds` is None."""
+        from deconvwidgets.index.commits import partial_path
+        from deconvwidgets.index.index_file import read_index
+
+        self._in.write(f"{path}\n".encode())
+        process, began, clock = int(self._out.readline()), time.monotonic(), time.time_ns()
+        if not select.select([self._out], [], [], seconds)[0]:
+            os.kill(process, signal.SIGKILL)
+        code = int(self._out.readline())
+        ran = time.monotonic() - began
+        if code not in (0, -signal.SIGKILL):
+            raise AssertionError(f"the build failed with code {code}")
+        partial = partial_path(path)
+        ranges = read_index(partial).manifest["crop_ranges"] if partial.exists() else []
+        part = partial.with_name(f".{partial.name}.part")  # earlier ones leave it, too
+        writing = part.exists() and part.stat().st_mtime_ns >= clock
+        return Left(code != 0, sum(stop - start for start, stop in ranges), writing, ran)
+
+
+def _serve(photographs: str) -> None:
+    """Build an index at each path that is written to stdin. The number of the process and its exit code are printed."""
     import torch
 
     import deconvwidgets as dw
     from deconvwidgets.index import commits
     from tests.conftest import make_tiny_bundle
 
-    torch.set_num_threads(1)
-    commits.MAX_SHARE = 0.5  # so that every second kill or so hits a commit
+    torch.set_num_threads(1)  # the threads of others would not be in the forked processes
+    commits.MAX_SHARE = 0.5  # so that a part of the kills hits commits
     bundle, images = make_tiny_bundle(), dw.open_images(photographs)
-    print("begin", flush=True)
-    dw.ActivationIndex.build(
-        bundle, images, path=path, device="cpu", progress=False, batch_size=4, workers=0, samples=20, commit_seconds=0.001
-    )
+    _ = bundle.network, images.digest
+    settings = {"device": "cpu", "progress": False, "batch_size": 4, "workers": 0, "samples": 20, "commit_seconds": 0.001}
+    for line in sys.stdin:
+        process = os.fork()
+        if process == 0:
+            code = 1
+            try:
+                dw.ActivationIndex.build(bundle, images, path=line.rstrip("\n"), **settings)
+                code = 0
+            finally:
+                os._exit(code)
+        print(process, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
 
 
 if __name__ == "__main__":
-    os.chdir(ROOT)
-    _main(*sys.argv[1:])
+    _serve(sys.argv[1])

@@ -31,12 +31,12 @@ def descendants():
 
 
 def add_node(cluster):
-    """Add a node. Ray gives one half a minute to start, which is not enough on a busy machine: try again."""
-    for trial in range(3):
+    """Add a node. On a busy machine, a node of Ray ends if its helpers do not start in time: try again."""
+    for trials_left in reversed(range(5)):
         try:
             return cluster.add_node(num_cpus=1, object_store_memory=STORE, include_dashboard=False)
         except Exception as error:
-            if "timed out during startup" not in str(error) or trial == 2:
+            if "timed out during startup" not in str(error) or not trials_left:
                 raise
     raise AssertionError
 

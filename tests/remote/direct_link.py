@@ -5,16 +5,16 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
-from deconvwidgets import __version__
 from deconvwidgets.remote.connected_service import ConnectedService
 from deconvwidgets.remote.replies import value_of
 from deconvwidgets.remote.session_server import SessionServer
+from deconvwidgets.remote.version import exact_version
 
 
 class DirectLink:
     def __init__(self, server: SessionServer) -> None:
         self.server = server
-        self.opened = server.open(__version__)
+        self.opened = server.open(exact_version())
 
     def call(self, call: Any) -> Any:
         reply = pickle.loads(pickle.dumps(self.server.call(self.opened.session, pickle.loads(pickle.dumps(call)))))

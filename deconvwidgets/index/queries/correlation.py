@@ -78,10 +78,12 @@ def near_copies(profiles: Profiles, at_least: float) -> list[NearCopies]:
     number = finite_number(at_least)
     if number is None or not 0 < number <= 1:
         raise ActivationIndexError(f"at_least must be a correlation above 0, up to 1, not {describe(at_least)}.")
-    pairs: list[NearCopies] = []
+    found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
     for start, block in profiles.blocks():
-        row, column = np.nonzero(block >= number)
-        after = column > row + start  # each pair once
-        units = zip(profiles.units[row + start][after].tolist(), profiles.units[column][after].tolist(), strict=True)
-        pairs += [NearCopies(*pair, value) for pair, value in zip(units, block[row, column][after].tolist(), strict=True)]
-    return sorted(pairs, key=lambda pair: (-pair.correlation, pair.unit, pair.other))
+        row, column = np.nonzero(np.triu(block >= number, start + 1))  # each pair once
+        found.append((profiles.units[row + start], profiles.units[column], block[row, column]))
+    if not found:
+        return []
+    unit, other, value = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    order = np.lexsort((other, unit, -value))
+    return [NearCopies(*pair) for pair in zip(*(array[order].tolist() for array in (unit, other, value)), strict=True)]

@@ -20,6 +20,7 @@ from deconvwidgets.index.queries.correlation import Profiles
 from deconvwidgets.records.unit_relations import UnitMap
 
 MapMethod = Literal["auto", "pca", "tsne", "umap"]
+Placer = Callable[[NDArray[np.float64], int], NDArray[np.float64]]  # points (points, 2) from profiles and a seed
 _METHODS = ("auto", "pca", "tsne", "umap")
 _PERPLEXITY = 30.0  # scikit-learn's default; less for few units
 _FEWEST = 5  # units that t-SNE and UMAP can place
@@ -43,8 +44,9 @@ def unit_map(profiles: Profiles, layer: str, samples: int, method: str, seed: in
         raise ActivationIndexError(
             f"{layer} has {len(profiles.units)} units that vary over the sampled crops, {method} needs {_FEWEST}: take method='pca'."
         )
+    place = _PLACERS[method]()  # loads the package first: only the libraries that are loaded can be limited
     with threadpool_limits(limits=1):  # the result does not depend on the number of cores, and threads do not wait for busy ones
-        placed = _PLACERS[method](profiles.rows, seed)
+        placed = place(profiles.rows, seed)
     return UnitMap(layer, method, profiles.units, scaled(placed), profiles.left_out, samples, seed)
 
 
@@ -69,31 +71,35 @@ def scaled(points: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.asarray((points - (low + high) / 2) / (extent or 1.0), np.float32)
 
 
-def _tsne(rows: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+def _tsne() -> Placer:
     try:
         from sklearn.manifold import TSNE
     except ImportError as error:
         raise ActivationIndexError(
             "t-SNE needs scikit-learn: pip install 'deconvwidgets[transfer]'. method='pca' does not need it."
         ) from error
-    start = scaled(principal_coordinates(rows)) * np.float32(1e-4)  # small, as van der Maaten & Hinton advise
-    perplexity = min(_PERPLEXITY, (len(rows) - 1) / 3)
-    tsne = TSNE(n_components=2, perplexity=perplexity, init=start, random_state=seed, n_jobs=1)
-    return np.asarray(tsne.fit_transform(rows.astype(np.float32)), np.float64)
+
+    def place(rows: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+        start = scaled(principal_coordinates(rows)) * np.float32(1e-4)  # small, as van der Maaten & Hinton advise
+        perplexity = min(_PERPLEXITY, (len(rows) - 1) / 3)
+        tsne = TSNE(n_components=2, perplexity=perplexity, init=start, random_state=seed, n_jobs=1)
+        return np.asarray(tsne.fit_transform(rows.astype(np.float32)), np.float64)
+
+    return place
 
 
-def _umap(rows: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+def _umap() -> Placer:
     try:
         from umap import UMAP
     except ImportError as error:
         raise ActivationIndexError("UMAP needs umap-learn: pip install umap-learn. method='pca' does not need it.") from error
-    neighbours = min(15, len(rows) - 1)  # umap-learn's default; less for few units
-    umap = UMAP(n_components=2, n_neighbors=neighbours, init=principal_coordinates(rows), random_state=seed, n_jobs=1)
-    return np.asarray(umap.fit_transform(rows), np.float64)
+
+    def place(rows: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+        neighbours = min(15, len(rows) - 1)  # umap-learn's default; less for few units
+        umap = UMAP(n_components=2, n_neighbors=neighbours, init=principal_coordinates(rows), random_state=seed, n_jobs=1)
+        return np.asarray(umap.fit_transform(rows), np.float64)
+
+    return place
 
 
-_PLACERS: dict[str, Callable[[NDArray[np.float64], int], NDArray[np.float64]]] = {
-    "pca": principal_coordinates,
-    "tsne": _tsne,
-    "umap": _umap,
-}
+_PLACERS: dict[str, Callable[[], Placer]] = {"pca": lambda: principal_coordinates, "tsne": _tsne, "umap": _umap}

@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -265,13 +266,26 @@ def test_an_unknown_layer_or_unit_is_refused(index, name):
             method("conv1", 6)
 
 
-def test_what_the_index_does_not_keep_is_said(bundle, images):
+def test_units_of_a_fully_connected_layer_have_one_position(bundle, images):
+    logits = dw.ActivationIndex.build(bundle, images, layers=["4"], device="cpu", progress=False)
+    frame = logits.top_dataframe()
+    assert set(frame[["row", "column", "left", "top", "right", "bottom"]].itertuples(index=False, name=None)) == {(0, 0, 0, 0, 8, 8)}
+    examples = [example for part in logits.whole_range("4", 1).bins for example in part.examples]
+    assert {(example.row, example.column, example.box) for example in examples} == {(0, 0, (0, 0, 8, 8))}
+    assert len(logits.to_dataframe()) == 3
+    assert len(logits.unit_map("4").units) == 3
+
+
+def test_what_the_index_does_not_keep_is_said(bundle, images, index):
     small = dw.ActivationIndex.build(bundle, images, layers=["conv1"], device="cpu", progress=False, negative=False, samples=0)
     for ask in (lambda: small.near_copies("conv1"), lambda: small.unit_map("conv1"), lambda: small.whole_range("conv1", 0)):
         with pytest.raises(ActivationIndexError, match=r"no sampled crops.*build one with samples=256"):
             ask()
     with pytest.raises(ActivationIndexError, match="no most negative activations: build it with negative=True"):
         small.most_negative("conv1", 0)
+    hooked = replace(index, tallies={name: replace(tally, negative=None) for name, tally in index.tallies.items()})
+    with pytest.raises(ActivationIndexError, match="the model was run by hooks"):
+        hooked.most_negative("conv1", 0)
     with pytest.raises(ActivationIndexError, match="no strongest activations per class: build it with per_class"):
         small.top_of_class("conv1", 0, "cat")
     frame = small.to_dataframe()

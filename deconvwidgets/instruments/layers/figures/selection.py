@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.arguments import integer, one_of
-from deconvwidgets.errors import LayerError
+from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.instruments.layers.records import UnitTable
 
 COLUMN_SORTS = {"peaks": "peaks", "purity": "class_purity", "copies": "nearest_correlation"}  # the columns of the index
@@ -63,28 +63,21 @@ def ordered_units(
     Raises
     ------
     ServiceError
-        For an unknown `sort`.
+        For an unknown `sort`, and for an order by a column without its values.
     LayerError
         For a seed that is no integer from 0 on.
     """
     one_of(sort, "sort order", SORTS)
     seed, restriction = integer(seed, "seed", 0, error=LayerError), restriction or Restriction()
-    column = table.maximum if restriction.values is None else restriction.values
-    keys: dict[str, tuple[NDArray[np.number], str]] = {
-        "strongest": (-table.maximum, "the {count} strongest of {total} units"),
-        "mean": (-table.mean, "the {count} units with the highest mean of {total}"),
-        "selectivity": (-table.selectivity, "the {count} most selective of {total} units"),
-        "dead": (_dead_first(table), "the {count} dead or weakest of {total} units"),
-        "index": (np.arange(len(table.maximum)), "the first {count} of {total} units"),
-        "peaks": (-column, "the {count} units with the most peaks of {total}"),
-        "purity": (-column, "the {count} of {total} units whose strongest activations are most of one class"),
-        "copies": (-column, "the {count} of {total} units that are most like another one"),
-    }
+    if sort in COLUMN_SORTS and restriction.values is None:
+        raise ServiceError(
+            f"The order {sort!r} needs the column {COLUMN_SORTS[sort]} of the index: pass it as the values of `restriction`."
+        )
     if sort == "random":
         order = np.random.default_rng(seed).permutation(np.flatnonzero(table.activation_rate > 0))
         description = f"{{count}} of {{total}} units, selected at random (seed {seed})"
     else:
-        key, description = keys[sort]
+        key, description = _sort_keys(table, restriction)[sort]
         order = np.argsort(key, kind="stable")
     if class_name:
         labels = [number for number, category in enumerate(table.categories) if class_name.casefold() in category.casefold()]
@@ -96,6 +89,21 @@ def ordered_units(
         order = order[np.isin(order, np.asarray(list(restriction.only), np.int64))]
         description += restriction.description.replace("{", "{{").replace("}", "}}")
     return [int(unit) for unit in order], description
+
+
+def _sort_keys(table: UnitTable, restriction: Restriction) -> dict[str, tuple[NDArray[np.number], str]]:
+    """Return the key (units,) of each order, of which the smallest is first, and its description."""
+    column = table.maximum if restriction.values is None else restriction.values
+    return {
+        "strongest": (-table.maximum, "the {count} strongest of {total} units"),
+        "mean": (-table.mean, "the {count} units with the highest mean of {total}"),
+        "selectivity": (-table.selectivity, "the {count} most selective of {total} units"),
+        "dead": (_dead_first(table), "the {count} dead or weakest of {total} units"),
+        "index": (np.arange(len(table.maximum)), "the first {count} of {total} units"),
+        "peaks": (-column, "the {count} units with the most peaks of {total}"),
+        "purity": (-column, "the {count} of {total} units whose strongest activations are most of one class"),
+        "copies": (-column, "the {count} of {total} units that are most like another one"),
+    }
 
 
 def _dead_first(table: UnitTable) -> NDArray[np.float32]:

@@ -53,15 +53,7 @@ def map_chart(units: UnitMap, table: UnitTable, columns: UnitColumns, colour: st
         text=[f"{_TITLES[colour]} {value:.3g}" if np.isfinite(value) else "" for value in values],
         hovertemplate=_HOVER,
         selectedpoints=points,
-        marker={
-            "size": 8 if len(units.units) <= 600 else 5,
-            "color": values.astype(np.float32),
-            "colorscale": "Viridis",
-            "showscale": True,
-            "cmin": float(np.nanmin(values)) if np.isfinite(values).any() else 0.0,
-            "cmax": float(np.nanpercentile(values, 98)) if np.isfinite(values).any() else 1.0,
-            "colorbar": {"thickness": 10, "outlinewidth": 0, "title": {"text": _TITLES[colour], "side": "right"}, "tickformat": ".3~g"},
-        },
+        marker=_marker(values, _TITLES[colour]),
         unselected={"marker": {"opacity": 0.25}},
     )
     figure = go.Figure(data=[trace], layout=_layout(units))
@@ -73,6 +65,20 @@ def _values(table: UnitTable, columns: UnitColumns, colour: str) -> NDArray[np.f
     if colour == "purity":
         return np.asarray(columns.columns["class_purity"], np.float64)
     return np.asarray(table.maximum if colour == "maximum" else table.selectivity, np.float64)
+
+
+def _marker(values: NDArray[np.float64], title: str) -> dict[str, Any]:
+    """Return the points. The colours end at the 98th percentile: a few units would leave one colour for all others."""
+    known = values[np.isfinite(values)]
+    return {
+        "size": 8 if len(values) <= 600 else 5,
+        "color": values.astype(np.float32),
+        "colorscale": "Viridis",
+        "showscale": True,
+        "cmin": float(known.min()) if known.size else 0.0,
+        "cmax": float(np.percentile(known, 98)) if known.size else 1.0,
+        "colorbar": {"thickness": 10, "outlinewidth": 0, "title": {"text": title, "side": "right"}, "tickformat": ".3~g"},
+    }
 
 
 def _layout(units: UnitMap) -> dict[str, Any]:
