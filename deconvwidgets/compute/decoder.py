@@ -38,7 +38,10 @@ class CropDecoder:
         The name of the model, for error messages.
     scaled_jpeg : bool
         Whether JPEG files may be decoded at a half, a quarter or an eighth of their size, if that is not smaller than the transform needs.
-        This changes pixels. It has no effect on transforms that do not resize, and on crops that are not the whole photograph.
+        This changes pixels: for AlexNet and 58 photographs of Caltech-101, enlarged to about 900 pixels, by 0.5 of 255 on average and 25 at
+        most, which changes 3 to 4 % of the places among a unit's nine strongest, and the values there by 1 % (median) or 22 % (most). It
+        was 2.6 times as fast, and 3.7 times at 2048 x 1536 pixels. It has no effect on photographs less than twice as large as needed
+        (Caltech-101 as it is), on transforms that do not resize, and on crops that are not the whole photograph.
 
     Examples
     --------

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageChops
+from PIL.JpegImagePlugin import JpegImageFile
 
 from deconvwidgets import ModelBundle
 from deconvwidgets.compute.decoder import CropDecoder
@@ -105,3 +106,21 @@ def test_inputs_are_those_of_the_bundle_bit_for_bit(transform, picture):
     expected = torch.stack([bundle.prepare(images.open_source(source)) for source in range(3)])
     for pixels in (torch.from_numpy(batch.pixels), torch.from_numpy(batch.pixels).to(memory_format=torch.channels_last)):
         assert torch.equal(decoder.to_inputs(pixels), expected)
+
+
+def test_large_jpeg_files_are_decoded_at_a_smaller_size_on_request_only(tmp_path, tiny_bundle, monkeypatch):
+    smooth = Image.linear_gradient("L").resize((300, 200)).convert("RGB")
+    smooth.save(tmp_path / "large.jpg", quality=95)
+    smooth.resize((40, 30)).save(tmp_path / "small.jpg")
+    drafts = []
+    draft = JpegImageFile.draft
+    monkeypatch.setattr(JpegImageFile, "draft", lambda image, mode, size: (drafts.append(size), draft(image, mode, size))[1])
+    images = FileImages("files", tmp_path, ["large.jpg", "small.jpg"], [None, None])
+    full = CropDecoder.of(tiny_bundle, images).decode(range(2))
+    assert not drafts
+    scaled = CropDecoder.of(tiny_bundle, images, scaled_jpeg=True).decode(range(2))
+    assert drafts == [(18, 18)] * 2  # the side that the transform resizes to
+    assert np.array_equal(full.contents, scaled.contents)
+    assert np.array_equal(full.pixels[1], scaled.pixels[1])
+    difference = np.abs(full.pixels[0].astype(int) - scaled.pixels[0])
+    assert 0 < difference.max() < 16
