@@ -48,13 +48,21 @@ def join_cluster(address: str) -> Any:
             ray.init(address=LOCAL, namespace=NAMESPACE, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         else:
             ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise ServiceError(
-            f"No Ray cluster answers at {address!r} ({reason}). Start it there with `ray start --head`, check the address, the "
-            "firewall and the token (RAY_AUTH_TOKEN), and that both machines have the same versions of Python and Ray."
-        ) from error
+    except Exception as error:  # Ray raises plain Exceptions, too
+        raise _not_connected(address, error) from error
     return ray
+
+
+def _not_connected(address: str, error: Exception) -> ServiceError:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    if address == LOCAL:
+        return ServiceError(
+            f"Ray cannot be started on this machine ({reason}). Try again, when other programs leave it more of the processor."
+        )
+    return ServiceError(
+        f"No Ray cluster answers at {address!r} ({reason}). Start it there with `ray start --head`, check the address, the firewall and "
+        "the token (RAY_AUTH_TOKEN), and that both machines have the same versions of Python and Ray."
+    )
 
 
 def _require_same(ray: Any, address: str) -> None:
