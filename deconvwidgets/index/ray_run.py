@@ -112,6 +112,8 @@ class IndexRun:
         """
         try:
             for outcome in self._outcomes():
+                if outcome.error is not None:
+                    raise outcome.error
                 with self._lock:
                     self._crops += outcome.crops
                     self._outcome = outcome if self._outcome is None else self._outcome.merge(outcome)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import deconvwidgets
 from deconvwidgets.compute.decoder import CropDecoder
-from deconvwidgets.errors import ActivationIndexError
+from deconvwidgets.errors import ActivationIndexError, DeconvWidgetsError
 from deconvwidgets.index.crop_ranges import CropRanges
 from deconvwidgets.index.part_pass import PartPass, merged_bytes
 from deconvwidgets.index.ray_rows import Rows, from_rows, to_rows
@@ -33,14 +33,20 @@ class FailedRead(NamedTuple):
 
 
 class PartOutcome(NamedTuple):
-    """The bytes of the index of a part of the crops, their number, and those of them that could not be read."""
+    """The bytes of the index of a part of the crops, their number, and those of them that could not be read; or the error that it met.
+
+    An error is returned, not raised: Ray Data raises one of its own, whose cause does not cross processes.
+    """
 
     data: bytes
     crops: int
     failed: tuple[FailedRead, ...]
+    error: DeconvWidgetsError | None = None
 
     def merge(self, other: PartOutcome) -> PartOutcome:
         """Return the outcome of both parts."""
+        if self.error is not None or other.error is not None:
+            return self if self.error is not None else other
         return PartOutcome(merged_bytes(self.data, other.data), self.crops + other.crops, self.failed + other.failed)
 
     def row(self) -> dict[str, list[bytes]]:
@@ -125,6 +131,12 @@ class IndexStage:
 
     def __call__(self, rows: Mapping[str, NDArray[Any]]) -> dict[str, list[bytes]]:
         """Return one row: the outcome of the part whose crops are in `rows`."""
+        try:
+            return self._outcome(rows).row()
+        except DeconvWidgetsError as error:
+            return PartOutcome(b"", 0, (), error).row()
+
+    def _outcome(self, rows: Mapping[str, NDArray[Any]]) -> PartOutcome:
         if self._index_of is None:  # not in __init__: Ray Data would try an actor again that cannot be made
             self._versions.require()
             torch.set_num_threads(1)
@@ -132,7 +144,7 @@ class IndexStage:
             self._index_of = part_pass.begin()
         batch, hosts = from_rows(rows)
         failed = tuple(FailedRead(crop, image, host) for (crop, image), host in zip(batch.skipped, hosts, strict=True))
-        return PartOutcome(self._index_of(batch), len(batch) + len(failed), failed).row()
+        return PartOutcome(self._index_of(batch), len(batch) + len(failed), failed)
 
 
 def merge_rows(rows: Mapping[str, NDArray[Any]]) -> dict[str, list[bytes]]:

@@ -8,7 +8,7 @@ from deconvwidgets.compute.ray_cluster import ClusterShape, ray_session
 from deconvwidgets.errors import ActivationIndexError, ModelError
 from deconvwidgets.index.ray_rows import from_rows, to_rows
 from deconvwidgets.index.ray_run import own_error, sizes
-from deconvwidgets.index.ray_stages import Chunks, Versions
+from deconvwidgets.index.ray_stages import Chunks, PartOutcome, Versions, merge_rows
 from deconvwidgets.records.images import SkippedImage
 
 
@@ -102,3 +102,11 @@ def test_without_ray_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(ImportError, match=r'pip install "deconvwidgets\[ray\]"'), ray_session(None):
         pass
+
+
+def test_an_error_of_a_part_survives_merging_and_pickling():
+    error = PartOutcome(b"", 0, (), ModelError("Layer conv1 contains NaN"))
+    found = merge_rows({"outcome": error.row()["outcome"] + PartOutcome(b"not read", 3, ()).row()["outcome"]})
+    (outcome,) = PartOutcome.of(found)
+    assert isinstance(outcome.error, ModelError)
+    assert str(outcome.error) == "Layer conv1 contains NaN"
