@@ -63,7 +63,8 @@ def cluster():
             _, left = psutil.wait_procs([process for pid, process in descendants().items() if pid not in before], timeout=20)
             for process in left:
                 process.kill()
-    assert not left, left
+            _, alive = psutil.wait_procs(left, timeout=20)  # such as those of a node that did not start in time
+    assert not alive, alive
 
 
 @pytest.fixture(scope="module")
