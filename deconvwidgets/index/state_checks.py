@@ -95,10 +95,10 @@ class StateChecks:
 
 def check_stats(name: str, stats: RunningStats) -> None:
     """Check the statistics of a layer. Raises ValueError."""
-    low, high = (stats.minimum, stats.maximum) if stats.count else (-stats.minimum, -stats.maximum)
-    extremes = torch.isfinite(low) & torch.isfinite(high) & (low <= high) if stats.count else (low == high) & (low == -torch.inf)
+    low, high = stats.minimum, stats.maximum
+    finite = torch.isfinite(low) & torch.isfinite(high) & (low <= high)
     possible = {
-        "extremes": extremes,
+        "extremes": finite if stats.count else (low == torch.inf) & (high == -torch.inf),
         "numbers of active crops": (stats.fired >= 0) & (stats.fired <= stats.count),
         "histograms": (stats.histogram.counts >= 0).all(dim=1),
         "ranges of histograms": (stats.histogram.exponents >= EXPONENTS[0]) & (stats.histogram.exponents <= EXPONENTS[1]),

@@ -259,9 +259,9 @@ def test_an_index_of_another_transform_does_not_fit(tiny_bundle, tiny_images, tm
 
 
 def test_an_index_of_the_same_photographs_with_other_classes_does_not_fit(tiny_bundle, tmp_path):
-    for name in ("ant/1", "ant/2", "cow/1"):
+    for number, name in enumerate(("ant/1", "ant/2", "cow/1")):
         (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (20, 20), (40 * len(name), 9, 9)).save(tmp_path / "set" / f"{name}.png")
+        Image.new("RGB", (20, 20), (40 * number, 9, 9)).save(tmp_path / "set" / f"{name}.png")
     first = build(tiny_bundle, dw.open_images(tmp_path / "set"), path=tmp_path / "index", crops=range(2))
     (tmp_path / "set" / "bee").mkdir()  # an empty class: from now on cow is number 2
     images = dw.open_images(tmp_path / "set")

@@ -126,6 +126,12 @@ def test_impossible_values_in_arrays_are_refused_in_words(tmp_path, state, name,
         load(tmp_path, manifest, {**tensors, name: array})
 
 
+def test_an_index_of_no_crops_is_read_again(tiny_bundle, tiny_images, noise):
+    for images, crops in ((tiny_images, range(0)), (noise(14, broken=range(1)), range(3))):
+        index = dw.ActivationIndex.build(tiny_bundle, images, device="cpu", progress=False, crops=crops)
+        assert use(dw.ActivationIndex.from_bytes(index.to_bytes())).to_bytes() == index.to_bytes()
+
+
 def test_labels_of_other_photographs_are_refused(tmp_path, state):
     manifest, tensors = state
     for labels in ([[5, 0]], [[-1, 0]], [[0, -1]], [[1, 0], [0, 0]]):
