@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from struct import Struct
+from struct import error as StructError
 
 import numpy as np
 import PIL
@@ -69,9 +70,19 @@ class DecodedCache:
         path = self._path(part)
         try:
             content = np.memmap(path, np.uint8, "c")  # writable, as torch wants it: private copies of pages
-            return self._parsed(content)
-        except (OSError, ValueError, KeyError, TypeError, ArithmeticError):  # no such file, an empty file, a damaged record
+            found = self._parsed(content)
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            ArithmeticError,
+            StructError,
+        ):  # no such file, an empty or cut one, a damaged record
             return None
+        first = part * PART_CROPS
+        wanted = np.arange(first, first + self.size_of(part))
+        return found if found is not None and np.array_equal(found.crops, wanted) else None  # a renamed file has other crops
 
     def has(self, part: int) -> bool:
         """Return whether there is a file of a part, which may be damaged."""

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from deconvwidgets.engine.backward_checks import Call
+from deconvwidgets.engine.backward_checks import Call, first
 from deconvwidgets.engine.executor import Executor, function_of
 from deconvwidgets.engine.graph import Graph, Operation
 from deconvwidgets.engine.network import Network
-from deconvwidgets.engine.ops import FORMS_FOR_PARTS
+from deconvwidgets.engine.ops import FORMS_FOR_PARTS, Op
 
 MapVisitor = Callable[[str, Tensor], None]
 Lease = Callable[[], AbstractContextManager[None]]
@@ -30,7 +30,7 @@ class ForwardPass:
     channels_last : bool
         Use weights in the channels_last memory format, copies that only this object has. Batches must have the same format.
     before_rectifiers : bool
-        Also visit what the rectifiers of the layers read.
+        Also visit what the rectifiers of the layers read, and what other activation functions do, such as GELU.
 
     Raises
     ------
@@ -112,12 +112,17 @@ class ForwardPass:
 
 
 def rectifier_input(graph: Graph, node: fx.Node) -> fx.Node | None:
-    """Return the value that a rectifier reads, if a node is a rectifier's output; else None."""
+    """Return the value that a rectifier, or a smooth one such as GELU, reads if a node is its output; else None."""
     source = next((source for source, product in graph.trace.scaled.items() if product is node), node)
     call = Call(tuple(source.args), dict(source.kwargs), lambda value: isinstance(value, fx.Node) and graph.operations[value].varies)
-    place = graph.operations[source].op.rectified_operand(call) if source.op == "call_function" else None
+    place = _activated_operand(graph.operations[source].op, call) if source.op == "call_function" else None
     operand = None if place is None else source.args[place] if isinstance(place, int) else source.kwargs[place]
     return operand if isinstance(operand, fx.Node) and graph.operations[operand].shape is not None else None
+
+
+def _activated_operand(op: Op, call: Call) -> int | str | None:
+    """Return the place of the tensor that an activation function reads. GELU and others have no smaller output for more negative inputs."""
+    return first(call) if op.role == "activation" else op.rectified_operand(call)
 
 
 def _call(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -152,8 +152,10 @@ def open_dataset(dataset: Any) -> ImageSet:
     samples = getattr(dataset, "samples", None)
     if isinstance(samples, list) and samples and all(isinstance(sample[0], str) for sample in samples):
         root = Path(getattr(dataset, "root", "."))
-        paths, labels = (os.path.relpath(path, root) for path, _ in samples), (_as_label(target) for _, target in samples)
-        return FileImages(type(dataset).__name__, root, paths, labels, _categories(dataset))
+        paths, labels = (os.path.relpath(path, root) for path, _ in samples), [_as_label(target) for _, target in samples]
+        images = FileImages(type(dataset).__name__, root, paths, labels, _categories(dataset))
+        images.digest = digest_of([images.digest, *map(str, labels)])  # the paths need not say the labels
+        return images
     return DatasetImages(dataset)
 
 

@@ -19,6 +19,7 @@ def checked_crops(crops: range | None, count: int) -> range:
         return range(count)
     if not isinstance(crops, range) or (len(crops) and not (0 <= crops[0] < count and 0 <= crops[-1] < count)):
         raise ActivationIndexError(f"crops must be a range of crop numbers from 0 to {count - 1}, not {describe(crops)}.")
+    ranges_of(crops)  # refuses steps
     return crops
 
 

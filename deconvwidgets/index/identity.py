@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
-from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.images.image_set import ImageSet, digest_of
 from deconvwidgets.index.memory_format import resolved_memory_format
 from deconvwidgets.index.options import IndexOptions
 from deconvwidgets.index.plain_values import listed, text, whole
@@ -32,6 +32,7 @@ class IndexIdentity:
     transform: str
     images: str
     image_set: str  # its name, for messages
+    classes: str  # digest of their names: labels are numbers in their list, which the digest of the images need not cover
     input_size: tuple[int, int, int]
     options: IndexOptions  # only those that decide
 
@@ -41,7 +42,8 @@ class IndexIdentity:
         digests = tuple((info.name, bundle.network.digest(info.name)) for info in layers)
         chosen = IndexOptions.of(options).only_decisive()
         chosen = replace(chosen, memory_format=resolved_memory_format(chosen, bundle.network))
-        return cls(bundle.name, digests, transform_digest(bundle), images.digest, images.name, bundle.input_size, chosen)
+        classes = digest_of(images.categories or ())
+        return cls(bundle.name, digests, transform_digest(bundle), images.digest, images.name, classes, bundle.input_size, chosen)
 
     @property
     def k(self) -> int:
@@ -72,6 +74,8 @@ class IndexIdentity:
             return f"it was built from {self.model} with other weights below {changed[0]}"
         if self.images != requested.images:
             return f"it was built from the image set {self.image_set!r} with other contents"
+        if self.classes != requested.classes:
+            return f"it was built from the image set {self.image_set!r} with other classes"
         if (self.transform, self.input_size) != (requested.transform, requested.input_size):
             return "its images were preprocessed differently"
         wanted = requested.options.decisive()
@@ -82,7 +86,7 @@ class IndexIdentity:
 
     def key(self) -> str:
         """Return the name of the index's cache file, which is the same for equal identities."""
-        decisive = (self.layers, self.transform, self.images, self.input_size, sorted(self.options.decisive().items()))
+        decisive = (self.layers, self.transform, self.images, self.classes, self.input_size, sorted(self.options.decisive().items()))
         return hashlib.sha256(repr(decisive).encode()).hexdigest()[:20]
 
     def manifest(self) -> dict[str, Any]:
@@ -93,6 +97,7 @@ class IndexIdentity:
             "transform": self.transform,
             "images": self.images,
             "image_set": self.image_set,
+            "classes": self.classes,
             "input_size": list(self.input_size),
             "options": self.options.decisive(),
         }
@@ -101,7 +106,7 @@ class IndexIdentity:
     def from_manifest(cls, entry: Mapping[str, Any]) -> Self:
         """Return the identity from its plain values. Raises KeyError, TypeError, ValueError or ActivationIndexError for others."""
         channels, height, width = (whole(size, 1) for size in listed(entry["input_size"]))
-        texts = {name: text(entry[name]) for name in ("model", "transform", "images", "image_set")}
+        texts = {name: text(entry[name]) for name in ("model", "transform", "images", "image_set", "classes")}
         layers = tuple((text(name), text(digest)) for name, digest in listed(entry["layers"]))
         return cls(**texts, layers=layers, input_size=(channels, height, width), options=IndexOptions.of(**entry["options"]))
 

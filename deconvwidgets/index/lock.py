@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import sys
 from contextlib import suppress
@@ -11,7 +12,9 @@ from pathlib import Path
 
 _REFUSED = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 _BYTE = 1 << 30  # Windows locks bytes, which others cannot read then: one beyond the text
-_MAX_TEXT = 200
+_MAX_TEXT = 400  # a name of a machine has 255 characters at most
+_OURS = re.compile(rb"(\d+ on [^\n]*\n)?")  # empty if its writer was killed before it wrote
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 
 class LockedError(Exception):
@@ -37,15 +40,18 @@ class FileLock:
         LockedError
             If it is taken.
         OSError
-            If the lock file cannot be written.
+            If the lock file cannot be written, or if another file has its name.
         """
         while True:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | _NO_LINKS, 0o644)
             try:
                 if not _lock(descriptor):
                     raise LockedError(_holder(descriptor))
                 if _is_file(descriptor, self._path):  # else its holder has deleted it between the two calls
+                    if not _OURS.fullmatch(_text(descriptor)):
+                        raise FileExistsError(errno.EEXIST, f"{self._path} is another file and no lock")
                     os.ftruncate(descriptor, 0)
+                    os.lseek(descriptor, 0, os.SEEK_SET)
                     os.write(descriptor, f"{os.getpid()} on {socket.gethostname()}\n".encode())
                     self._descriptor = descriptor
                     return
@@ -92,8 +98,12 @@ def _is_file(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _holder(descriptor: int) -> str:
+def _text(descriptor: int) -> bytes:
     os.lseek(descriptor, 0, os.SEEK_SET)
-    text = os.read(descriptor, _MAX_TEXT).decode(errors="replace").strip()
+    return os.read(descriptor, _MAX_TEXT)
+
+
+def _holder(descriptor: int) -> str:
+    text = _text(descriptor).decode(errors="replace").strip()
     own = text == f"{os.getpid()} on {socket.gethostname()}"
     return "this process" if own else f"process {text}" if text else "another process"

@@ -57,7 +57,7 @@ class IndexOptions:
     per_source : int or None
         Number of activations kept per unit and photograph; None for no limit. Photographs with the same content count as one.
     negative : bool
-        Also keep the `k` most negative activations of each unit, before its rectifier.
+        Also keep the `k` most negative activations of each unit, before its rectifier or other activation function.
     samples : int
         Number of crops, chosen at random, in which the strongest activation and its position are kept for every unit; 0 for none. Fewer
         if the image set has fewer different crops.

@@ -20,6 +20,7 @@ from deconvwidgets.index.options import IndexOptions
 from deconvwidgets.index.plain_values import MOST, listed, pair, text, whole
 from deconvwidgets.index.readable import ReadableIndex
 from deconvwidgets.index.sample import LayerSample, Sample
+from deconvwidgets.index.state_checks import StateChecks
 from deconvwidgets.index.statistics import RunningStats
 from deconvwidgets.index.tally import UnitTally
 from deconvwidgets.index.top_k import RunningTopK
@@ -96,10 +97,16 @@ def _fields(manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) ->
     if not isinstance(manifest["negative"], bool):
         raise ValueError("'negative' is neither true nor false")
     reader = _TallyReader(identity.options, read, manifest["negative"], len(categories), len(sample), tensors)
+    tallies = {info.name: reader.read(number, info) for number, info in enumerate(layers)}
+    checks = StateChecks(ranges, contents, identity.options.samples)
+    checks.check_sample(sample)
+    checks.check_labels(labels)
+    for info in layers:
+        checks.check_tally(tallies[info.name], info)
     return {
         "identity": identity,
         "layers": layers,
-        "tallies": {info.name: reader.read(number, info) for number, info in enumerate(layers)},
+        "tallies": tallies,
         "crop_ranges": ranges,
         "contents": contents,
         "sample": sample,

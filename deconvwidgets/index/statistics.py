@@ -20,6 +20,7 @@ from deconvwidgets.records.activations import LayerStats
 
 HALF_BINS = 64  # bins on either side of zero
 _LOWEST_EXPONENT = -24  # smaller magnitudes are counted in the bins next to zero
+EXPONENTS = (_LOWEST_EXPONENT, 128)  # of histograms: float32 numbers are below 2^128
 _PER_UNIT = ("sums", "squares", "maximum", "minimum", "fired")  # tensors whose first axis is the units
 
 

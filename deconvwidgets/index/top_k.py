@@ -215,11 +215,16 @@ class RunningTopK:
         wrong = next((name for name, array in arrays.items() if array.shape != (units, k)), None)
         if wrong is not None:
             raise ValueError(f"{wrong} has the shape {arrays[wrong].shape}, not {(units, k)}")
-        present = np.isfinite(arrays["values"])
-        if any(((arrays[name] >= 0) != present).any() for name in _ID_TYPES) or (present[:, 1:] & ~present[:, :-1]).any():
+        present = arrays["crops"] >= 0
+        missing = [arrays[name] == -1 for name in _ID_TYPES] + [arrays["values"] == EMPTY, arrays["contents"] == 0]
+        if any((entries == present).any() for entries in missing) or (present[:, 1:] & ~present[:, :-1]).any():
             raise ValueError("the strongest activations are incomplete")
-        ranking._values = arrays["values"].astype(np.float32)
-        contents = arrays["contents"].astype(np.uint64).view(np.int64)
+        types = {"values": np.float32, **_ID_TYPES, "contents": np.uint64}
+        wrong = next((name for name, array in arrays.items() if array.dtype != types[name]), None)
+        if wrong is not None:
+            raise ValueError(f"{wrong} is {arrays[wrong].dtype}, not {np.dtype(types[wrong])}")
+        ranking._values = arrays["values"].copy()
+        contents = arrays["contents"].view(np.int64)
         ranking._ids = np.stack([*(arrays[name].astype(np.int64) for name in _ID_TYPES), np.where(present, contents, -1)])
         return ranking
 

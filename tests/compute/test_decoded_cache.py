@@ -62,7 +62,8 @@ def test_a_damaged_part_is_decoded_again(tiny_bundle, tmp_path):
     expected = joined(decoder, range(90), workers=0, cache=tmp_path)
     path = next(tmp_path.rglob("part-00000001"))
     intact, draw = path.read_bytes(), random.Random(0)
-    damages = [intact[:-1], b"", intact + b"x", b"x" + intact]
+    other = next(tmp_path.rglob("part-00000002")).read_bytes()
+    damages = [intact[:-1], intact[:10], b"", intact + b"x", b"x" + intact, other]
     for place in (0, len(intact) - 1, len(intact) - 40, len(intact) - 44, *(draw.randrange(len(intact)) for _ in range(10))):
         damages.append(intact[:place] + bytes([intact[place] ^ (1 << draw.randrange(8))]) + intact[place + 1 :])
     for damaged in damages:

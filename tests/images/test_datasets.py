@@ -31,6 +31,18 @@ def test_an_image_folder_is_read_file_by_file(tmp_path):
     assert [skipped.name for skipped in images.skipped] == [os.path.join("b", "2.png")]
 
 
+def test_the_digest_of_a_data_set_of_files_covers_their_labels(tmp_path):
+    class Files(list):
+        root, classes = tmp_path, ("no", "yes")
+        samples = property(list)
+
+    paths = [str(save(tmp_path / f"{number}.png", number)) for number in range(3)]
+    one, same, other = (
+        open_images(Files((path, label) for path, label in zip(paths, labels, strict=True))) for labels in ((0, 1, 1), (0, 1, 1), (0, 0, 1))
+    )
+    assert one.digest == same.digest != other.digest
+
+
 @pytest.mark.parametrize("as_tensor", [False, True])
 def test_a_torchvision_data_set(as_tensor):
     torchvision = import_torchvision()

@@ -258,6 +258,20 @@ def test_an_index_of_another_transform_does_not_fit(tiny_bundle, tiny_images, tm
         build(other, tiny_images, path=tmp_path / "index")
 
 
+def test_an_index_of_the_same_photographs_with_other_classes_does_not_fit(tiny_bundle, tmp_path):
+    for number, name in enumerate(("ant/1", "ant/2", "cow/1")):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 20), (40 * number, 9, 9)).save(tmp_path / "set" / f"{name}.png")
+    first = build(tiny_bundle, dw.open_images(tmp_path / "set"), path=tmp_path / "index", crops=range(2))
+    (tmp_path / "set" / "bee").mkdir()  # an empty class: from now on cow is number 2
+    images = dw.open_images(tmp_path / "set")
+    with pytest.raises(ActivationIndexError, match="other classes"):
+        build(tiny_bundle, images, path=tmp_path / "index", crops=range(2))
+    with pytest.raises(ActivationIndexError, match="other classes"):
+        first.merge(build(tiny_bundle, images, crops=range(2, 3)))
+    assert build(tiny_bundle, images).source_labels == {0: 0, 1: 0, 2: 2}
+
+
 def test_an_index_in_another_memory_format_is_used_unless_one_is_asked_for(tiny_bundle, tiny_images, tmp_path):
     built = build(tiny_bundle, tiny_images, path=tmp_path / "index", memory_format="contiguous")
     assert build(tiny_bundle, tiny_images, path=tmp_path / "index").identity == built.identity

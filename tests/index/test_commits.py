@@ -254,3 +254,26 @@ def test_a_build_that_is_killed_at_any_moment_goes_on_to_the_same_bytes(tmp_path
     assert (tmp_path / "a.index").read_bytes() == (tmp_path / "whole.index").read_bytes()
     assert [name for name in names(tmp_path) if name.endswith(".index")] == ["a.index", "whole.index"]
     assert set(names(tmp_path)) <= {"a.index", "whole.index", "a.index.lock"}
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_file_of_somebody_else_with_the_name_of_the_lock_is_not_overwritten(tmp_path, is_link):
+    written = tmp_path / ("precious" if is_link else "poetry.lock")
+    written.write_text("precious")
+    if is_link:
+        (tmp_path / "poetry.lock").symlink_to(written)
+    with (
+        Commits(tmp_path / "poetry", of_images) as commits,
+        pytest.raises(ActivationIndexError, match=r"cannot be written .* choose another"),
+    ):
+        commits.begin()
+    assert written.read_text() == "precious"
+
+
+@pytest.mark.parametrize("text", ["", "123 on a machine\n"])
+def test_the_lock_of_a_killed_process_is_taken(tmp_path, text):
+    (tmp_path / "a.index.lock").write_text(text)
+    with Commits(tmp_path / "a.index", of_images) as commits:
+        assert commits.begin() is None
+        commits.finish(STATE)
+    assert names(tmp_path) == ["a.index"]

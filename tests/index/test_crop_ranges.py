@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deconvwidgets.errors import ActivationIndexError
-from deconvwidgets.index.crop_ranges import crop_count, joined, overlap, ranges_of
+from deconvwidgets.index.crop_ranges import checked_crops, crop_count, joined, overlap, ranges_of
 
 
 def crops_in(ranges):
@@ -38,3 +38,9 @@ def test_a_python_range_is_one_range_or_none():
     assert ranges_of(range(3, 3)) == ()
     with pytest.raises(ActivationIndexError, match="consecutive"):
         ranges_of(range(0, 9, 2))
+
+
+@pytest.mark.parametrize("crops", [range(0, 9, 2), range(8, -1, -1), range(-1, 3), range(3, 10)])
+def test_crops_that_are_not_consecutive_or_not_there_are_refused(crops):
+    with pytest.raises(ActivationIndexError, match=r"consecutive|from 0 to 8"):
+        checked_crops(crops, 9)

@@ -78,3 +78,62 @@ def test_missing_and_cut_arrays_are_refused_in_words(tmp_path, state):
             if other is None or other.shape != array.shape:
                 with pytest.raises(ActivationIndexError, match=r"a\.index"):
                     use(load(tmp_path, manifest, broken))
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value"),
+    [
+        ("0.ranking.values", (0, 0), np.nan),
+        ("0.ranking.values", (0, 0), np.inf),
+        ("0.ranking.values", (0, 0), -1e30),  # below the second
+        ("0.ranking.values", (0, 1), 0.0),  # not listed: the unit is inactive
+        ("0.ranking.values", (2, 0), np.inf),  # of a dead unit, without a crop
+        ("0.ranking.values", (2, 0), np.nan),
+        ("0.ranking.crops", (0, 0), 99),
+        ("0.ranking.crops", (0, 0), -7),
+        ("0.ranking.sources", (0, 0), 2**40),
+        ("0.ranking.rows", (0, 0), 8),  # the map has 8 rows
+        ("0.ranking.columns", (0, 0), 2**30),
+        ("0.ranking.numbers", (0, 0), -2),
+        ("0.ranking.contents", (0, 0), 1),
+        ("0.ranking.contents", (2, 0), 1),
+        ("0.negative.values", (0, 0), np.inf),
+        ("1.negative.values", (0, 1), -1.0),
+        ("0.stats.maximum", (0,), np.nan),
+        ("0.stats.minimum", (0,), np.float32(1e38)),
+        ("0.stats.fired", (0,), -1),
+        ("0.stats.fired", (0,), 6),
+        ("0.stats.sums", (0, 3), 2**50),
+        ("0.stats.squares", (0, -1), -(2**20)),
+        ("0.stats.squares", (0, slice(None)), 0),
+        ("0.stats.histogram", (0, slice(0, 2)), [-3, 3]),
+        ("0.stats.exponents", (0,), 2000),
+        ("0.sample.values", (0, 0), np.inf),
+        ("0.sample.positions", (0, 0), 64),
+        ("0.sample.positions", (0, 0), -1),
+        ("sample.crops", (0,), 5),
+        ("sample.crops", (0,), -1),
+        ("sample.sources", (0,), 5),
+        ("sample.contents", (0,), 3),
+        ("sample.numbers", (0,), -1),
+    ],
+)
+def test_impossible_values_in_arrays_are_refused_in_words(tmp_path, state, name, place, value):
+    manifest, tensors = state
+    array = tensors[name].copy()
+    array[place] = value
+    with pytest.raises(ActivationIndexError, match=r"a\.index is a damaged activation index: .*overwrite=True"):
+        load(tmp_path, manifest, {**tensors, name: array})
+
+
+def test_an_index_of_no_crops_is_read_again(tiny_bundle, tiny_images, noise):
+    for images, crops in ((tiny_images, range(0)), (noise(14, broken=range(1)), range(3))):
+        index = dw.ActivationIndex.build(tiny_bundle, images, device="cpu", progress=False, crops=crops)
+        assert use(dw.ActivationIndex.from_bytes(index.to_bytes())).to_bytes() == index.to_bytes()
+
+
+def test_labels_of_other_photographs_are_refused(tmp_path, state):
+    manifest, tensors = state
+    for labels in ([[5, 0]], [[-1, 0]], [[0, -1]], [[1, 0], [0, 0]]):
+        with pytest.raises(ActivationIndexError, match="labels are not those of photographs"):
+            load(tmp_path, manifest, {**tensors, "labels": np.array(labels, np.int64)})

@@ -258,3 +258,15 @@ def test_of_equal_activations_the_smallest_crops_are_kept_whenever_they_come(tin
         index_pass.add(decoded(tiny_bundle, images, crops))
     ranking = index_pass.index().tallies["1"].ranking
     assert ranking.crops[ranking.counts > 0].tolist() == [[0, 1]] * int((ranking.counts > 0).sum())
+
+
+@pytest.mark.parametrize("activation", [nn.GELU, nn.SiLU, nn.Hardswish, nn.ELU, nn.ReLU6, nn.LeakyReLU])
+def test_the_most_negative_is_what_the_activation_function_reads(tiny_bundle, tiny_images, activation):
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), activation()).eval()
+    bundle = replace(tiny_bundle, model=model, classifier=None, categories=None)
+    index = build(bundle, tiny_images, layers=["1"], per_source=3)
+    before = maps_of(bundle, tiny_images, ["0"])["0"]
+    for unit in range(4):
+        expected = strongest(rows_of(before, tiny_images, unit, -1), 4, 3)
+        assert listed(index.tallies["1"].negative, unit) == [row for row in expected if row[0] > 0]

@@ -38,7 +38,8 @@ class IndexQueries:
     def most_negative(self, layer: str, unit: int, k: int | None = None) -> list[Activation]:
         """Return where a unit is most negative before its rectifier, at most k places, the most negative first.
 
-        What drives a unit most negative is the opposite of what it detects. After the rectifier it cannot be seen.
+        What drives a unit most negative is the opposite of what it detects. After the rectifier it cannot be seen. The same holds for other
+        activation functions, such as GELU: the values are those that they read.
 
         Raises
         ------
