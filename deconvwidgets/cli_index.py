@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from deconvwidgets.cli_options import auto_or, names_of_layers, refused_as_usage, whole_number
-from deconvwidgets.cli_prepare import load_inputs
+from deconvwidgets.cli_prepare import load_inputs, print_skipped
 from deconvwidgets.errors import ActivationIndexError, DeconvWidgetsError, JobCancelledError, LayerError
 from deconvwidgets.paths import as_path
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 SUMMARY = "find the top activations of every unit and save them"
 _SETTINGS = ("k", "batch_size", "workers", "precision", "scaled_jpeg", "decoded_cache")  # options that are fields of IndexOptions
-_LISTED = 5  # skipped images that are named
 _DESCRIPTION = f"""{SUMMARY.capitalize()}.
 
 The index is one file. While it is built, what was computed so far is written to FILE.partial every few seconds. If the command is
@@ -39,8 +38,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--layers",
         type=names_of_layers,
+        nargs="+",
         metavar="NAMES",
-        help="the layers, as in conv1,conv5 (default: all that alias names such as conv5 stand for)",
+        help="the layers, as in conv1,conv5 or layer3 layer4 (default: the feature maps of all convolutions)",
     )
     add(
         "--k",
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     bundle, images = load_inputs(options)
     bundle = on_device(bundle, options.device)
     with refused_as_usage(LayerError):
-        layers = layers_to_index(bundle, options.layers)
+        layers = layers_to_index(bundle, None if options.layers is None else [name for names in options.layers for name in names])
     path = path or index_path(IndexIdentity.of(bundle, images, layers, settings))
     engine: dict[str, Any] = {} if options.ray is None else {"engine": "ray", "ray_address": options.ray}
     with _stopped_by_signals() as received:
@@ -137,16 +137,14 @@ def _print_way_on(error: JobCancelledError, partial: Path, options: argparse.Nam
 def _print_summary(index: ActivationIndex, path: Path, known: Sequence[SkippedImage]) -> None:
     """Print what the index contains. `known` are the skipped images that have been printed already."""
     new = [image for image in index.skipped if image not in known]
-    for image in new[:_LISTED]:
-        print(f"  skipped: {image.name}: {image.reason}")
-    if len(new) > _LISTED:
-        print(f"  ... and {len(new) - _LISTED:,} more; ActivationIndex.load(path).skipped lists them")
+    print_skipped(new, "ActivationIndex.load(path).skipped")
     copies = sum(len(record.sources) - 1 for record in index.copies)
     units = sum(info.channels for info in index.layers)
     dead = sum(int(index.stats(info.name).dead.sum()) for info in index.layers)
     layers = "1 layer" if len(index.layers) == 1 else f"{len(index.layers)} layers"
+    read = next(iter(index.tallies.values())).stats.count  # without the crops of skipped images
     print(
-        f"Index: {index.crops:,} crops, {copies:,} copies of the same image, {len(index.skipped):,} images skipped; "
+        f"Index: {read:,} crops, {copies:,} copies of the same image, {len(index.skipped):,} images skipped; "
         f"{layers}, {units:,} units ({dead:,} dead), {index.k} top activations each; "
         f"in {path} ({path.stat().st_size / 1e6:,.1f} MB)",
         flush=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from deconvwidgets.index.activation_index import ActivationIndex
     from deconvwidgets.local_service import LocalModelService
     from deconvwidgets.models.bundle import ModelBundle
+    from deconvwidgets.records.images import SkippedImage
+
+_LISTED = 5  # skipped images that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,16 @@ def load_inputs(options: argparse.Namespace) -> tuple[ModelBundle, ImageSet]:
         print(f"  {note}")
     images = open_images(options.images)
     print(f"Images: {images.name}, {images.source_count:,} photographs, {len(images):,} crops")
-    for skipped in images.skipped:
-        print(f"  skipped: {skipped.name}: {skipped.reason}")
+    print_skipped(images.skipped, "dw.open_images(...).skipped")
     return bundle, images
+
+
+def print_skipped(images: Sequence[SkippedImage], rest: str) -> None:
+    """Print the first of some skipped images with their reasons, which name them; `rest` is an expression that lists all of them."""
+    for image in images[:_LISTED]:
+        print(f"  skipped: {image.reason if image.name in image.reason else f'{image.name}: {image.reason}'}")
+    if len(images) > _LISTED:
+        print(f"  ... and {len(images) - _LISTED:,} more; {rest} lists them")
 
 
 def _require_device(name: str) -> None:

@@ -180,7 +180,7 @@ def test_an_index_is_saved_and_loaded_again(tmp_path: Path, capsys: pytest.Captu
     assert f"in {out} ({out.stat().st_size / 1e6:,.1f} MB)" in printed
     assert "broken.jpg" in printed
     saved = out.stat().st_mtime_ns
-    assert main([*arguments, "--layers", "conv1,conv2", "--k", "2"]) == 0
+    assert main([*arguments, "--layers", "conv1", "conv2", "--k", "2"]) == 0
     assert out.stat().st_mtime_ns == saved
     assert "--overwrite" in error_of(capsys, *arguments)  # it has other layers
     assert "--overwrite" in error_of(capsys, *arguments, "--layers", "conv1,conv2", "--k", "2", "--no-resume")

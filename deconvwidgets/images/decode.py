@@ -167,6 +167,6 @@ def _name(source: Source) -> str:
 def _reason(error: BaseException) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
-    if isinstance(error, UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError | struct.error):  # a plugin of Pillow fails at the header of a short file
         return "it is not an image in a format that Pillow can read"
     return (str(error).splitlines() or [""])[0].rstrip(".") or type(error).__name__

@@ -32,7 +32,7 @@ def open_folder(folder: Path) -> FileImages:
         If the folder does not exist or contains no readable image.
     """
     if not folder.is_dir():
-        raise PictureError(f"There is no folder {folder}. Give a folder of images, 'photos', 'caltech101', or a data set.")
+        raise PictureError(f"There is no folder {folder}. Give a folder of images, 'photos', 'imagenette' or 'caltech101'.")
     name = folder.resolve().name
     if not _has_classes(folder):
         return FileImages(name, folder, image_paths(folder), lambda path: None)

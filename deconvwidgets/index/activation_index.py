@@ -166,7 +166,10 @@ class ActivationIndex(IndexQueries, ReadableIndex):
         negative = options.negative and bundle.network.traced
         tallies = {info.name: UnitTally.empty(info.channels, options, negative, len(categories)) for info in layers}
         contents = np.zeros(images.source_count, np.uint64)
-        return cls(identity, tuple(layers), tallies, (), contents, Sample.empty(), {}, categories, sorted_by_name(images.skipped))
+        known = bundle.network.other_names()
+        names = {info.name: tuple(known[info.name]) for info in layers if info.name in known}
+        skipped = sorted_by_name(images.skipped)
+        return cls(identity, tuple(layers), tallies, (), contents, Sample.empty(), {}, categories, skipped, names)
 
     def check(self, identity: IndexIdentity, crops: range | None = None) -> None:
         """Raise ActivationIndexError unless the index has this identity and, if `crops` is given, covers exactly these crops."""

@@ -64,6 +64,11 @@ class BuildRequest:
     ray_address: str | None = None
     device: str = "auto"
 
+    @property
+    def counted(self) -> str:
+        """What a progress bar counts: " images", or " crops" if images have several."""
+        return " images" if len(self.images) == self.images.source_count else " crops"
+
 
 def build_index(request: BuildRequest, start: IndexT, commits: Commits | None = None) -> IndexT:
     """Return the index of all requested crops, from an index of some of them, built by the requested engine; see `build_local`."""
@@ -90,7 +95,7 @@ def build_local(request: BuildRequest, start: IndexT, commits: Commits | None = 
     index_pass = IndexPass(request.bundle, start, request.job)
     todo = missing(request.crops, start.crop_ranges)
     done = len(request.crops) - crop_count(todo)
-    with request.job.progress_bar("index", "crop", len(request.crops), request.progress, done) as context:
+    with request.job.progress_bar("index", request.counted, len(request.crops), request.progress, done) as context:
         running = _Running(request, context, index_pass, done, commits)
         try:
             for first, stop in todo:

@@ -18,6 +18,7 @@ def only_layers(index: ActivationIndex, layers: Sequence[LayerInfo]) -> Activati
         identity=replace(index.identity, layers=tuple((info.name, digests[info.name]) for info in layers)),
         layers=tuple(layers),
         tallies={info.name: index.tallies[info.name] for info in layers},
+        other_names={info.name: index.other_names[info.name] for info in layers if info.name in index.other_names},
     )
     return chosen.with_needed_labels()
 
@@ -42,4 +43,5 @@ def with_layers(index: ActivationIndex, other: ActivationIndex) -> ActivationInd
         layers=(*index.layers, *added),
         tallies={**index.tallies, **{info.name: other.tallies[info.name] for info in added}},
         source_labels={**other.source_labels, **index.source_labels},
+        other_names={**other.other_names, **index.other_names},
     )

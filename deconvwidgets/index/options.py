@@ -76,7 +76,8 @@ class IndexOptions:
     workers : int or "auto"
         Number of decoding workers; 0 decodes in the thread that calls.
     decoded_cache : str or Path, optional
-        A folder for the decoded pixels, from which a second pass or model reads them.
+        A folder for the decoded pixels, from which a second pass or model reads them. It keeps groups of 256 consecutive crops; a group
+        with a photograph that cannot be read is decoded again by each pass.
     commit_seconds : float
         Seconds between two commits of the index so far, if it is built to a file.
 

@@ -70,7 +70,7 @@ def _build(ray: ModuleType, request: BuildRequest, start: ActivationIndex, commi
     def remaining() -> CropRanges:
         return missing(request.crops, growing.whole.crop_ranges)
 
-    with request.job.progress_bar("index", "crop", total, request.progress, total - crop_count(remaining())) as job:
+    with request.job.progress_bar("index", request.counted, total, request.progress, total - crop_count(remaining())) as job:
         uses_gpus = _uses_gpus(ray, request.device)
         passes = RayPasses(
             ray,

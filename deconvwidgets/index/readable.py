@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,8 @@ class ReadableIndex:
         The names of the classes.
     skipped : tuple of SkippedImage
         The photographs that could not be read, by name.
+    other_names : dict of str to tuple of str
+        Other dotted names of each layer, by its dotted name: of modules that return the same maps, such as "layer4".
     """
 
     identity: IndexIdentity
@@ -54,6 +56,7 @@ class ReadableIndex:
     source_labels: dict[int, int]
     categories: tuple[str, ...]
     skipped: tuple[SkippedImage, ...]
+    other_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         names, images = ", ".join(info.short_name for info in self.layers), self.identity.image_set
@@ -83,9 +86,9 @@ class ReadableIndex:
         return tuple(sorted(found, key=lambda copies: copies.sources))
 
     def layer(self, name: str) -> LayerInfo:
-        """Return a layer by name or alias. Raises LayerError if the index does not contain it."""
+        """Return a layer by one of its names or its alias. Raises LayerError if the index does not contain it."""
         for info in self.layers:
-            if isinstance(name, str) and name in (info.name, info.alias):
+            if isinstance(name, str) and name in (info.name, info.alias, *self.other_names.get(info.name, ())):
                 return info
         known = ", ".join(info.short_name for info in self.layers)
         raise LayerError(

@@ -39,7 +39,7 @@ def state_of(index: ReadableIndex) -> tuple[Manifest, Tensors]:
     labels = sorted(index.source_labels.items())
     manifest: Manifest = {
         "identity": index.identity.manifest(),
-        "layers": [_plain(info) for info in index.layers],
+        "layers": [{**_plain(info), "other_names": list(index.other_names.get(info.name, ()))} for info in index.layers],
         "crop_ranges": [list(pair) for pair in index.crop_ranges],
         "crops_read": next((tally.stats.count for tally in index.tallies.values()), 0),
         "photographs": len(index.contents),
@@ -79,6 +79,7 @@ def _fields(manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) ->
     layers = tuple(_layer(entry) for entry in listed(manifest["layers"]))
     if [info.name for info in layers] != [name for name, _ in identity.layers]:
         raise ValueError("the layers are not those of the identity")
+    other_names = {entry["name"]: tuple(map(text, listed(entry.get("other_names", [])))) for entry in manifest["layers"]}
     contents = np.zeros(whole(manifest["photographs"]), np.uint64)
     seen, first = _array(tensors, "contents", np.uint64, 1), whole(manifest["first_photograph"])
     if first + len(seen) > len(contents):
@@ -113,6 +114,7 @@ def _fields(manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) ->
         "source_labels": {int(source): int(label) for source, label in labels.tolist()},
         "categories": categories,
         "skipped": tuple(map(_skipped, listed(manifest["skipped"]))),
+        "other_names": {name: names for name, names in other_names.items() if names},
     }
 
 

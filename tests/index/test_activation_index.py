@@ -2,7 +2,7 @@
 
 import itertools
 import warnings
-from collections import Counter
+from collections import Counter, OrderedDict
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -17,6 +17,7 @@ from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, JobCancelledError, LayerError, ModelError
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.index.cached import default_path
+from deconvwidgets.index.layer_sets import only_layers
 from deconvwidgets.index.options import IndexOptions
 
 LAYERS = ("conv1", "conv2")
@@ -213,6 +214,19 @@ def test_unknown_layers_and_units(tiny_bundle, tiny_images):
     for unit in (-1, 4):
         with pytest.raises(LayerError, match="0 to 3"):
             index.top("conv1", unit)
+
+
+def test_a_layer_has_all_its_names_also_after_loading(noise, tmp_path):
+    block = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
+    module = torch.nn.Sequential(OrderedDict(first=torch.nn.Conv2d(3, 3, 3), block=block))
+    bundle = dw.ModelBundle.from_module(module.eval(), input_size=(3, 20, 20))
+    index = build(bundle, noise(), layers=["block", "first"], k=2)
+    index.save(tmp_path / "a.index")
+    loaded = ActivationIndex.load(tmp_path / "a.index")
+    for each in (index, loaded, only_layers(loaded, [loaded.layer("block")])):
+        assert {each.layer(name).name for name in ("block", "block.1")} == {bundle.network.layer("block").name}
+    with pytest.raises(LayerError, match="no layer 'other'"):
+        loaded.layer("other")
 
 
 def test_saving_and_loading_preserves_the_index(tiny_bundle, noise, tmp_path):

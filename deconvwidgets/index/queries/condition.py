@@ -113,7 +113,9 @@ class _Parser:
             tree = ast.parse(stripped, mode="eval").body
         except SyntaxError as error:
             at = min((error.offset or 1) - 1, len(stripped)) if error.lineno in (None, 1) else 0
-            self._refuse(at, f"The condition cannot be read: {error.msg}. {_SYNTAX}")
+            assigns = "=" in (stripped[at : at + 1], stripped[at : at + 2].strip()) and stripped[at - 1 : at] != "="
+            reason = "Compare with ==, not with =" if assigns else error.msg  # Python says only "invalid syntax"
+            self._refuse(at, f"The condition cannot be read: {reason}. {_SYNTAX}")
         except (ValueError, MemoryError, RecursionError):
             self._refuse(0, f"The condition cannot be read. {_SYNTAX}")
         test = self._expect("flag", tree, 0)

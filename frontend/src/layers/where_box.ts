@@ -15,7 +15,7 @@ interface WhereContent {
 const TYPING_DELAY = 500; // ms; what is being typed is seldom a condition yet
 
 /**
- * Create the field. While it has the focus, the columns are listed below it; a click inserts the name of one.
+ * Create the field. While it is edited, the columns are listed below it; a click inserts the name of one.
  * @param set called with the condition
  */
 export function createWhereBox({ id, set }: { id: string; set: (where: string) => void }) {
@@ -53,6 +53,7 @@ export function createWhereBox({ id, set }: { id: string; set: (where: string) =
   input.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(submit, TYPING_DELAY);
+    list.hidden = !listed;
   });
   input.addEventListener("change", submit);
   element.addEventListener("focusin", () => {
@@ -64,6 +65,7 @@ export function createWhereBox({ id, set }: { id: string; set: (where: string) =
   element.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && event.target === input) {
       submit();
+      list.hidden = true; // it would cover the units that were found
       event.preventDefault();
     }
     if (event.key !== "Escape") return;

@@ -37,7 +37,8 @@ def explorer_figure(sheet: FigureSheet) -> Drawing:
     drawing.add(
         Rectangle(156, 48, 1, height - 48, "line"), Rectangle(right - 12, 48, 1, height - 48, "line"), Rectangle(0, height, 1200, 1, "line")
     )
-    drawing.add(Text(20, height + 22, "Static image: run the notebook for the interactive widget.", 12, "quiet"))
+    shown = f"Static image: run the notebook for the interactive widget. In the middle: {sheet.selection}."
+    drawing.add(Text(20, height + 22, shorten(shown, 12, 760), 12, "quiet"))
     scaled = "Each tile is scaled" if sheet.contrast == "tile" else "The tiles of a unit are scaled together"
     drawing.add(Text(1180, height + 22, f"Mid-gray is zero. {scaled} by 2.5 standard deviations.", 12, "quiet", anchor="end"))
     drawing.height = math.ceil(height + 36)

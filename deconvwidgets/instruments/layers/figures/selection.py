@@ -87,7 +87,7 @@ def ordered_units(
         description += f" with \u201c{escaped}\u201d among their strongest activations"
     if restriction.only is not None:
         order = order[np.isin(order, np.asarray(list(restriction.only), np.int64))]
-        description += restriction.description.replace("{", "{{").replace("}", "}}")
+        description += ", of those" + restriction.description.replace("{", "{{").replace("}", "}}")
     return [int(unit) for unit in order], description
 
 

@@ -20,7 +20,7 @@ from deconvwidgets.records.mosaics import Contrast, Rule
 from deconvwidgets.records.overview import Overview
 
 _STATIC_TILE, _STATIC_UNIT_TILE = 72, 144  # of the static image
-_COUNTS = {"explorer": 12, "layer": 16, "layers": 5, "unit": 1}  # default numbers of units
+_COUNTS = {"explorer": 6, "layer": 16, "layers": 5, "unit": 1}  # default numbers of units
 _PAGE_COUNT = 64  # units of each layer of an HTML page
 _PAGE_TILES = ((24, 144), (100, 96))  # (at most so many units, their tile size)
 _SMALL_PAGE_TILE = 64

@@ -149,7 +149,7 @@ def _listed(snapshot: Snapshot, index: ActivationIndex, info: LayerInfo, unit: i
         if tab == "range":
             found = index.whole_range(info.name, unit)
             groups = tuple(_Group(one.low, one.high, one.share, one.examples) for one in found.bins)
-            note = f"Random images from each part, of {found.samples:,} sampled."
+            note = f"Random images from each part of the range, from a sample of {found.samples:,}."
             return _Listed(groups, note, info.name)
         lowest = index.most_negative(info.name, unit)
     except ActivationIndexError as error:

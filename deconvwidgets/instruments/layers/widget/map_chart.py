@@ -74,6 +74,7 @@ def _marker(values: NDArray[np.float64], title: str) -> dict[str, Any]:
         "size": 8 if len(values) <= 600 else 5,
         "color": values.astype(np.float32),
         "colorscale": "Viridis",
+        "line": {"width": 0.75, "color": "rgba(128, 128, 128, 0.8)"},  # Viridis ends near the background of the dark theme
         "showscale": True,
         "cmin": float(known.min()) if known.size else 0.0,
         "cmax": float(np.percentile(known, 98)) if known.size else 1.0,

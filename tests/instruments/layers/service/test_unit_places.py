@@ -100,5 +100,6 @@ def test_figures_show_what_the_condition_and_the_selection_leave(service):
     where = {"layer": "conv2", "where": f"max < {table.maximum[strongest]}", "selected_units": [weakest, strongest]}
     figure = service.layers.figure("layer.svg", where)
     assert figure.count(b"<image") == alone.count(b"<image") > 0
+    assert b", of those where max" in figure
     assert b"selected on the map" in figure
     assert service.layers.figure("layer.svg", {"layer": "conv2", "sort": "purity"}).count(b"<image") > alone.count(b"<image")
