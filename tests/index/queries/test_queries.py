@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -19,6 +18,8 @@ from deconvwidgets.errors import ActivationIndexError, LayerError
 from deconvwidgets.images.image_set import ImageSet, digest_of
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
+
+pd = pytest.importorskip("pandas")  # of the extra "dataframe"
 
 RED, COPY, DEAD, TWO_PEAKS, KITE, OPPOSITE = range(6)
 CLASSES = ("cat", "dog", "kite")
@@ -173,6 +174,7 @@ def test_the_table_of_places_equals_top(index, images):
 
 
 def test_tables_can_be_written_and_read(index, images, tmp_path):
+    pytest.importorskip("pyarrow")
     for name, frame in (("units", index.to_dataframe()), ("places", index.top_dataframe(images=images))):
         frame.to_parquet(tmp_path / f"{name}.parquet")
         read = pd.read_parquet(tmp_path / f"{name}.parquet")
