@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
@@ -171,9 +171,16 @@ def build_at(path: Path, request: BuildRequest, empty: IndexT, resume: bool, ove
         content = commits.begin()
         if content is not None and content.complete:
             return found[True]
-        index = build_index(request, empty if content is None else found[False], commits)
+        index = build_index(request, empty if content is None else _in_order_of(empty, found[False]), commits)
         commits.finish(state_of(index))
         return index
+
+
+def _in_order_of(empty: IndexT, so_far: IndexT) -> IndexT:
+    """Return an index with its layers in the requested order, so that the file is that of a build without a break; more layers stay."""
+    if {info.name for info in so_far.layers} != {info.name for info in empty.layers}:
+        return so_far
+    return replace(so_far, layers=empty.layers, identity=replace(so_far.identity, layers=empty.identity.layers))
 
 
 def _uncovered(ranges: CropRanges, crops: range, complete: bool) -> str | None:

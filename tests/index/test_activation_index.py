@@ -272,6 +272,15 @@ def test_an_index_of_another_transform_does_not_fit(tiny_bundle, tiny_images, tm
         build(other, tiny_images, path=tmp_path / "index")
 
 
+def test_a_build_that_is_resumed_with_its_layers_in_another_order_ends_the_same(tiny_bundle, noise, tmp_path):
+    cancelled = iter([False, False, True])
+    with pytest.raises(JobCancelledError):
+        build(tiny_bundle, noise(30), path=tmp_path / "a", layers=["conv1", "conv2"], cancelled=lambda: next(cancelled, True))
+    assert (tmp_path / "a.partial").exists()
+    build(tiny_bundle, noise(30), path=tmp_path / "a", layers=["conv2", "conv1"])
+    assert (tmp_path / "a").read_bytes() == build(tiny_bundle, noise(30), layers=["conv2", "conv1"]).to_bytes()
+
+
 def test_an_index_of_the_same_photographs_with_other_classes_does_not_fit(tiny_bundle, tmp_path):
     for number, name in enumerate(("ant/1", "ant/2", "cow/1")):
         (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
