@@ -334,7 +334,8 @@ FUNCTIONS: dict[str, Case] = {
         dw.open_images,
         {"what": PHOTOGRAPHS},
         {
-            "limit": optional(whole(1)), "progress": boolean, "include_background": choice_of_false, "download": choice_of_false, "root": optional(location),
+            "limit": optional(whole(1)), "progress": boolean, "include_background": choice_of_false, "root": optional(location),
+            "download": choice_of_false,
             "columns": optional(nothing),
         },
         lambda images: images.source_count,
