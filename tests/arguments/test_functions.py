@@ -335,6 +335,7 @@ FUNCTIONS: dict[str, Case] = {
         {"what": PHOTOGRAPHS},
         {
             "limit": optional(whole(1)), "progress": boolean, "include_background": choice_of_false, "root": optional(location),
+            "download": choice_of_false,
             "columns": optional(nothing),
         },
         lambda images: images.source_count,
@@ -386,8 +387,9 @@ def test_functions(function_name, argument):
 
 
 KEYWORDS = {"dw.ActivationIndex.build": IndexSettings.__annotations__}  # that a function takes as **settings
+ON_A_CLUSTER = {"serve", "connect"}  # tests/remote tests their arguments: each valid call would start or join a cluster of Ray
 PUBLIC = {
-    **{f"dw.{name}": getattr(dw, name) for name in dw.__all__ if inspect.isfunction(getattr(dw, name))},
+    **{f"dw.{name}": getattr(dw, name) for name in sorted({*dw.__all__} - ON_A_CLUSTER) if inspect.isfunction(getattr(dw, name))},
     "dw.engine.project": dw.engine.project,
     "dw.ActivationIndex.build": dw.ActivationIndex.build,
     "dw.ModelBundle.from_module": dw.ModelBundle.from_module,
