@@ -85,14 +85,7 @@ def _fields(manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) ->
     if first + len(seen) > len(contents):
         raise ValueError("the contents are those of more photographs")
     contents[first : first + len(seen)] = seen
-    labels = _array(tensors, "labels", np.int64, 2)
-    sample = Sample.of(
-        seed=identity.options.seed,
-        contents=_array(tensors, "sample.contents", np.uint64, 1),
-        **{name: _array(tensors, f"sample.{name}", np.int64, 1) for name in _SAMPLE},
-    )
-    if len({len(sample.contents), *(len(getattr(sample, name)) for name in _SAMPLE)}) > 1:
-        raise ValueError("the sample is incomplete")
+    labels, sample = _array(tensors, "labels", np.int64, 2), _sample(tensors, identity.options.seed)
     ranges, categories = _ranges(manifest["crop_ranges"]), tuple(map(text, listed(manifest["categories"])))
     read = whole(manifest["crops_read"], 0, crop_count(ranges))
     if not isinstance(manifest["negative"], bool):
@@ -116,6 +109,14 @@ def _fields(manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) ->
         "skipped": tuple(map(_skipped, listed(manifest["skipped"]))),
         "other_names": {name: names for name, names in other_names.items() if names},
     }
+
+
+def _sample(tensors: Mapping[str, NDArray[Any]], seed: int) -> Sample:
+    ids = {name: _array(tensors, f"sample.{name}", np.int64, 1) for name in _SAMPLE}
+    sample = Sample.of(seed=seed, contents=_array(tensors, "sample.contents", np.uint64, 1), **ids)
+    if len({len(sample.contents), *map(len, ids.values())}) > 1:
+        raise ValueError("the sample is incomplete")
+    return sample
 
 
 def _tally_tensors(tally: UnitTally) -> Tensors:

@@ -91,7 +91,8 @@ class UnitProjections:
         RuleError
             If an operation below the layer has no such rule.
         """
-        task, wanted, found = _Task(snapshot, name, unit, rule), places(top), dict[Place, _Compressed]()
+        task, found = _Task(snapshot, name, unit, rule), dict[Place, _Compressed]()
+        wanted = tuple(dict.fromkeys(places(top)))  # each once: a place may be asked for twice
         self._take_cached(task, wanted, found)
         if len(found) < len(wanted):
             missing = [place for place in wanted if place not in found]
@@ -103,7 +104,7 @@ class UnitProjections:
                     left = [place for place in wanted if place not in found]
                     if left:
                         self._compute_step(task, {place: pixels[place] for place in left}, found, background)
-        return [found[place].pixels() for place in wanted]
+        return [found[place].pixels() for place in places(top)]
 
     def keep_only(self, layers_version: int) -> None:
         """Remove the entries of all other versions of the layers."""

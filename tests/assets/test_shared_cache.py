@@ -124,7 +124,7 @@ def test_what_cannot_be_read_is_said(own_cache: Path, tiny_bundle, tiny_images, 
     ):
         with pytest.raises(AssetError, match=r"in the cache cannot be read .Permission denied.*DECONVWIDGETS_CACHE"):
             read()
-    with pytest.raises(ActivationIndexError, match=r"The activation index in .* cannot be read|There is no activation index"):
+    with pytest.raises(ActivationIndexError, match=r"The activation index .* cannot be read|There is no activation index"):
         dw.ActivationIndex.load(path)
 
 

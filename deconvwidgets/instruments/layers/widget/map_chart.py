@@ -43,7 +43,7 @@ def map_chart(units: UnitMap, table: UnitTable, columns: UnitColumns, colour: st
     """
     one_of(colour, "colour", COLOURS)
     values = _values(table, columns, colour)[units.units]
-    points = None if selected is None else np.flatnonzero(np.isin(units.units, np.asarray(list(selected), np.int64))).tolist()
+    points = None if selected is None else _points(units, selected)
     scatter = go.Scatter if len(units.units) <= _SVG_POINTS else go.Scattergl
     trace = scatter(
         x=units.coordinates[:, 0],
@@ -59,6 +59,11 @@ def map_chart(units: UnitMap, table: UnitTable, columns: UnitColumns, colour: st
     figure = go.Figure(data=[trace], layout=_layout(units))
     figure.layout.uirevision = f"{units.layer} {units.method}"  # plotly keeps the zoom while it is the same
     return figure
+
+
+def _points(units: UnitMap, selected: Sequence[int]) -> list[int]:
+    chosen = set(selected)
+    return [point for point, unit in enumerate(units.units.tolist()) if unit in chosen]
 
 
 def _values(table: UnitTable, columns: UnitColumns, colour: str) -> NDArray[np.float64]:

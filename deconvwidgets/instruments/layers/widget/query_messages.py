@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from deconvwidgets.arguments import integer
 from deconvwidgets.instruments.layers.records import PlacePicturesRequest
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
 from deconvwidgets.widgets.charts import figure_reply, plotly_reply
@@ -82,7 +83,7 @@ def _chart(service: SupportsLayers, request: Request) -> Reply:
     from deconvwidgets.instruments.layers.widget.map_chart import map_chart  # importing plotly takes a second
 
     layer, method, colour = request.text("layer"), request.text("method"), request.text("colour")
-    selected = None if request.get("selected") is None else request.sequence("selected")
+    selected = None if request.get("selected") is None else [integer(unit, "selected") for unit in request.sequence("selected")]
     api: Any = service.layers  # it checks the method
     found = api.unit_map(layer, method)
     return figure_reply(map_chart(found, service.layers.unit_table(layer), service.layers.unit_columns(layer), colour, selected))

@@ -44,6 +44,11 @@ def test_samples_of_the_range_are_projected_where_the_unit_is_active(service):
     assert "not active" in picture.reason
 
 
+def test_a_place_may_be_asked_for_twice(service):
+    first, other, again = service.layers.place_pictures(PlacePicturesRequest("conv2", 0, "strongest", (9, 10, 9)))
+    assert first.projection == again.projection != other.projection
+
+
 def test_the_most_negative_are_projected_from_what_the_rectifier_reads(service, tiny_bundle, tiny_images, monkeypatch):
     """A unit with negated weights and bias is most active where the unit is most negative, and has the same projection there."""
     projections = []
