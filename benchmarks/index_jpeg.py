@@ -3,9 +3,10 @@
     python benchmarks/index_jpeg.py [--images FOLDER | caltech101] [--crops 1024] [--rounds 3] [--workers N] [--processes]
 
 AlexNet's five convolutional layers, with channels_last. In each round, one after the other: decoding alone in one thread; the bare
-forward pass (plain modules, all cores) on decoded pixels; decoding threads beside a model on all cores, which is the usual way; and the
-lanes that an index pass uses. The perfect rate is cores / (decoding seconds + model seconds) of processor time, and must be reached to
-85 %. On a busy machine, compare processor times. The maxima of both ways are compared.
+forward pass (plain modules, all cores) on decoded pixels; decoding threads beside a model on all cores, which is the usual way; the
+lanes that an index pass uses, and then the whole index, by the call that a user would write. The perfect rate is cores / (decoding
+seconds + model seconds) of processor time, and must be reached to 85 %. On a busy machine, compare processor times. The maxima of all
+ways are compared.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Sides:
     def __init__(self, images: str, crops: int, workers: int | None, processes: bool | None) -> None:
         bundle, found = dw.load_model("alexnet"), dw.open_images(images, limit=crops)
         self.crops = range(len(found) // BATCH * BATCH)
+        self._bundle, self._images = bundle, found
         self.decoder = CropDecoder.of(bundle, found)
         self.workers, self.processes = workers, processes
         features = bundle.model.features
@@ -78,6 +80,12 @@ class Sides:
         with closing(decoded_batches(self.decoder, self.crops, BATCH, self.workers, processes=self.processes)) as batches:
             return np.concatenate([found for _, found in lanes.results(batches, self.maxima)])
 
+    def index(self) -> Maxima:
+        """Build the index, and return the strongest activation of each unit."""
+        workers = "auto" if self.workers is None else self.workers
+        index = dw.ActivationIndex.build(self._bundle, self._images, crops=self.crops, workers=workers, progress=False)
+        return np.concatenate([index.stats(info.name).maximum for info in index.layers])
+
 
 def timed(function: Callable[[], object]) -> tuple[float, float, object]:
     """Return the seconds, the processor seconds (with those of the workers) and the result of a function."""
@@ -98,7 +106,7 @@ def main() -> None:
     parser.add_argument("--processes", action="store_true", default=None)
     options = parser.parse_args()
     sides = Sides(options.images, options.crops, options.workers, options.processes)
-    names = ("decoding", "model", "usual", "lanes")
+    names = ("decoding", "model", "usual", "lanes", "index")
     seconds: dict[str, list[float]] = {name: [] for name in names}
     used: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(options.rounds):
@@ -109,12 +117,14 @@ def main() -> None:
             used[name].append(cpu)
         if not np.array_equal(results["usual"], results["lanes"]):  # type: ignore[arg-type]
             raise SystemExit("The maxima differ.")
+        if not np.array_equal(results["usual"].max(axis=0), results["index"]):  # type: ignore[attr-defined]
+            raise SystemExit("The index has other maxima.")
     count, cores = len(sides.crops), min(usable_cores(), torch.get_num_threads())
     for name in names:
         print(f"{name:9} {count / min(seconds[name]):7.1f} images/s, {1000 * min(used[name]) / count:6.2f} ms of processor time an image")
     perfect = cores * count / (min(used["decoding"]) + min(used["model"]))
     print(f"perfect sharing of {cores} cores: {perfect:.1f} images/s; the maxima are equal")
-    for name in ("usual", "lanes"):
+    for name in ("usual", "lanes", "index"):
         share, cost = count / min(seconds[name]) / perfect, (min(used["decoding"]) + min(used["model"])) / min(used[name])
         print(f"{name:9} reaches {share:.1%} of it (goal {GOAL:.0%}), {cost:.1%} by processor time")
 

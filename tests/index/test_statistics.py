@@ -15,7 +15,9 @@ from deconvwidgets.index.statistics import HALF_BINS, GrowingHistogram, RunningS
 
 LARGEST, SMALLEST = float(np.finfo(np.float32).max), float(np.float32(1e-45))
 numbers = st.one_of(
-    st.sampled_from([0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 1024.0, -3.0, 2.0**-40, LARGEST, -LARGEST, SMALLEST, -SMALLEST, 1.1754943508222875e-38]),
+    st.sampled_from(
+        [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 1024.0, -3.0, 2.0**-40, LARGEST, -LARGEST, SMALLEST, -SMALLEST, 1.1754943508222875e-38]
+    ),
     st.floats(width=32, allow_nan=False, allow_infinity=False),
     st.floats(0, 1e6, width=32),
 )
