@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
@@ -67,22 +67,28 @@ def decoded_in_processes(
     )
     # In a thread of its own: in the main thread, torch raises the loss of a worker from whatever code runs when the signal comes.
     with ThreadPoolExecutor(1, thread_name_prefix="decode") as thread:
-        iterators = [thread.submit(iter, loader).result()]
+        iterators: list[Any] = []
         try:
+            iterators.append(_result(thread, iter, loader))  # starts the processes
             while (part := _next(thread, iterators)) is not None:
                 yield part
         finally:
             iterators.clear()  # the iterator stops its processes when nothing refers to it; the frames of an error would
 
 
-def _next(thread: ThreadPoolExecutor, iterators: Sequence[Any]) -> DecodedBatch | None:
+def _result(thread: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function of the loader returns. Raises PictureError if a process has ended."""
     try:
-        part: _Sent | _Failure | None = thread.submit(next, iterators[0], None).result()
+        return thread.submit(function, *arguments).result()
     except (RuntimeError, OSError, EOFError) as error:
         raise PictureError(
             f"A process that decodes images ended before its work did: {str(error).strip().rstrip('.')}. The system ends processes when "
             "memory is short: use fewer workers (workers=2), or decode in this process (workers=0)."
         ) from error
+
+
+def _next(thread: ThreadPoolExecutor, iterators: Sequence[Any]) -> DecodedBatch | None:
+    part: _Sent | _Failure | None = _result(thread, next, iterators[0], None)
     if isinstance(part, _Failure):
         part.error.add_note(part.text)
         raise part.error
@@ -164,8 +170,8 @@ def why_no_processes(decoder: CropDecoder, ahead: int = 0) -> str | None:
         return 'the script has no `if __name__ == "__main__":`, so it would start again in every process'
     try:
         _Pickler(io.BytesIO(), importable_main=_has_file(main)).dump(decoder)
-    except _NotebookError as error:
-        return f"{error.args[0]} is defined in the notebook: put it into a module (a .py file) to decode in processes"
+    except _NotImportableError as error:
+        return str(error)
     except Exception as error:  # noqa: BLE001 - pickle raises several errors, and whatever the objects' own methods raise
         return f"the image set or the transform cannot be sent to another process ({str(error).splitlines()[0] if str(error) else error!r})"
     return None
@@ -178,7 +184,7 @@ def _free_shared_memory() -> float:
     return found.f_bavail * found.f_frsize
 
 
-class _NotebookError(Exception):
+class _NotImportableError(Exception):
     pass
 
 
@@ -190,9 +196,17 @@ class _Pickler(pickle.Pickler):
         self._importable_main = importable_main
 
     def reducer_override(self, value: Any) -> Any:
-        if isinstance(value, type | FunctionType) and value.__module__ == "__main__" and not self._importable_main:
-            raise _NotebookError(value.__qualname__)
+        if isinstance(value, type | FunctionType):
+            self._require_importable(value.__module__, value.__qualname__)
         return NotImplemented
+
+    def _require_importable(self, module: str, name: str) -> None:
+        if module != "__main__":
+            package = module.partition(".")[0]
+            if not any(finder.find_spec(package, None) for finder in sys.meta_path):
+                raise _NotImportableError(f"{name} is in the module {module}, which is in no folder of sys.path: append its folder")
+        elif not self._importable_main:
+            raise _NotImportableError(f"{name} is defined in the notebook: put it into a module (a .py file) to decode in processes")
 
 
 def _has_file(main: ModuleType) -> bool:

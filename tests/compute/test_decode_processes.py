@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +37,18 @@ class Photographs(NoisePhotographs):
         return super().open_source(source)
 
 
+@pytest.fixture
+def importable(monkeypatch):
+    """New processes can import this module, which is not on the path of a test of the installed package."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+
+
 def workers():
     return [child for child in psutil.Process().children(recursive=True) if child.name() == "pt_data_worker"]
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("importable")
 def test_processes_decode_the_same_batches_and_end(tiny_bundle):
     images = Photographs(40)
     decoder = CropDecoder.of(tiny_bundle, images)
@@ -65,6 +73,7 @@ def test_processes_decode_the_same_batches_and_end(tiny_bundle):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("importable")
 def test_a_killed_process_is_said_in_words(tiny_bundle):
     decoder = CropDecoder.of(tiny_bundle, Photographs(400, deadly=True))
     with pytest.raises(PictureError, match="process that decodes images ended before its work did"):
@@ -101,6 +110,7 @@ def test_processes_end_with_a_killed_kernel(tmp_path):
         time.sleep(0.1)
 
 
+@pytest.mark.usefixtures("importable")
 def test_reasons_for_threads(tiny_bundle, tiny_images, monkeypatch, tmp_path):
     main = sys.modules["__main__"]
     decoder = CropDecoder.of(tiny_bundle, tiny_images)
@@ -112,9 +122,12 @@ def test_reasons_for_threads(tiny_bundle, tiny_images, monkeypatch, tmp_path):
         patch.delattr(main, "__file__", raising=False)
         assert "MyImages is defined in the notebook" in why_no_processes(CropDecoder.of(tiny_bundle, notebook_class()))
     assert "cannot be sent" in why_no_processes(CropDecoder(tiny_images, lambda image: torch.zeros(3, 16, 16), (3, 16, 16), "tiny"))
+    elsewhere = type("Elsewhere", (NoisePhotographs,), {"__module__": "not_on_the_path"})
+    monkeypatch.setitem(sys.modules, "not_on_the_path", types.SimpleNamespace(Elsewhere=elsewhere))
+    assert "Elsewhere is in the module not_on_the_path" in why_no_processes(CropDecoder.of(tiny_bundle, elsewhere()))
     script = tmp_path / "script.py"
     for text, problem in (("build()", True), ("if __name__ == '__main__':\n    build()", False)):
         script.write_text(text)
         with monkeypatch.context() as patch:
-            patch.setattr(main, "__file__", str(script))
+            patch.setattr(main, "__file__", str(script), raising=False)
             assert ("__main__" in (why_no_processes(decoder) or "")) == problem
