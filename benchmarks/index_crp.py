@@ -4,7 +4,9 @@ Run in an environment of its own, with `pip install "zennit<=0.4.6" zennit-crp` 
 
     python benchmarks/index_crp.py [--photographs 256] [--rounds 3]
 
-Both decode the JPEG files of Caltech-101. FeatureVisualization also ranks by relevance, in the same pass; it cannot be switched off.
+Both decode the JPEG files of Caltech-101. FeatureVisualization is called as in its tutorial, with torchvision's AlexNet and the composite
+EpsilonPlusFlat. It also ranks by relevance, in the same pass, which cannot be switched off; `--least` makes that as cheap as it can be:
+only the convolutions, and plain gradients.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from torch import nn
 import deconvwidgets as dw
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.torchvision_import import import_torchvision
 
 LAYERS = ("features.0", "features.3", "features.6", "features.8", "features.10")
 
@@ -41,8 +44,16 @@ class Photographs(torch.utils.data.Dataset[Any]):
         return self.bundle.prepare(self.images.open_crop(number)), 0
 
 
+def alexnet(bundle: ModelBundle) -> nn.Module:
+    """Return torchvision's AlexNet with the convolutions of the bundle, and random fully connected layers."""
+    model = import_torchvision().models.alexnet(weights=None).eval()
+    model.features.load_state_dict(bundle.model.get_submodule("features").state_dict())
+    assert isinstance(model, nn.Module)
+    return model
+
+
 class Trunk(nn.Module):
-    """A copy of the convolutions, with the mean of each map as the answer: FeatureVisualization needs one."""
+    """The convolutions, with the mean of each map as the answer: the least that FeatureVisualization can be given."""
 
     def __init__(self, bundle: ModelBundle) -> None:
         super().__init__()
@@ -52,14 +63,15 @@ class Trunk(nn.Module):
         return self.features(batch).mean((2, 3))
 
 
-def with_crp(bundle: ModelBundle, images: ImageSet, folder: Path) -> tuple[float, dict[str, Any]]:
+def with_crp(bundle: ModelBundle, images: ImageSet, folder: Path, least: bool) -> tuple[float, dict[str, Any]]:
     """Return the seconds of FeatureVisualization's pass, and its (values, photographs) by layer."""
     from crp.attribution import CondAttribution
     from crp.concepts import ChannelConcept
     from crp.visualization import FeatureVisualization
+    from zennit.composites import EpsilonPlusFlat
 
     visualization = FeatureVisualization(
-        CondAttribution(Trunk(bundle), device="cpu"),
+        CondAttribution(Trunk(bundle) if least else alexnet(bundle), device="cpu"),
         Photographs(bundle, images),
         {name: ChannelConcept() for name in LAYERS},
         max_target="max",
@@ -68,7 +80,7 @@ def with_crp(bundle: ModelBundle, images: ImageSet, folder: Path) -> tuple[float
         device="cpu",
     )
     started = time.perf_counter()
-    visualization.run(None, 0, len(images), batch_size=32, checkpoint=500)
+    visualization.run(None if least else EpsilonPlusFlat(), 0, len(images), batch_size=32, checkpoint=500)
     seconds = time.perf_counter() - started
     found = {}
     for name in LAYERS:
@@ -96,12 +108,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--photographs", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--least", action="store_true", help="spare it the fully connected layers and the relevance rules")
     options = parser.parse_args()
     bundle, images = dw.load_model("alexnet"), dw.open_images("caltech101", limit=options.photographs)
     seconds: dict[str, list[float]] = {"zennit-crp": [], "deconvwidgets": []}
     for _ in range(options.rounds):
         with tempfile.TemporaryDirectory() as folder:
-            theirs_seconds, theirs = with_crp(bundle, images, Path(folder))
+            theirs_seconds, theirs = with_crp(bundle, images, Path(folder), options.least)
         ours_seconds, ours = with_index(bundle, images)
         seconds["zennit-crp"].append(theirs_seconds)
         seconds["deconvwidgets"].append(ours_seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import TypeVar
 
@@ -64,7 +64,8 @@ class Lanes:
         pool = ThreadPoolExecutor(self.count, thread_name_prefix="lane", initializer=_share_of_cores, initargs=(self._cores,))
         run = self._freely if self._lease is nullcontext else self._in_turns
         try:
-            yield from run(pool, iter(batches), work)
+            with _limited(self._cores):  # what the consumer computes meanwhile takes no core from a lane
+                yield from run(pool, iter(batches), work)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -90,5 +91,11 @@ class Lanes:
 
 def _share_of_cores(cores: int) -> None:
     """Limit the calling thread to some cores. `torch.set_num_threads` would also apply to threads that start to compute later."""
+    _limited(cores)
+
+
+def _limited(cores: int) -> AbstractContextManager[object]:
+    """Limit the calling thread to some cores, until the context ends if it is entered."""
     torch.get_num_threads()  # torch sets the limit of a thread when it is first used there
-    ThreadpoolController().limit(limits=cores, user_api="openmp")
+    limit: AbstractContextManager[object] = ThreadpoolController().limit(limits=cores, user_api="openmp")
+    return limit
