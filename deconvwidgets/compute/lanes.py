@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, nullcontext
-from itertools import islice
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import torch
 from threadpoolctl import ThreadpoolController
-
-from deconvwidgets.compute.job import DeviceLease
 
 MAX_LANES = 8  # each holds the feature maps of a batch
 
@@ -31,8 +28,6 @@ class Lanes:
     device : torch.device
         Where the function computes. On anything but the CPU, which is one device however many threads use it, there is one lane: the
         thread of the caller.
-    lease : DeviceLease
-        The lease of the device. It is held by all lanes together for one batch each, and released in between.
     count : int, optional
         The number of lanes. By default one for each core that torch computes on, 8 at most. Give 1 for a function that is not safe to run
         in several threads.
@@ -44,10 +39,9 @@ class Lanes:
     [(1, 10), (2, 20), (3, 30)]
     """
 
-    def __init__(self, device: torch.device, lease: DeviceLease = nullcontext, count: int | None = None) -> None:
+    def __init__(self, device: torch.device, count: int | None = None) -> None:
         cores = torch.get_num_threads()
         self.count = 1 if device.type != "cpu" else min(cores, MAX_LANES) if count is None else count
-        self._lease = lease
         self._cores = max(1, cores // self.count)
 
     def results(self, batches: Iterable[T], work: Callable[[T], R]) -> Generator[tuple[T, R], None, None]:
@@ -57,19 +51,16 @@ class Lanes:
         """
         if self.count == 1:
             for batch in batches:
-                with self._lease():
-                    result = work(batch)
-                yield batch, result
+                yield batch, work(batch)
             return
         pool = ThreadPoolExecutor(self.count, thread_name_prefix="lane", initializer=_share_of_cores, initargs=(self._cores,))
-        run = self._freely if self._lease is nullcontext else self._in_turns
         try:
             with _limited(self._cores):  # what the consumer computes meanwhile takes no core from a lane
-                yield from run(pool, iter(batches), work)
+                yield from self._run(pool, batches, work)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _freely(self, pool: ThreadPoolExecutor, batches: Iterator[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
+    def _run(self, pool: ThreadPoolExecutor, batches: Iterable[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
         pending: deque[tuple[T, Future[R]]] = deque()
         for batch in batches:
             pending.append((batch, pool.submit(work, batch)))
@@ -79,14 +70,6 @@ class Lanes:
         while pending:
             first, future = pending.popleft()
             yield first, future.result()
-
-    def _in_turns(self, pool: ThreadPoolExecutor, batches: Iterator[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
-        while group := list(islice(batches, self.count)):
-            with self._lease():
-                futures = [pool.submit(work, batch) for batch in group]
-                wait(futures)
-            for batch, future in zip(group, futures, strict=True):
-                yield batch, future.result()
 
 
 def _share_of_cores(cores: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
 
 import pytest
 import torch
@@ -13,26 +12,20 @@ from deconvwidgets.compute.lanes import Lanes
 CPU = torch.device("cpu")
 
 
-@contextmanager
-def lease_of(log):
-    log.append("hold")
-    yield
-    log.append("release")
-
-
-@pytest.mark.parametrize("leased", [False, True])
-def test_results_come_in_the_order_of_the_batches_from_lanes_that_run_at_the_same_time(leased):
-    both, log = threading.Barrier(2, timeout=20), []
-    lanes = Lanes(CPU, lambda: lease_of(log), 2) if leased else Lanes(CPU, count=2)
+def test_results_come_in_the_order_of_the_batches_from_lanes_that_run_at_the_same_time():
+    both, cores, consumer = threading.Barrier(2, timeout=20), torch.get_num_threads(), set()
 
     def work(number):
         both.wait()  # fails unless two lanes are in here
         return number * number, torch.get_num_threads()
 
-    found = list(lanes.results(range(6), work))
+    found = []
+    for result in Lanes(CPU, count=2).results(range(6), work):
+        found.append(result)
+        consumer.add(torch.get_num_threads())
     assert [(batch, result[0]) for batch, result in found] == [(number, number * number) for number in range(6)]
-    assert {result[1] for _, result in found} == {max(1, torch.get_num_threads() // 2)}
-    assert log == (["hold", "release"] * 3 if leased else [])
+    assert {result[1] for _, result in found} == consumer == {max(1, cores // 2)}
+    assert torch.get_num_threads() == cores
 
 
 def test_threads_that_start_later_keep_their_cores():
