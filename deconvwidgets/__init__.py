@@ -37,6 +37,8 @@ _HOMES = {
     "train_svm_head": "deconvwidgets.instruments.transfer.compute.train",
     "learning_curve": "deconvwidgets.instruments.transfer.compute.train",
     "mute_units": "deconvwidgets.instruments.transfer.compute.mute",
+    "train": "deconvwidgets.instruments.training.compute.train",
+    "Recipe": "deconvwidgets.instruments.training.compute.recipe",
     "evaluate": "deconvwidgets.instruments.evaluation.compute.evaluate",
     "compare_evaluations": "deconvwidgets.instruments.evaluation.compute.compare",
     "LocalModelService": "deconvwidgets.local_service",

@@ -53,6 +53,10 @@ class ContributionError(DeconvWidgetsError):
     """A class, method or baseline is not valid for contributions of units, or they cannot be computed for the model."""
 
 
+class TrainingError(DeconvWidgetsError):
+    """A network cannot be trained on the given images in the given way, or a training cannot be resumed."""
+
+
 class ServiceError(DeconvWidgetsError):
     """A request is not valid, or not possible in the current state of the service."""
 
