@@ -33,6 +33,10 @@ class ActivationIndexError(DeconvWidgetsError):
     """An activation index is damaged, or belongs to another model or image set."""
 
 
+class CheckpointError(DeconvWidgetsError):
+    """A checkpoint or training log is damaged, does not fit the model, or cannot be written."""
+
+
 class HeadError(DeconvWidgetsError):
     """A head is damaged or does not fit the model, or no head can be trained on the given images."""
 
