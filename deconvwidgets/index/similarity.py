@@ -6,6 +6,7 @@ units of two networks); Kornblith et al. 2019, "Similarity of neural network rep
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from deconvwidgets.errors import ActivationIndexError
 
 if TYPE_CHECKING:
     from deconvwidgets.index.activation_index import ActivationIndex
+    from deconvwidgets.index.sample import Sample
 
 Matrix = NDArray[np.float64]
 
@@ -54,13 +56,19 @@ def aligned_values(index_a: ActivationIndex, layer_a: str, index_b: ActivationIn
 def aligned_rows(index_a: ActivationIndex, index_b: ActivationIndex) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows (S,) of the crops in the samples of two indexes that both have, in one order. Raises as `aligned_values`."""
     require_same_images(index_a, index_b)
-    keys = [np.rec.fromarrays([index.sample.contents, index.sample.numbers], names="content,number") for index in (index_a, index_b)]
-    _, rows_a, rows_b = np.intersect1d(keys[0], keys[1], assume_unique=True, return_indices=True)
+    _, rows_a, rows_b = np.intersect1d(_crop_keys(index_a.sample), _crop_keys(index_b.sample), assume_unique=True, return_indices=True)
     if not len(rows_a):
         raise ActivationIndexError(
             "The two activation indexes have no sampled crop in common: build both with the same samples, such as samples=2048, and seed."
         )
     return np.asarray(rows_a, np.int64), np.asarray(rows_b, np.int64)
+
+
+def _crop_keys(sample: Sample) -> NDArray[np.void]:
+    """Return the content and the number in its photograph of each crop of a sample (S,), which no two have in common."""
+    keys = np.empty(len(sample), [("content", np.uint64), ("number", np.int64)])
+    keys["content"], keys["number"] = sample.contents, sample.numbers
+    return keys
 
 
 def require_same_images(index_a: ActivationIndex, index_b: ActivationIndex) -> None:
@@ -99,7 +107,7 @@ def correlations(values_a: Matrix, values_b: Matrix) -> Matrix:
         Rounded to 12 decimals; NaN for units whose activations do not vary.
     """
     profiles_a, profiles_b = profiles(values_a), profiles(values_b)
-    return np.round(np.clip(profiles_a.T @ profiles_b, -1, 1), DECIMALS)
+    return np.asarray(np.round(np.clip(profiles_a.T @ profiles_b, -1, 1), DECIMALS), np.float64)
 
 
 def profiles(values: Matrix) -> Matrix:
@@ -153,4 +161,4 @@ def cka_of_centred(centred_a: Matrix, centred_b: Matrix, own_a: float, own_b: fl
     """Return the linear CKA of centred activations, given each one's alignment with itself."""
     if not own_a > 0 or not own_b > 0:
         return float("nan")
-    return round(min(alignment(centred_a, centred_b) / (own_a**0.5 * own_b**0.5), 1.0), DECIMALS)
+    return round(min(alignment(centred_a, centred_b) / (math.sqrt(own_a) * math.sqrt(own_b)), 1.0), DECIMALS)
