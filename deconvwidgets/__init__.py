@@ -25,6 +25,7 @@ _HOMES = {
     "CheckpointRecorder": "deconvwidgets.checkpoints.recorder",
     "project": "deconvwidgets.instruments.layers.compute.project",
     "ActivationIndex": "deconvwidgets.index.activation_index",
+    "feature_evolution": "deconvwidgets.instruments.evolution.compute.evolution",
     "occlude": "deconvwidgets.instruments.occlusion.compute.occlude",
     "projection_faithfulness": "deconvwidgets.instruments.occlusion.compute.faithfulness",
     "correspondence": "deconvwidgets.instruments.occlusion.compute.correspondence",

@@ -31,6 +31,7 @@ INSTRUMENT_PAIRS = {  # (instrument, another one that it may import)
     ("transfer", "layers"),
     ("layers", "contributions"),
     ("occlusion", "contributions"),
+    ("evolution", "layers"),
     ("comparison", "layers"),
     ("comparison", "occlusion"),
 }
