@@ -44,6 +44,8 @@ _HOMES = {
     "compare_evaluations": "deconvwidgets.instruments.evaluation.compute.compare",
     "compare": "deconvwidgets.instruments.comparison.compute.compare",
     "compare_indexes": "deconvwidgets.instruments.comparison.compute.compare",
+    "freeze": "deconvwidgets.instruments.comparison.compute.freeze",
+    "check": "deconvwidgets.instruments.comparison.compute.check",
     "LocalModelService": "deconvwidgets.local_service",
     "serve": "deconvwidgets.remote.serve",
     "connect": "deconvwidgets.remote.connect",
