@@ -36,6 +36,8 @@ _HOMES = {
     "mute_units": "deconvwidgets.instruments.transfer.compute.mute",
     "evaluate": "deconvwidgets.instruments.evaluation.compute.evaluate",
     "compare_evaluations": "deconvwidgets.instruments.evaluation.compute.compare",
+    "compare": "deconvwidgets.instruments.comparison.compute.compare",
+    "compare_indexes": "deconvwidgets.instruments.comparison.compute.compare",
     "LocalModelService": "deconvwidgets.local_service",
     "serve": "deconvwidgets.remote.serve",
     "connect": "deconvwidgets.remote.connect",

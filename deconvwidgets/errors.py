@@ -49,6 +49,10 @@ class ContributionError(DeconvWidgetsError):
     """A class, method or baseline is not valid for contributions of units, or they cannot be computed for the model."""
 
 
+class ComparisonError(DeconvWidgetsError):
+    """Two models cannot be compared: by their images, their layers, or a threshold that is not valid."""
+
+
 class ServiceError(DeconvWidgetsError):
     """A request is not valid, or not possible in the current state of the service."""
 
