@@ -23,6 +23,8 @@ _HOMES = {
     "open_checkpoints": "deconvwidgets.checkpoints.open",
     "Checkpoints": "deconvwidgets.checkpoints.checkpoint_set",
     "CheckpointRecorder": "deconvwidgets.checkpoints.recorder",
+    "lightning_callback": "deconvwidgets.checkpoints.lightning_callback",
+    "huggingface_callback": "deconvwidgets.checkpoints.huggingface_callback",
     "project": "deconvwidgets.instruments.layers.compute.project",
     "ActivationIndex": "deconvwidgets.index.activation_index",
     "occlude": "deconvwidgets.instruments.occlusion.compute.occlude",
