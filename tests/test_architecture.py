@@ -31,6 +31,9 @@ INSTRUMENT_PAIRS = {  # (instrument, another one that it may import)
     ("transfer", "layers"),
     ("layers", "contributions"),
     ("occlusion", "contributions"),
+    ("evolution", "layers"),
+    ("comparison", "layers"),
+    ("comparison", "occlusion"),
 }
 ROLES = ("defaults", "records", "compute", "figures", "service", "widget")  # in an instrument, a role imports only those before it
 FRONT_END_ROLES = {"widget", "widgets"}

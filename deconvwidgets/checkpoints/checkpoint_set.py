@@ -18,7 +18,7 @@ from deconvwidgets.checkpoints.log_file import read_log
 from deconvwidgets.errors import CheckpointError
 from deconvwidgets.models import architectures
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.checkpoints import fit_into
+from deconvwidgets.models.checkpoints import StateDict, fit_into
 from deconvwidgets.models.transforms import Transform
 from deconvwidgets.paths import as_path
 from deconvwidgets.records.training_log import TrainingLog
@@ -168,7 +168,7 @@ def open_checkpoints(
     CheckpointError
         If a file is damaged, does not fit the model, or its epoch is unknown.
     """
-    folder = as_path(source, "source", CheckpointError)  # type: ignore[arg-type]
+    folder = as_path(source, "source", CheckpointError)
     described = read_description(folder) or TrainingDescription()
     model = build or described.architecture
     if model is None:
@@ -198,9 +198,9 @@ def _found(files: Iterable[Path]) -> Iterator[Checkpoint]:
             yield Checkpoint(epoch, f"epoch {epoch}", path, read_checkpoint_file(path).digest)
 
 
-def _model(build: Build, state: dict[str, object]) -> nn.Module:
+def _model(build: Build, state: StateDict) -> nn.Module:
     if isinstance(build, str):
-        return fit_into(lambda classes: architectures.build_random(build, classes), state, build).eval()  # type: ignore[arg-type]
+        return fit_into(lambda classes: architectures.build_random(build, classes), state, build).eval()
     net = build.model if isinstance(build, ModelBundle) else build
     made = copy.deepcopy(net) if isinstance(net, nn.Module) else net()
     made.load_state_dict(state)
