@@ -20,7 +20,7 @@ _HOMES = {
     "load_units": "deconvwidgets.models.unit_files",
     "save_units": "deconvwidgets.models.unit_files",
     "open_images": "deconvwidgets.images.open",
-    "open_checkpoints": "deconvwidgets.checkpoints.checkpoint_set",
+    "open_checkpoints": "deconvwidgets.checkpoints.open",
     "Checkpoints": "deconvwidgets.checkpoints.checkpoint_set",
     "CheckpointRecorder": "deconvwidgets.checkpoints.recorder",
     "project": "deconvwidgets.instruments.layers.compute.project",

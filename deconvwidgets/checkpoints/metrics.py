@@ -29,7 +29,7 @@ def epoch_log(epoch: int, named: Mapping[str, object], metrics: Mapping[str, obj
     CheckpointError
         For a value that is no number, or a share that is not from 0 to 1. NaN and infinite values are accepted: a training may diverge.
     """
-    fields = {name: _number(name, value) for name, value in named.items() if value is not None}
+    fields: dict[str, Any] = {name: _number(name, value) for name, value in named.items() if value is not None}
     for name, value in fields.items():
         if name.endswith(("_top1", "_top5")) and not 0 <= value <= 1:
             raise CheckpointError(f"{name} is a share from 0 to 1, not {value:g}: divide percentages by 100.")
