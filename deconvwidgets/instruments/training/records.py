@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
+from deconvwidgets.records.progress import Progress
 from deconvwidgets.records.training_log import EpochLog, TrainingLog, TrainingProgress
 
 Phase = Literal["new", "running", "stopping", "finished", "cancelled", "failed", "interrupted", "recorded"]
@@ -105,6 +107,8 @@ class TrainingStatus:
         Whether `start` goes on with what is in the folder.
     code : tuple of (str, str)
         Lines of Python that open the checkpoints, by what they are for.
+    preparation : Progress or None
+        How far the photographs are decoded, before the first step of a training of this service.
     """
 
     folder: str
@@ -119,6 +123,7 @@ class TrainingStatus:
     can_cancel: bool = False
     resumes: bool = False
     code: tuple[tuple[str, str], ...] = ()
+    preparation: Progress | None = None
 
 
 def annealed_epochs(log: TrainingLog) -> tuple[int, ...]:
@@ -131,7 +136,7 @@ def annealed_epochs(log: TrainingLog) -> tuple[int, ...]:
     (3,)
     """
     rated = [(entry.epoch, entry.learning_rate) for entry in log.epochs if entry.learning_rate is not None]
-    found = tuple(epoch for (_, before), (epoch, rate) in zip(rated, rated[1:], strict=False) if rate < _ANNEALED * before)
+    found = tuple(epoch for (_, before), (epoch, rate) in pairwise(rated) if rate < _ANNEALED * before)
     return found if len(found) <= _MANY else ()
 
 

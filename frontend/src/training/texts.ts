@@ -1,5 +1,5 @@
 /** The state of a training in words. */
-import { formatCount, formatDuration, formatInteger, formatNumber } from "../ui/format.ts";
+import { formatCount, formatDuration, formatInteger, formatNumber, formatProgress } from "../ui/format.ts";
 import type { Phase, Plan, Status, TrainingLog } from "./wire.ts";
 
 const PHASES: Record<Phase, string> = {
@@ -18,7 +18,8 @@ export function describePhase({ phase }: Pick<Status, "phase">): string {
 }
 
 /** Describe how far a training is: epoch, step, images per second and the time left. */
-export function describeProgress({ phase, progress, epochs, plan }: Status): string {
+export function describeProgress({ phase, progress, epochs, plan, preparation }: Status): string {
+  if (preparation) return `${preparation.job}: ${formatProgress(preparation, "photographs")}`;
   if (phase === "new") return plan ? `${formatCount(plan.epochs, "epoch")} to train.` : "";
   if (!progress) return phase === "running" ? "Preparing the photographs…" : phase === "recorded" ? formatCount(epochs, "epoch") : "";
   const active = phase === "running" || phase === "stopping";
@@ -32,7 +33,8 @@ export function describeProgress({ phase, progress, epochs, plan }: Status): str
 }
 
 /** Return the part of all steps that is done, from 0 to 1; null if unknown. */
-export function doneShare({ progress, phase }: Status): number | null {
+export function doneShare({ progress, phase, preparation }: Status): number | null {
+  if (preparation) return preparation.total ? preparation.done / preparation.total : null;
   if (!progress?.epochs) return null;
   if (phase === "finished") return 1;
   return Math.min(1, (progress.epoch + (progress.steps ? progress.step / progress.steps : 0)) / progress.epochs);
@@ -54,7 +56,7 @@ export function planFacts(plan: Plan, folder: string): [name: string, value: str
   const facts: [string, string][] = [["Network", plan.model]];
   if (parameters !== null) facts.push(["Parameters", formatMillions(parameters)]);
   if (size) facts.push(["Input", `${size[1]} × ${size[2]}${size[0] === 1 ? ", gray" : ""}`]);
-  facts.push(["Start from", plan.pretrained ? "the module's own weights" : "random weights"]);
+  facts.push(["Start from", plan.pretrained ? "trained weights" : "random weights"]);
   if (images) facts.push(["Images", images]);
   if (training !== null) facts.push(["Training", formatCount(training, "photograph")]);
   if (training !== null) facts.push(["Validation", validation ? formatCount(validation, "photograph") : "none"]);

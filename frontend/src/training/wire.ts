@@ -1,4 +1,5 @@
 /** Messages between the TrainingPanel and the kernel. */
+import type { Progress } from "../kernel/wire.ts";
 
 export interface TrainingState {
   accuracy: "error" | "accuracy";
@@ -64,6 +65,8 @@ export interface Status {
   /** Whether a start goes on with what is in the folder. */
   resumes: boolean;
   code: [purpose: string, code: string][];
+  /** How far the photographs are decoded, before the first step; null for a training that runs elsewhere. */
+  preparation: Progress | null;
 }
 
 export type Column =

@@ -14,6 +14,7 @@ from deconvwidgets.checkpoints.log_file import request_stop
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import CheckpointError, JobCancelledError, ServiceError, TrainingError
 from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.instruments.training.compute.progress_report import JOB as TRAINING_JOB
 from deconvwidgets.instruments.training.compute.recipe import Recipe
 from deconvwidgets.instruments.training.records import TrainingFile, TrainingStatus
 from deconvwidgets.instruments.training.service.files import make_file
@@ -23,6 +24,7 @@ from deconvwidgets.instruments.training.service.status import ACTIVE, OwnRun, st
 from deconvwidgets.instruments.training.service.watch import INTERVAL, Watch
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.paths import as_path
+from deconvwidgets.records.progress import Progress
 from deconvwidgets.records.training_log import TrainingLog
 from deconvwidgets.service.cores import Cores
 from deconvwidgets.service.events import Events
@@ -31,7 +33,14 @@ from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.worker import Executor, Job, Worker
 
 _POLL = 0.2  # seconds, in `wait`
-_OPTIONS = ("validation", "input_size", "name", "overwrite", "device")  # arguments of `train`; all others are fields of the recipe
+_OPTIONS = (
+    "validation",
+    "input_size",
+    "name",
+    "pretrained",
+    "overwrite",
+    "device",
+)  # arguments of `train`; all others are fields of the recipe
 
 
 class LocalTrainingService:
@@ -85,6 +94,7 @@ class LocalTrainingService:
         self._executor = executor or Worker("deconvwidgets training")
         self._job: Job | None = None
         self._failure = ""
+        self._preparation: Progress | None = None
         self._content = self._reader.read()
         self._published = self.status()
         self._watch = Watch(self._look, interval)
@@ -115,7 +125,15 @@ class LocalTrainingService:
             overwrite = self._training is not None and self._training.overwrite
             job = self._job if self._job is not None and not self._job.done else None
             own: OwnRun = "none" if job is None else "stopping" if job.cancelled else "running"
-            return status_of(self.folder, self._content, plan, failure=self._failure, own_run=own, overwrite=overwrite)
+            return status_of(
+                self.folder,
+                self._content,
+                plan,
+                failure=self._failure,
+                own_run=own,
+                preparation=self._preparation,
+                overwrite=overwrite,
+            )
 
     def log(self) -> TrainingLog:
         """Return the log of the training, as it was seen last."""
@@ -141,7 +159,7 @@ class LocalTrainingService:
                 raise TrainingError(f"A training is running in {self.folder} already. Cancel it first.")
             if not status.can_start:
                 raise TrainingError(f"The training in {self.folder} is complete: choose another folder, more epochs, or overwrite=True.")
-            self._failure = ""
+            self._failure, self._preparation = "", None
             training = self._training
             self._job = self._executor.submit("training", lambda job: self._run(training, job), self._fail)
         self.look()
@@ -224,9 +242,13 @@ class LocalTrainingService:
     def _run(self, training: Training, job: Job) -> None:
         try:
             with Cores().all_but_one():
-                training.run(JobContext(cancelled=lambda: job.cancelled))
+                training.run(JobContext(on_progress=self._prepare, cancelled=lambda: job.cancelled))
         except JobCancelledError:
             return  # the folder says so
+
+    def _prepare(self, progress: Progress) -> None:
+        """Remember how far the photographs are decoded. The progress of the training itself comes by the folder, at a low rate."""
+        self._preparation = None if progress.job == TRAINING_JOB else progress
 
     def _fail(self, message: str) -> None:
         with self._lock:

@@ -17,10 +17,12 @@ from deconvwidgets.checkpoints.description import DESCRIPTION_FILE, TrainingDesc
 from deconvwidgets.checkpoints.log_file import LOG_FILE, PROGRESS_FILE, read_log, read_progress, stop_requested
 from deconvwidgets.errors import CheckpointError
 from deconvwidgets.instruments.training.records import Phase
-from deconvwidgets.records.training_log import TrainingLog, TrainingProgress
+from deconvwidgets.records.training_log import EpochLog, TrainingLog, TrainingProgress
 
 QUIET_SECONDS = 120.0  # without progress, after which a reader is told
 GONE_SECONDS = 600.0  # without progress, after which a training on another host is taken to have ended
+
+_NO_EPOCHS: tuple[EpochLog, ...] = ()
 
 Value = TypeVar("Value")
 Stamp = tuple[int, int] | None
@@ -78,7 +80,7 @@ class TrainingFolder:
                 raise CheckpointError(f"{self.path} is a file, not the folder of a training.") from error
             return FolderContent()
         progress = self._progress()
-        epochs = self._of_file(LOG_FILE, lambda: read_log(self.path).epochs, ())
+        epochs = self._of_file(LOG_FILE, lambda: read_log(self.path).epochs, _NO_EPOCHS)
         description = self._of_file(DESCRIPTION_FILE, lambda: read_description(self.path), None)
         quiet = self._quiet(progress)
         phase = self._phase(progress, quiet, bool(epochs or checkpoints))

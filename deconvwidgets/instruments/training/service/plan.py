@@ -62,6 +62,7 @@ def prepare_training(
     chosen = recipe_with(recipe, fields)
     found = training_images(images, options.get("validation"), chosen.validation_share, chosen.seed)
     network = build_network(architecture, len(found.categories), options.get("input_size"), chosen.seed, options.get("name"))
+    pretrained = options.get("pretrained") is True
     plan = TrainingPlan(
         model=network.name,
         images=found.name,
@@ -70,8 +71,8 @@ def prepare_training(
         classes=found.categories,
         parameters=sum(parameter.numel() for parameter in network.model.parameters()),
         input_size=network.input_size,
-        pretrained=isinstance(architecture, nn.Module),
+        pretrained=pretrained,
         epochs=chosen.epochs,
-        recipe=recipe_parts(chosen.resolved(network.of_paper).to_plain()),
+        recipe=recipe_parts(chosen.resolved(network.of_paper and not pretrained).to_plain()),
     )
     return Training(architecture, images, chosen, out, plan, options)

@@ -9,13 +9,21 @@ from deconvwidgets.checkpoints.description import TrainingDescription
 from deconvwidgets.instruments.training.records import Phase, TrainingPlan, TrainingStatus, diverged_epoch
 from deconvwidgets.instruments.training.service.folder import FolderContent
 from deconvwidgets.instruments.training.service.recipe_parts import recipe_parts
+from deconvwidgets.records.progress import Progress
 
 OwnRun = Literal["none", "running", "stopping"]
 ACTIVE: tuple[Phase, ...] = ("running", "stopping")
 
 
 def status_of(
-    folder: Path, content: FolderContent, plan: TrainingPlan | None, *, failure: str = "", own_run: OwnRun = "none", overwrite: bool = False
+    folder: Path,
+    content: FolderContent,
+    plan: TrainingPlan | None,
+    *,
+    failure: str = "",
+    own_run: OwnRun = "none",
+    preparation: Progress | None = None,
+    overwrite: bool = False,
 ) -> TrainingStatus:
     """Return the status.
 
@@ -31,6 +39,8 @@ def status_of(
         Why the last start of this service failed; empty if it did not.
     own_run : {"none", "running", "stopping"}
         The training of this service, which may not have written anything yet.
+    preparation : Progress, optional
+        Of the training of this service.
     overwrite : bool
         Whether a start replaces what is in the folder.
     """
@@ -53,6 +63,7 @@ def status_of(
         can_cancel=phase == "running",
         resumes=begun and not overwrite,
         code=_code(folder, content, described),
+        preparation=preparation if phase == "running" else None,
     )
 
 
@@ -79,6 +90,8 @@ def _message(folder: Path, content: FolderContent, failure: str, own: bool) -> s
     progress = content.progress
     if content.problem or failure:
         return content.problem or failure
+    if content.phase == "new" and not own and content.description is not None:
+        return f"A training was set up in {folder}. It is shown as soon as it has begun."
     if content.phase == "new" and not own:
         where = "There is no training in" if content.exists else "There is no folder"
         return f"{where} {folder} yet. It is shown as soon as one writes there."

@@ -57,6 +57,6 @@ class Watch:
             return False
         try:
             return look()
-        except Exception:  # outermost handler of the thread
+        except Exception:  # noqa: BLE001 - outermost handler of the thread
             _log.exception("The folder of a training could not be watched")
             return True
