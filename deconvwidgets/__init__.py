@@ -53,6 +53,8 @@ _HOMES = {
     "connect": "deconvwidgets.remote.connect",
     "LayerExplorer": "deconvwidgets.instruments.layers.widget.explorer",
     "OcclusionExplorer": "deconvwidgets.instruments.occlusion.widget.explorer",
+    "LocalTrainingService": "deconvwidgets.instruments.training.service.api",
+    "TrainingPanel": "deconvwidgets.instruments.training.widget.panel",
     "TransferPanel": "deconvwidgets.instruments.transfer.widget.panel",
     "EvaluationPanel": "deconvwidgets.instruments.evaluation.widget.panel",
     "static": "deconvwidgets.widgets.static_mode",
