@@ -17,7 +17,7 @@ def notes_of(
     layers: Sequence[LayerComparison],
     left_out: Sequence[LayerInfo],
 ) -> tuple[str, ...]:
-    """Return notes about the sample, the transforms, the thresholds, CKA, and the layers of b that are left out."""
+    """Return notes about the sample, transforms, thresholds, CKA, layers without a correspondence of units, and layers of b that are left out."""
     first, second, notes = index_a.identity, index_b.identity, []
     total = min(index_a.crops, index_b.crops)
     if crops < total:
@@ -28,12 +28,13 @@ def notes_of(
     raised = [pair for pair in layers if pair.thresholds != thresholds]
     if raised:
         highest = max(pair.thresholds.related for pair in raised)
-        notes.append(
-            f"Over {crops:,} crops, correlations up to {highest:.2f} can be chance: the thresholds of {_listed(raised)} are raised."
-        )
+        notes.append(f"Over {crops:,} crops, correlations up to {highest:.2f} can be chance: thresholds are raised in {_listed(raised)}.")
     biased = [pair for pair in layers if crops < max(len(pair.a.status), len(pair.b.status))]
     if biased:
         notes.append(f"Over {crops:,} crops, CKA is biased upwards in layers with more units: {_listed(biased)}.")
+    unrelated = [pair for pair in layers if pair.median_correlation <= pair.median_other]
+    if unrelated:
+        notes.append(f"In {_listed(unrelated)}, units correlate with their match no more than with other units: matches there mean little.")
     if left_out:
         notes.append(f"Layers of {second.model} without a partner: {', '.join(info.short_name for info in left_out)}.")
     return tuple(notes)
