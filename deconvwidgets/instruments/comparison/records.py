@@ -17,12 +17,10 @@ from deconvwidgets.records.repr import compact_repr
 if TYPE_CHECKING:
     import pandas as pd
 
-StatusA = Literal["kept", "moved", "changed", "merged", "died", "lost", "dead", "constant"]
-StatusB = Literal["kept", "moved", "changed", "split", "new", "dead", "constant"]
 Pairing = Literal["name", "CKA", "given"]
 Order = Literal["correlation", "strongest", "share_active"]
-STATUSES_A: tuple[str, ...] = get_args(StatusA)
-STATUSES_B: tuple[str, ...] = get_args(StatusB)
+STATUSES_A = ("kept", "moved", "changed", "merged", "died", "lost", "dead", "constant")
+STATUSES_B = ("kept", "moved", "changed", "split", "new", "dead", "constant")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +103,10 @@ class UnitSide:
         """Return the units with a status, ascending."""
         return tuple(np.flatnonzero(self.status == status).tolist())
 
+    def pairs(self, status: str) -> tuple[tuple[int, int], ...]:
+        """Return the units with a status, ascending, each with its match."""
+        return tuple((unit, int(self.match[unit])) for unit in self.with_status(status))
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LayerComparison:
@@ -185,7 +187,7 @@ class Comparison:
     crops : int
         The number of crops that correlations and CKA are computed over.
     total : int
-        The number of crops of the image set that both models saw. If it is larger than `crops`, these are a random sample without copies.
+        The number of crops that both models saw. If it is larger than `crops`, these are a random sample without copies.
     thresholds : Thresholds
     layers : tuple of LayerComparison
         The pairs of layers.
@@ -236,11 +238,11 @@ class Comparison:
 
     def moved(self, layer: str) -> tuple[tuple[int, int], ...]:
         """Return the units that are the same in b under another number, as (unit of a, unit of b)."""
-        return self._pairs(layer, "moved")
+        return self.layer(layer).a.pairs("moved")
 
     def changed(self, layer: str) -> tuple[tuple[int, int], ...]:
         """Return the units that are related to their match, and not the same, as (unit of a, unit of b)."""
-        return self._pairs(layer, "changed")
+        return self.layer(layer).a.pairs("changed")
 
     def split(self, layer: str) -> tuple[tuple[int, tuple[int, ...]], ...]:
         """Return the units that are the same as several of b, as (unit of a, units of b): its match first, then the others ascending.
@@ -296,7 +298,3 @@ class Comparison:
     def to_csv(self, layer: str | None = None) -> bytes:
         """Return the table of `to_dataframe` as the bytes of a CSV file; it does not need pandas."""
         return table.to_csv(self.layers if layer is None else (self.layer(layer),))
-
-    def _pairs(self, layer: str, status: str) -> tuple[tuple[int, int], ...]:
-        side = self.layer(layer).a
-        return tuple((unit, int(side.match[unit])) for unit in side.with_status(status))

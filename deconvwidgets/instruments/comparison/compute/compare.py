@@ -55,8 +55,9 @@ def compare(
     - "changed": it correlates with its match by at least `related`, and neither of the two correlates more with another unit.
     - "lost": none of these. No unit of b does its work.
 
-    Every unit of b has exactly one status as well: "dead", "constant", "kept" and "moved" as above; "split" if it correlates by at least
-    `same` with a unit of a that is kept or moved to another unit of b; "changed" as above; "new" if none of these. A unit of a that is split is kept or moved, too; all other lists have no unit in common.
+    Every unit of b has exactly one status as well: "dead", "constant", "kept", "moved" and "changed" as above; before "changed", "split" if
+    it correlates by at least `same` with a unit of a that is kept or moved to another unit of b; "new" if none of these. A unit of a that
+    is split is kept or moved, too; no other lists have a unit in common.
 
     Units of unrelated networks correlate, too, because all respond to the contrast of an image: matched units of randomly initialised
     AlexNets and ResNets by 0.5 to 0.8, and at most 3% (6% of a first layer with 32 units) by 0.95. So look at the median correlation with

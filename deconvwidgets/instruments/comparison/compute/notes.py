@@ -8,6 +8,8 @@ from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.comparison.records import LayerComparison, Thresholds
 from deconvwidgets.records.layers import LayerInfo
 
+_MAX_NAMES = 6  # of layers in a note
+
 
 def notes_of(
     index_a: ActivationIndex,
@@ -17,7 +19,7 @@ def notes_of(
     layers: Sequence[LayerComparison],
     left_out: Sequence[LayerInfo],
 ) -> tuple[str, ...]:
-    """Return notes about the sample, transforms, thresholds, CKA, layers without a correspondence of units, and layers of b that are left out."""
+    """Return notes about the sample, transforms, thresholds, CKA, layers whose units do not correspond, and layers that are left out."""
     first, second, notes = index_a.identity, index_b.identity, []
     total = min(index_a.crops, index_b.crops)
     if crops < total:
@@ -41,4 +43,5 @@ def notes_of(
 
 
 def _listed(pairs: Sequence[LayerComparison]) -> str:
-    return ", ".join(pair.short_name for pair in pairs)
+    names = [pair.short_name for pair in pairs]
+    return ", ".join(names) if len(names) <= _MAX_NAMES else f"{', '.join(names[: _MAX_NAMES - 1])} and {len(names) - _MAX_NAMES + 1} more"
