@@ -136,6 +136,30 @@ def structure_of(model: nn.Module, size: Size) -> Structure:
     return known[1]
 
 
+class SameArchitecture:
+    """Models of one architecture with parameters of their own, such as the checkpoints of a training. Only the first one is traced.
+
+    The others take over its structure if their fingerprints are equal; any other model is traced by itself, on its first use. Thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[tuple[Size, Hashable], Structure] = {}
+
+    def join(self, model: nn.Module, size: Size) -> None:
+        """Let a model in eval mode take over the structure of an equal one, or trace it. Raises ModelError if it rejects that size."""
+        if isinstance(model, WrappedModel):  # its trace refers to the model inside
+            return
+        key = (size, fingerprint(model))
+        with self._lock:
+            structure = self._known.get(key)
+            if structure is None:
+                self._known = {key: structure_of(model, size)}  # one: the architecture rarely changes
+                return
+        with _MAKING:
+            _STRUCTURES.setdefault(model, {}).setdefault(size, (key[1], structure))
+
+
 def _trace(model: nn.Module, size: Size) -> Trace:
     if isinstance(model, WrappedModel):
         original = structure_of(model.original, size)
