@@ -14,11 +14,10 @@ from deconvwidgets.errors import CheckpointError, DeconvWidgetsError, JobCancell
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.evolution.compute.describe import sample_note, settling_frame
-from deconvwidgets.instruments.evolution.compute.epoch_bundles import EpochBundles
 from deconvwidgets.instruments.evolution.compute.epoch_index import build_epoch_index
 from deconvwidgets.instruments.evolution.compute.epochs import IndexedEpochs
 from deconvwidgets.instruments.evolution.records import LayerSettling, StrongestActivations
-from deconvwidgets.models.devices import checked_device
+from deconvwidgets.models.devices import checked_device, on_device
 from deconvwidgets.records.layers import LayerInfo
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ class FeatureEvolution:
     def __init__(self, checkpoints: Checkpoints, images: ImageSet, layers: Sequence[str] | None, device: str) -> None:
         self.name = checkpoints.name
         self._checkpoints, self._images, self._layers, self._device = checkpoints, images, layers, device
-        self._bundles = EpochBundles(checkpoints, device)
         self._indexed = IndexedEpochs()
         self._failed: dict[int, str] = {}
 
@@ -137,7 +135,7 @@ class FeatureEvolution:
         """Add the index of a checkpoint, and return whether that was possible."""
         job.check_cancelled(f"The evolution was cancelled before epoch {epoch}")
         try:
-            bundle = self._bundles.bundle(epoch)
+            bundle = on_device(self._checkpoints.bundle(epoch), self._device)
             index = build_epoch_index(bundle, self._images, self._layers, self._device, job, progress)
             self._indexed = self._indexed.with_index(epoch, index)
         except JobCancelledError:

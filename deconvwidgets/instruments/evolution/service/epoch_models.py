@@ -11,10 +11,10 @@ from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
 from deconvwidgets.errors import ActivationIndexError, CheckpointError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.activation_index import ActivationIndex
-from deconvwidgets.instruments.evolution.compute.epoch_bundles import EpochBundles
 from deconvwidgets.instruments.evolution.service.inputs import SharedInputs
 from deconvwidgets.instruments.layers.service.api import LayersApi
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.devices import on_device
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.events import Events
@@ -45,8 +45,7 @@ class EpochModels:
     """
 
     def __init__(self, checkpoints: Checkpoints, images: ImageSet, device: str, device_lock: DeviceLock) -> None:
-        self._images, self._device_lock = images, device_lock
-        self._bundles = EpochBundles(checkpoints, device)
+        self._checkpoints, self._images, self._device, self._device_lock = checkpoints, images, device, device_lock
         self.inputs = SharedInputs()
         self.projections = UnitProjections(device_lock, self.inputs)
         self._snapshots = _Recent[Snapshot](MAX_MODELS, MAX_BYTES, _parameter_bytes)
@@ -68,7 +67,7 @@ class EpochModels:
 
     def bundle(self, epoch: int) -> ModelBundle:
         """Return the model of an epoch on the device. It is not kept."""
-        return self._bundles.bundle(epoch)
+        return on_device(self._checkpoints.bundle(epoch), self._device)
 
     def forget(self) -> None:
         """Remove all models."""
