@@ -49,6 +49,7 @@ _HOMES = {
     "freeze": "deconvwidgets.instruments.comparison.compute.freeze",
     "check": "deconvwidgets.instruments.comparison.compute.check",
     "LocalModelService": "deconvwidgets.local_service",
+    "LocalEvolutionService": "deconvwidgets.instruments.evolution.service.api",
     "serve": "deconvwidgets.remote.serve",
     "connect": "deconvwidgets.remote.connect",
     "LayerExplorer": "deconvwidgets.instruments.layers.widget.explorer",
