@@ -114,6 +114,8 @@ class LayerComparison:
         Why these two: they have the same name, no layer of b has a higher CKA, or the caller said so.
     cka : float
         Linear CKA of the two layers; NaN if one of them has no unit that varies.
+    thresholds : Thresholds
+        Those of the comparison, raised to the correlation that unrelated units reach by chance where few crops are compared.
     a, b : UnitSide
         The units of both.
     strongest : ndarray of shape (U,), float64
@@ -124,6 +126,7 @@ class LayerComparison:
     info_b: LayerInfo
     paired: Pairing
     cka: float
+    thresholds: Thresholds
     a: UnitSide
     b: UnitSide
     strongest: NDArray[np.float64]
