@@ -45,6 +45,7 @@ _HOMES = {
     "OcclusionExplorer": "deconvwidgets.instruments.occlusion.widget.explorer",
     "TransferPanel": "deconvwidgets.instruments.transfer.widget.panel",
     "EvaluationPanel": "deconvwidgets.instruments.evaluation.widget.panel",
+    "side_by_side": "deconvwidgets.side_by_side_widgets",
     "static": "deconvwidgets.widgets.static_mode",
 }
 
