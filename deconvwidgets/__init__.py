@@ -58,6 +58,7 @@ _HOMES = {
     "TrainingPanel": "deconvwidgets.instruments.training.widget.panel",
     "TransferPanel": "deconvwidgets.instruments.transfer.widget.panel",
     "EvaluationPanel": "deconvwidgets.instruments.evaluation.widget.panel",
+    "side_by_side": "deconvwidgets.side_by_side_widgets",
     "static": "deconvwidgets.widgets.static_mode",
 }
 
