@@ -33,6 +33,10 @@ class ActivationIndexError(DeconvWidgetsError):
     """An activation index is damaged, or belongs to another model or image set."""
 
 
+class CheckpointError(DeconvWidgetsError):
+    """A checkpoint or training log is damaged, does not fit the model, or cannot be written."""
+
+
 class HeadError(DeconvWidgetsError):
     """A head is damaged or does not fit the model, or no head can be trained on the given images."""
 
@@ -47,6 +51,10 @@ class EvaluationError(DeconvWidgetsError):
 
 class ContributionError(DeconvWidgetsError):
     """A class, method or baseline is not valid for contributions of units, or they cannot be computed for the model."""
+
+
+class ComparisonError(DeconvWidgetsError):
+    """Two models cannot be compared: by their images, their layers, or a threshold that is not valid."""
 
 
 class ServiceError(DeconvWidgetsError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,7 @@ from deconvwidgets.records.images import EncodedImage, SkippedImage
 from deconvwidgets.records.mosaics import Part, Rule
 from deconvwidgets.records.progress import Progress
 from deconvwidgets.records.repr import compact_repr
-
-if TYPE_CHECKING:
-    from deconvwidgets.records.training_log import TrainingLog
+from deconvwidgets.records.training_log import TrainingLog
 
 ColumnState = Literal["waiting", "building", "ready", "failed"]
 Measure = Literal["correlation", "same_strongest", "cka"]
@@ -125,6 +123,35 @@ class EvolutionRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StrongestActivations:
+    """The strongest activation of each unit of a layer at each of E checkpoints.
+
+    Attributes
+    ----------
+    values : ndarray of shape (units, E), float32
+        The activations; 0 of a unit that is active in no image.
+    contents : ndarray of shape (units, E), uint64
+        The content ids of the photographs; 0 if there is none.
+    images : ndarray of shape (units, E), int64
+        The numbers of the crops; -1 if there is none.
+    positions : ndarray of shape (units, E, 2), int64
+        Row and column in the feature map; -1 if there is none.
+    changed : ndarray of shape (units, E), bool
+        Whether the photograph, by content, is another one than at the checkpoint before; False at the first checkpoint.
+    """
+
+    layer: str  # dotted
+    epochs: tuple[int, ...]
+    values: NDArray[np.float32]
+    contents: NDArray[np.uint64]
+    images: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    changed: NDArray[np.bool_]
+
+    __repr__ = compact_repr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerSettling:
     """How settled the units of a layer are at each of E checkpoints: agreement with the last one.
 
@@ -144,7 +171,7 @@ class LayerSettling:
         Where `unit_correlation` is NaN.
     """
 
-    layer: str
+    layer: str  # dotted
     units: int
     epochs: tuple[int, ...]
     samples: int  # crops over which the correlation and CKA are
@@ -153,6 +180,7 @@ class LayerSettling:
     cka: NDArray[np.float64]
     unit_correlation: NDArray[np.float64]
     constant: NDArray[np.bool_]
+    without_strongest: int = 0  # units that are active in no image at the last checkpoint: `same_strongest` is over the others
 
     __repr__ = compact_repr
 

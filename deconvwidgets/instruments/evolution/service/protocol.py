@@ -17,12 +17,11 @@ from deconvwidgets.instruments.evolution.records import (
     UnitHistory,
 )
 from deconvwidgets.instruments.layers.service.protocol import LayersService
-from deconvwidgets.service.open_widgets import OpenWidgets
-from deconvwidgets.service.protocol import ServiceEvent
+from deconvwidgets.service.protocol import ServiceEvent, WidgetService
 
 
 @runtime_checkable
-class EvolutionService(Protocol):
+class EvolutionService(WidgetService, Protocol):
     """Answers the requests of an EvolutionExplorer. Every method may be called from any thread.
 
     Requests name layers by any of their names, and raise LayerError for an unknown layer or unit and ServiceError for an unknown epoch,
@@ -31,11 +30,6 @@ class EvolutionService(Protocol):
     Events: "evolution" whenever the overview changed (a new checkpoint, an index that is ready or failed, a new line of the training
     log), "progress" while an index is built, "failed" with a message.
     """
-
-    @property
-    def open_widgets(self) -> OpenWidgets:
-        """The widgets of this service that pages show."""
-        ...
 
     def subscribe(self, listener: Callable[[ServiceEvent], None], kinds: Collection[str] | None = None) -> Callable[[], None]:
         """Call `listener` with each event of the given kinds (None: all), from any thread. Return the function that ends the subscription.
