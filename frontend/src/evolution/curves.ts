@@ -1,5 +1,6 @@
 /** The curves of the two charts. */
 import type { Curve, EpochChartContent } from "./epoch_chart.ts";
+import { ticks as roundNumbers } from "../ui/line_plot.ts";
 import type { LoggedEpoch, Settling } from "./wire.ts";
 
 /** Return numbers in an order in which the first few are spread evenly: the ends, then the middle, and so on. */
@@ -73,6 +74,6 @@ export function trainingContent(log: readonly LoggedEpoch[], current: number | n
       { x: entries.map(({ epoch }) => epoch), y, share, className, strength, points: false, name, last: name, lastY: y.at(-1) ?? null },
     ];
   });
-  const epochs = endsFirst(Array.from({ length: 6 }, (_, index) => Math.round(range[0] + ((range[1] - range[0]) * index) / 5)));
+  const epochs = roundNumbers(range[1]).filter((epoch) => epoch >= range[0]);
   return { curves, ticks, maxY: top, epochs, range, current, marks: rateMarks(log) };
 }

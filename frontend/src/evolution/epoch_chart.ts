@@ -82,7 +82,7 @@ export function createEpochChart({ label, testid, pick }: { label: string; testi
     const [width, height] = [element.clientWidth, element.clientHeight];
     const named = shown.curves.some(({ first }) => first !== undefined);
     const name = Math.max(0, ...shown.curves.map((curve) => curve.name.length + (curve.first?.length ?? 0) + 2));
-    const left = (named ? Math.min(name * TEXT, 0.3 * width) : 0) + 26;
+    const left = (named ? Math.min(name * TEXT, 0.3 * width) : 0) + 32;
     const right = width - Math.max(10, ...shown.curves.map(({ last }) => (last?.length ?? 0) * TEXT + 12));
     const [first, last] = shown.range;
     const toX = (epoch: number) => (last > first ? left + ((epoch - first) / (last - first)) * (right - left) : (left + right) / 2);
@@ -131,7 +131,7 @@ export function createEpochChart({ label, testid, pick }: { label: string; testi
       TOP,
       bottom - 2,
     );
-    const room = Math.floor((left - 26) / TEXT);
+    const room = Math.floor((left - 32) / TEXT);
     return [
       ...starts.map((curve, index) => {
         const short = shorten(curve.name, room - (curve.first?.length ?? 0) - 1);

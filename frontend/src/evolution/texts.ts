@@ -56,6 +56,7 @@ export function describeCell({ layer, unit }: Row, cell: Cell | undefined, colum
 /** Return how often the strongest image of a unit changed. */
 export function countJumps({ cells }: Row): string {
   if (cells.length && cells.every((cell) => !cell.active)) return "inactive";
+  if (cells.length < 2) return "";
   return formatCount(cells.filter((cell) => cell.changed).length, "jump");
 }
 

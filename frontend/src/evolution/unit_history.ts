@@ -56,14 +56,11 @@ export function createUnitHistory(pick: (epoch: number) => void) {
         .map((index) =>
           svg("text", { x: toX(index), y: toY(values[index] ?? 0) - 9, "text-anchor": "middle" }, formatNumber(values[index])),
         ),
+      ...(at < 0 ? [] : [svg("circle", { class: "dwv-halo", cx: toX(at), cy: toY(values[at] ?? 0), r: 9 })]),
       ...indices.map((index) => {
         const name = `Epoch ${epochs[index]}: ${formatNumber(values[index])}${changed[index] ? ", another image became the strongest" : ""}`;
-        const kind = `dwv-dot${changed[index] ? " dwv-ring" : ""}${index === at ? " dwv-now" : ""}`;
-        const dot = svg(
-          "circle",
-          { class: kind, cx: toX(index), cy: toY(values[index] ?? 0), r: index === at ? 5 : 3.8 },
-          svg("title", {}, name),
-        );
+        const kind = `dwv-dot${changed[index] ? " dwv-ring" : ""}`;
+        const dot = svg("circle", { class: kind, cx: toX(index), cy: toY(values[index] ?? 0), r: 3.8 }, svg("title", {}, name));
         dot.addEventListener("click", () => pick(epochs[index] ?? 0));
         return dot;
       }),
@@ -88,7 +85,7 @@ export function createUnitHistory(pick: (epoch: number) => void) {
   };
 
   const update = (history: History | undefined, epoch: number | null) => {
-    element.hidden = !history;
+    element.hidden = !history || history.epochs.length < 2;
     if (!history) return;
     if (content?.history === history && content.epoch === epoch) return;
     content = { history, epoch };
