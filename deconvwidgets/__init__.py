@@ -43,6 +43,7 @@ _HOMES = {
     "compare": "deconvwidgets.instruments.comparison.compute.compare",
     "compare_indexes": "deconvwidgets.instruments.comparison.compute.compare",
     "LocalModelService": "deconvwidgets.local_service",
+    "LocalEvolutionService": "deconvwidgets.instruments.evolution.service.api",
     "serve": "deconvwidgets.remote.serve",
     "connect": "deconvwidgets.remote.connect",
     "LayerExplorer": "deconvwidgets.instruments.layers.widget.explorer",

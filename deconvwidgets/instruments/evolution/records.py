@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.images import EncodedImage, SkippedImage
+from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.mosaics import Part, Rule
 from deconvwidgets.records.progress import Progress
 from deconvwidgets.records.repr import compact_repr
@@ -50,6 +51,11 @@ class EvolutionLayer:
     units: int
     receptive_field: tuple[int, int] | None  # rows and columns, in input pixels; None if it is the whole input
 
+    @classmethod
+    def of(cls, info: LayerInfo) -> Self:
+        """Return the layer of an index."""
+        return cls(name=info.name, short_name=info.short_name, units=info.channels, receptive_field=info.receptive_field)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvolutionOverview:
@@ -64,7 +70,7 @@ class EvolutionOverview:
     sampled: int  # the distinct photographs' crops over which the measures are; 0 until an index is ready
     epochs: tuple[EpochColumn, ...]  # ascending
     layers: tuple[EvolutionLayer, ...]  # in the order of execution; empty until the first checkpoint was read
-    input_size: tuple[int, int, int]
+    input_size: tuple[int, int, int] | None  # None until an index is ready
     device: str
     live: bool  # whether the folder is watched: new columns appear with an event "evolution"
     log: TrainingLog | None = None  # of the training that wrote the checkpoints

@@ -73,6 +73,10 @@ class EvolutionService(WidgetService, Protocol):
         """Return a figure as the bytes of a file; `state` is the state of an EvolutionExplorer. On a worker."""
         ...
 
+    def refresh(self) -> Sequence[int]:
+        """Look for new checkpoints and lines of the training log now, and return the new epochs. Their indexes are built."""
+        ...
+
     def cancel(self) -> None:
         """End the building of indexes. The columns that are not ready wait."""
         ...
