@@ -20,7 +20,7 @@ _HOMES = {
     "load_units": "deconvwidgets.models.unit_files",
     "save_units": "deconvwidgets.models.unit_files",
     "open_images": "deconvwidgets.images.open",
-    "open_checkpoints": "deconvwidgets.checkpoints.checkpoint_set",
+    "open_checkpoints": "deconvwidgets.checkpoints.open",
     "Checkpoints": "deconvwidgets.checkpoints.checkpoint_set",
     "CheckpointRecorder": "deconvwidgets.checkpoints.recorder",
     "project": "deconvwidgets.instruments.layers.compute.project",
@@ -38,6 +38,8 @@ _HOMES = {
     "train_svm_head": "deconvwidgets.instruments.transfer.compute.train",
     "learning_curve": "deconvwidgets.instruments.transfer.compute.train",
     "mute_units": "deconvwidgets.instruments.transfer.compute.mute",
+    "train": "deconvwidgets.instruments.training.compute.train",
+    "Recipe": "deconvwidgets.instruments.training.compute.recipe",
     "evaluate": "deconvwidgets.instruments.evaluation.compute.evaluate",
     "compare_evaluations": "deconvwidgets.instruments.evaluation.compute.compare",
     "compare": "deconvwidgets.instruments.comparison.compute.compare",
@@ -50,6 +52,7 @@ _HOMES = {
     "OcclusionExplorer": "deconvwidgets.instruments.occlusion.widget.explorer",
     "TransferPanel": "deconvwidgets.instruments.transfer.widget.panel",
     "EvaluationPanel": "deconvwidgets.instruments.evaluation.widget.panel",
+    "EvolutionExplorer": "deconvwidgets.instruments.evolution.widget.explorer",
     "static": "deconvwidgets.widgets.static_mode",
 }
 

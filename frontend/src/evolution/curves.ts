@@ -1,6 +1,7 @@
 /** The curves of the two charts. */
-import type { Curve, EpochChartContent } from "./epoch_chart.ts";
+
 import { ticks as roundNumbers } from "../ui/line_plot.ts";
+import type { Curve, EpochChartContent } from "./epoch_chart.ts";
 import type { LoggedEpoch, Settling } from "./wire.ts";
 
 /** Return numbers in an order in which the first few are spread evenly: the ends, then the middle, and so on. */
