@@ -35,11 +35,12 @@ class EpochColumn:
     """A checkpoint: a column of the explorer."""
 
     epoch: int  # epochs of training; 0 is before training
-    label: str  # where the epoch is known from, if not from the file's own entry
+    label: str  # "epoch 5", or "step 500"
     state: ColumnState
     trained: bool  # False before training: the weights are random
     progress: Progress | None = None  # while its index is built
     message: str = ""  # why it failed, in words
+    known_by: str = ""  # how the number is known, if not from the checkpoint's own entry: "file name", ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,7 @@ class EvolutionOverview:
     photographs: int
     crops: int
     sampled: int  # the distinct photographs' crops over which the measures are; 0 until an index is ready
+    unit: Literal["epoch", "step"]  # what the numbers of the columns count
     epochs: tuple[EpochColumn, ...]  # ascending
     layers: tuple[EvolutionLayer, ...]  # in the order of execution; empty until the first checkpoint was read
     input_size: tuple[int, int, int] | None  # None until an index is ready

@@ -110,7 +110,7 @@ class LocalEvolutionService:
         self._watcher = FolderWatcher(self._look)
         self._finalizer = finalize(self, _end, self._builder, self._watcher, None if worker is not None else self._executor)
         self._log_version = log_version(checkpoints.folder)
-        self._columns.add(checkpoints)
+        self._columns.add(checkpoints, checkpoints.unreadable)
         self._builder.start(self._executor)
 
     @property
@@ -199,7 +199,7 @@ class LocalEvolutionService:
             new = self._checkpoints.refresh()
             version = log_version(self._checkpoints.folder)
             log_changed, self._log_version = version != self._log_version, version
-        if not self._columns.add(new) and log_changed:
+        if not self._columns.add(new, self._checkpoints.unreadable) and log_changed:
             self._columns.changed()
         self._builder.start(self._executor)
         return tuple(one.epoch for one in new)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import get_args
@@ -33,6 +33,7 @@ class CellRenderer:
         self._models = models
         self._device_lock = device_lock
         self._cache: ByteCache[EncodedImage] = ByteCache(64 << 20, lambda picture: len(picture.data))
+        self._patch_cache: ByteCache[EncodedImage] = ByteCache(32 << 20, lambda picture: len(picture.data))
 
     def pictures(self, indexes: Mapping[int, ActivationIndex], request: CellPicturesRequest) -> list[CellPicture]:
         """Return the pictures of the requested cells, in their order.
@@ -47,47 +48,74 @@ class CellRenderer:
             If the file of a checkpoint cannot be read any more.
         """
         request = checked(request)
-        tops = [strongest(indexes, key) for key in request.cells]
+        tops = {key: strongest(indexes, key) for key in request.cells}
         with nullcontext() if request.background else self._device_lock.pause_batches():
-            return [
-                self._picture(indexes[key.epoch], key, top, request)
-                for key, top in zip(request.cells, tops, strict=True)
-            ]  # fmt: skip
+            projections = self._projections(indexes, tops, request) if "projections" in request.parts else {}
+            patches = self._patches(indexes, tops, request) if "patches" in request.parts else {}
+        return [_picture(key, tops[key], projections.get(key), patches.get(key)) for key in request.cells]
 
-    def _picture(self, index: ActivationIndex, key: CellKey, top: Activation | None, request: CellPicturesRequest) -> CellPicture:
-        if top is None:
-            return CellPicture(key=key, reason=_INACTIVE)
-        patch = self._patch(index, key, top, request) if "patches" in request.parts else None
-        if "projections" not in request.parts:
-            return CellPicture(key=key, patch=patch)
-        if top.value <= 0:
-            return CellPicture(key=key, patch=patch, reason=_NOT_PROJECTED)
-        try:
-            return CellPicture(key=key, patch=patch, projection=self._projection(index, key, top, request))
-        except RuleError as error:
-            return CellPicture(key=key, patch=patch, reason=str(error))
+    def _patches(
+        self, indexes: Mapping[int, ActivationIndex], tops: Mapping[CellKey, Activation | None], request: CellPicturesRequest
+    ) -> dict[CellKey, EncodedImage]:
+        return {key: self._patch(indexes[key.epoch], key, top, request) for key, top in tops.items() if top is not None}
 
     def _patch(self, index: ActivationIndex, key: CellKey, top: Activation, request: CellPicturesRequest) -> EncodedImage:
         tile = request.patch_tile or request.tile
-        name = ("patch", index.layer(key.layer).name, top.image, top.row, top.column, tile)  # the same at every epoch
-        picture = self._cache.get(name)
+        name = (index.layer(key.layer).name, top.image, top.row, top.column, tile)  # the same at every epoch
+        picture = self._patch_cache.get(name)
         if picture is None:
             [(_, image)] = self._models.inputs.get(self._models.snapshot(key.epoch, index), [top.image])
             patch = image if top.box is None else display.crop_patch(image, top.box)
             picture = encode_image(display.resize_image(patch, tile))
-            self._cache.put(name, picture)
+            self._patch_cache.put(name, picture)
         return picture
 
-    def _projection(self, index: ActivationIndex, key: CellKey, top: Activation, request: CellPicturesRequest) -> EncodedImage:
-        layer = index.layer(key.layer).name
-        name = ("projection", key.epoch, layer, key.unit, request.rule, request.tile)
-        picture = self._cache.get(name)
-        if picture is None:
-            snapshot = self._models.snapshot(key.epoch, index)
-            [signed] = self._models.projections.get(snapshot, layer, key.unit, [top], request.rule, request.background)
-            picture = encode_image(display.projection_to_rgb(signed[snapshot.bundle.channels_to_display], request.tile))
-            self._cache.put(name, picture)
-        return picture
+    def _projections(
+        self, indexes: Mapping[int, ActivationIndex], tops: Mapping[CellKey, Activation | None], request: CellPicturesRequest
+    ) -> dict[CellKey, EncodedImage | RuleError]:
+        """Return the projections, or why there is none. Those of one epoch and layer are computed together."""
+        found: dict[CellKey, EncodedImage | RuleError] = {}
+        missing: dict[tuple[int, str], dict[CellKey, Activation]] = {}
+        for key, top in tops.items():
+            if top is not None and top.value > 0:
+                layer = indexes[key.epoch].layer(key.layer).name
+                cached = self._cache.get(_name(key, layer, request))
+                if cached is not None:
+                    found[key] = cached
+                else:
+                    missing.setdefault((key.epoch, layer), {})[key] = top
+        for (epoch, layer), wanted in missing.items():
+            found.update(self._draw(indexes[epoch], epoch, layer, wanted, request))
+        return found
+
+    def _draw(
+        self, index: ActivationIndex, epoch: int, layer: str, wanted: Mapping[CellKey, Activation], request: CellPicturesRequest
+    ) -> Mapping[CellKey, EncodedImage | RuleError]:
+        snapshot = self._models.snapshot(epoch, index)
+        activations = [(key.unit, top) for key, top in wanted.items()]
+        try:
+            signed = self._models.projections.of_units(snapshot, layer, activations, request.rule, request.background)
+        except RuleError as error:
+            return dict.fromkeys(wanted, error)
+        channels, drawn = snapshot.bundle.channels_to_display, {}
+        for key, pixels in zip(wanted, signed, strict=True):
+            drawn[key] = picture = encode_image(display.projection_to_rgb(pixels[channels], request.tile))
+            self._cache.put(_name(key, layer, request), picture)
+        return drawn
+
+
+def _name(key: CellKey, layer: str, request: CellPicturesRequest) -> Hashable:
+    return (key.epoch, layer, key.unit, request.rule, request.tile)
+
+
+def _picture(
+    key: CellKey, top: Activation | None, projection: EncodedImage | RuleError | None, patch: EncodedImage | None
+) -> CellPicture:  # fmt: skip
+    if top is None:
+        return CellPicture(key=key, reason=_INACTIVE)
+    if isinstance(projection, RuleError):
+        return CellPicture(key=key, patch=patch, reason=str(projection))
+    return CellPicture(key=key, patch=patch, projection=projection, reason="" if top.value > 0 else _NOT_PROJECTED)
 
 
 def strongest(indexes: Mapping[int, ActivationIndex], key: CellKey) -> Activation | None:

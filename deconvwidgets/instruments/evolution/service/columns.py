@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
+from deconvwidgets.checkpoints.checkpoint_file import epoch_of
 from deconvwidgets.checkpoints.checkpoint_set import Checkpoint
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.evolution.compute.epochs import IndexedEpochs
@@ -29,7 +31,9 @@ class Columns:
         self._columns: dict[int, EpochColumn] = {}
         self._epochs = IndexedEpochs()
         self.version = 1
-        self.note = ""
+        self._broken: dict[int, str] = {}  # why the file of an epoch cannot be read
+        self._unreadable: tuple[str, ...] = ()  # of other files
+        self._note = ""
 
     @property
     def epochs(self) -> IndexedEpochs:
@@ -37,20 +41,35 @@ class Columns:
         return self._epochs
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about all columns."""
+        return (*([self._note] if self._note else []), *self._unreadable)
+
+    @property
     def all(self) -> tuple[EpochColumn, ...]:
         """The columns, by epoch."""
         with self._lock:
             return tuple(self._columns[epoch] for epoch in sorted(self._columns))
 
-    def add(self, checkpoints: Iterable[Checkpoint]) -> bool:
-        """Add columns, which wait for their index, and return whether any is new."""
+    def add(self, checkpoints: Iterable[Checkpoint], unreadable: Mapping[Path, str]) -> bool:
+        """Add columns, which wait for their index, and return whether anything changed.
+
+        Files that cannot be read are columns that failed, if their names tell the epoch; else a note names them.
+        """
         with self._lock:
-            new = [one for one in checkpoints if one.epoch not in self._columns]
-            for one in new:
-                self._columns[one.epoch] = EpochColumn(epoch=one.epoch, label=one.label, state="waiting", trained=one.epoch > 0)
-        if new:
+            before = dict(self._columns), self._unreadable
+            for one in checkpoints:
+                if one.epoch not in self._columns or one.epoch in self._broken:
+                    self._columns[one.epoch] = _waiting(one)
+            broken = {epoch: reason for path, reason in unreadable.items() if (epoch := epoch_of(path)) is not None}
+            self._broken = {epoch: reason for epoch, reason in broken.items() if epoch not in self._columns or epoch in self._broken}
+            for epoch, reason in self._broken.items():
+                self._columns[epoch] = EpochColumn(epoch=epoch, label=f"epoch {epoch}", state="failed", trained=epoch > 0, message=reason)
+            self._unreadable = tuple(reason for path, reason in unreadable.items() if epoch_of(path) not in self._broken)
+            has_changed = (self._columns, self._unreadable) != before
+        if has_changed:
             self.changed()
-        return bool(new)
+        return has_changed
 
     def next_waiting(self) -> int | None:
         """Mark the first column that waits as being built, and return its epoch; None if none waits."""
@@ -89,14 +108,14 @@ class Columns:
         """Let the columns that failed wait again."""
         with self._lock:
             for column in self.all:
-                if column.state == "failed":
+                if column.state == "failed" and column.epoch not in self._broken:
                     self._set(column.epoch, state="waiting", message="")
         self.changed()
 
     def set_note(self, note: str) -> None:
         """Set a sentence about all columns, empty for none."""
-        if note != self.note:
-            self.note = note
+        if note != self._note:
+            self._note = note
             self.changed()
 
     def changed(self) -> None:
@@ -107,3 +126,8 @@ class Columns:
 
     def _set(self, epoch: int, **changes: Any) -> None:
         self._columns[epoch] = replace(self._columns[epoch], **changes)
+
+
+def _waiting(checkpoint: Checkpoint) -> EpochColumn:
+    known_by = "" if checkpoint.known_by == "deconvwidgets" else checkpoint.known_by
+    return EpochColumn(epoch=checkpoint.epoch, label=checkpoint.label, state="waiting", trained=checkpoint.trained, known_by=known_by)

@@ -45,8 +45,7 @@ class EpochModels:
     """
 
     def __init__(self, checkpoints: Checkpoints, images: ImageSet, device: str, device_lock: DeviceLock) -> None:
-        self._checkpoints, self._images, self._device = checkpoints, images, device
-        self._device_lock = device_lock
+        self._checkpoints, self._images, self._device, self._device_lock = checkpoints, images, device, device_lock
         self.inputs = SharedInputs()
         self.projections = UnitProjections(device_lock, self.inputs)
         self._snapshots = _Recent[Snapshot](MAX_MODELS, MAX_BYTES, _parameter_bytes)

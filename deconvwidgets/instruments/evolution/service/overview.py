@@ -16,15 +16,16 @@ def make_overview(checkpoints: Checkpoints, images: ImageSet, columns: Columns, 
     version, epochs, listed = columns.version, columns.epochs, columns.all
     last = epochs.last if epochs.indexes else None
     log, log_note = _log(checkpoints)
-    notes = [columns.note, log_note, *(_untrained(listed)), *([] if last is None else [sample_note(last)])]
+    notes = [*columns.notes, log_note, *_untrained(listed), *([] if last is None else [sample_note(last)])]
     return EvolutionOverview(
         version=version,
         name=checkpoints.name,
-        weights=_weights(listed),
+        weights=_weights(listed, checkpoints.unit),
         images=images.name,
         photographs=images.source_count,
         crops=len(images),
         sampled=0 if last is None else len(last.sample),
+        unit=checkpoints.unit,
         epochs=listed,
         layers=tuple(EvolutionLayer.of(info) for info in epochs.layers),
         input_size=None if last is None else last.identity.input_size,
@@ -36,19 +37,17 @@ def make_overview(checkpoints: Checkpoints, images: ImageSet, columns: Columns, 
     )
 
 
-def _weights(columns: tuple[EpochColumn, ...]) -> str:
-    """Return the epochs in words, and which of them are random weights."""
+def _weights(columns: tuple[EpochColumn, ...], unit: str) -> str:
+    """Return which checkpoints there are, in words."""
     if not columns:
         return "no checkpoint yet"
     first, last = columns[0].epoch, columns[-1].epoch
     counted = "1 checkpoint" if len(columns) == 1 else f"{len(columns)} checkpoints"
-    span = f"of epoch {first}" if first == last else f"of epochs {first} to {last}"
-    return f"{counted} {span}"
+    return f"{counted}, {unit} {first}" if first == last else f"{counted}, {unit}s {first} to {last}"
 
 
 def _untrained(columns: tuple[EpochColumn, ...]) -> list[str]:
-    random = [str(column.epoch) for column in columns if not column.trained]
-    return [f"Epoch {', '.join(random)}: random weights, untrained."] if random else []
+    return [f"{column.label.capitalize()}: random weights, untrained." for column in columns if not column.trained]
 
 
 def _log(checkpoints: Checkpoints) -> tuple[TrainingLog | None, str]:
