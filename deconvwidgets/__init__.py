@@ -59,6 +59,7 @@ _HOMES = {
     "TransferPanel": "deconvwidgets.instruments.transfer.widget.panel",
     "EvaluationPanel": "deconvwidgets.instruments.evaluation.widget.panel",
     "side_by_side": "deconvwidgets.side_by_side_widgets",
+    "EvolutionExplorer": "deconvwidgets.instruments.evolution.widget.explorer",
     "static": "deconvwidgets.widgets.static_mode",
 }
 
