@@ -94,7 +94,9 @@ def _cells(service: EvolutionService, request: Request) -> Reply:
 
 
 def _key(request: Request, cell: object) -> CellKey:
-    values = Request(dict(zip(("epoch", "layer", "unit"), cell, strict=False))) if isinstance(cell, list | tuple) and len(cell) == 3 else None
+    values = (
+        Request(dict(zip(("epoch", "layer", "unit"), cell, strict=False))) if isinstance(cell, list | tuple) and len(cell) == 3 else None
+    )
     if values is None:
         raise request.invalid("cells", "a list of [epoch, layer, unit]")
     return CellKey(values.integer("epoch"), values.text("layer"), values.integer("unit"))
