@@ -57,6 +57,10 @@ class TrainingError(DeconvWidgetsError):
     """A network cannot be trained on the given images in the given way, or a training cannot be resumed."""
 
 
+class ComparisonError(DeconvWidgetsError):
+    """Two models cannot be compared: by their images, their layers, or a threshold that is not valid."""
+
+
 class ServiceError(DeconvWidgetsError):
     """A request is not valid, or not possible in the current state of the service."""
 

@@ -12,11 +12,13 @@ from PIL import Image
 
 from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.errors import CheckpointError, DeconvWidgetsError
-from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.models.preprocess import FloorCropPreprocess, Preprocess
 from deconvwidgets.strict_json import StrictJsonError, read_json
 
 DESCRIPTION_FILE = "training.json"
 _FORMAT = "deconvwidgets training 1"
+_TEXTS = ("name", "architecture", "other_transform", "image_set", "image_digest")
+_TRANSFORMS: dict[str, type[Preprocess]] = {"preprocess": Preprocess, "floor_crop": FloorCropPreprocess}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class TrainingDescription:
         (channels, height, width).
     transform : Preprocess or None
         How images are prepared for the model; None if it is another transform, or was not given.
+    other_transform : str or None
+        A description of another transform, which cannot be stored.
     image_set, image_digest : str or None
         The name and the digest of the images that the model is trained on.
     recipe : mapping
@@ -49,6 +53,7 @@ class TrainingDescription:
     categories: tuple[str, ...] | None = None
     input_size: tuple[int, int, int] | None = None
     transform: Preprocess | None = None
+    other_transform: str | None = None
     image_set: str | None = None
     image_digest: str | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
@@ -100,7 +105,7 @@ def read_description(folder: Path) -> TrainingDescription | None:
 
 
 def _from_plain(plain: Mapping[str, Any]) -> TrainingDescription:
-    texts = {name: plain.get(name) for name in ("name", "architecture", "image_set", "image_digest")}
+    texts = {name: plain.get(name) for name in _TEXTS}
     wrong = next((name for name, value in texts.items() if not isinstance(value, str | None)), None)
     if wrong is not None:
         raise ValueError(f"{wrong} is {texts[wrong]!r}")
@@ -125,6 +130,7 @@ def _transform_to_plain(transform: Preprocess | None) -> dict[str, Any] | None:
     if transform is None:
         return None
     return {
+        "kind": next(kind for kind, known in _TRANSFORMS.items() if type(transform) is known),
         "resize": transform.resize,
         "crop": list(transform.crop),
         "mean": list(transform.mean),
@@ -137,7 +143,7 @@ def _transform_from_plain(plain: Any) -> Preprocess | None:
     if plain is None:
         return None
     resize, crop = plain["resize"], plain["crop"]
-    return Preprocess(
+    return _TRANSFORMS[plain["kind"]](
         resize=None if resize is None else int(resize),
         crop=(int(crop[0]), int(crop[1])),
         mean=tuple(float(value) for value in plain["mean"]),

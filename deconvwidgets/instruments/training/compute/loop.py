@@ -94,8 +94,8 @@ class TrainingLoop:
         """Apply the filter limit to the initial weights, and record epoch 0."""
         if self._limit is not None:
             self._limit.apply()
-        sums = self._validate()
-        self._record(EpochLog(epoch=0, seconds=0.0, weight_rms=root_mean_squares(trained_weights(self.model)), **_validation_fields(sums)))
+        weight_rms = root_mean_squares(trained_weights(self.model))
+        self._record(with_validation(EpochLog(epoch=0, seconds=0.0, weight_rms=weight_rms), self._validate()))
         self._save()
 
     def run(self) -> None:
@@ -189,22 +189,11 @@ class TrainingLoop:
         started = time.perf_counter()
         sums = self._validate()
         other_seconds = time.perf_counter() - started
-        counters, trained = self.counters, self.counters.sums
+        counters = self.counters
         plateau = counters.plateau
         if sums is not None and sums.images:
             plateau = plateau.after(sums.loss / sums.images, 1 - sums.top1 / sums.images)
-        log = EpochLog(
-            epoch=counters.epoch + 1,
-            train_loss=trained.mean(trained.loss),
-            train_top1=trained.mean(trained.top1),
-            train_top5=trained.mean(trained.top5),
-            learning_rate=self.learning_rate,
-            seconds=counters.seconds + other_seconds,
-            images_per_second=trained.images / counters.epoch_seconds if counters.epoch_seconds else None,
-            weight_rms=root_mean_squares(trained_weights(self.model)),
-            update_rms=self._update_rms,
-            **_validation_fields(sums),
-        )
+        log = with_validation(self._epoch_log(counters.seconds + other_seconds), sums)
         plateau = self._anneal(plateau)
         self.counters = replace(counters, seconds=counters.seconds + other_seconds).next_epoch(plateau)
         self._record(log)
@@ -214,6 +203,20 @@ class TrainingLoop:
         (stop,) = self.processes.any(self.processes.leads and (self.job.cancelled() or stop_requested(self.folder)))
         if stop and self.counters.epoch < self.recipe.epochs:
             self._stop()
+
+    def _epoch_log(self, seconds: float) -> EpochLog:
+        counters, sums = self.counters, self.counters.sums
+        return EpochLog(
+            epoch=counters.epoch + 1,
+            train_loss=sums.mean(sums.loss),
+            train_top1=sums.mean(sums.top1),
+            train_top5=sums.mean(sums.top5),
+            learning_rate=self.learning_rate,
+            seconds=seconds,
+            images_per_second=sums.images / counters.epoch_seconds if counters.epoch_seconds else None,
+            weight_rms=root_mean_squares(trained_weights(self.model)),
+            update_rms=self._update_rms,
+        )
 
     def _anneal(self, plateau: Plateau) -> Plateau:
         factor = self.recipe.annealing_factor
@@ -230,6 +233,7 @@ class TrainingLoop:
         """Return the sums of the validation images, in evaluation mode; None without any."""
         if self.validation is None:
             return None
+        self.processes.share_buffers(self.model)
         self.model.eval()
         sums = DeviceSums(self.processes)
         with closing(self.validation.all((self.processes.rank, self.processes.count))) as batches:
@@ -242,7 +246,7 @@ class TrainingLoop:
         return sums.take()
 
     def _record(self, log: EpochLog) -> None:
-        """Write the log, and the checkpoint if it is kept. A training that is killed in between does the epoch again, and writes the same."""
+        """Write the log, and the checkpoint if it is kept. A training that is killed in between repeats the epoch, with the same result."""
         if not self.processes.leads:
             return
         if self.recipe.saved_after(log.epoch):
@@ -258,8 +262,8 @@ class TrainingLoop:
 
     def _stop(self) -> None:
         raise JobCancelledError(
-            f"The training was stopped after {self.counters.epoch} of {self.recipe.epochs} epochs and {self.counters.step} steps. Its state "
-            f"is saved in {self.folder}: call dw.train again with the same arguments to resume it"
+            f"The training was stopped after {self.counters.epoch} of {self.recipe.epochs} epochs and {self.counters.step} steps. Its "
+            f"state is saved in {self.folder}: call dw.train again with the same arguments to resume it"
         )
 
     def _diverged(self) -> TrainingError:
@@ -272,14 +276,16 @@ class TrainingLoop:
         )
 
 
-def _validation_fields(sums: Sums | None) -> dict[str, float | None]:
+def with_validation(log: EpochLog, sums: Sums | None) -> EpochLog:
+    """Return the log of an epoch with what was measured in validation."""
     if sums is None:
-        return {}
-    return {
-        "validation_loss": sums.mean(sums.loss),
-        "validation_top1": sums.mean(sums.top1),
-        "validation_top5": sums.mean(sums.top5),
-    }
+        return log
+    return replace(
+        log,
+        validation_loss=sums.mean(sums.loss),
+        validation_top1=sums.mean(sums.top1),
+        validation_top5=sums.mean(sums.top5),
+    )
 
 
 def _at_least_one(batch: Batch) -> Batch:

@@ -52,6 +52,12 @@ class Processes:
             return model
         return DistributedDataParallel(model, device_ids=None if self.device.type == "cpu" else [self.device])
 
+    def share_buffers(self, model: nn.Module) -> None:
+        """Set the buffers of all processes, such as the statistics of batch norm, to those of process 0."""
+        if self.count > 1:
+            for buffer in model.buffers():
+                dist.broadcast(buffer, 0)
+
     def sum(self, values: Tensor) -> Tensor:
         """Return the sums over the processes, in place."""
         if self.count > 1:

@@ -67,6 +67,14 @@ def run_training(request: TrainingRequest, job: JobContext) -> TrainedModel:
         return _result(network, images, request)
 
 
+def prepare_training(request: TrainingRequest) -> None:
+    """Refuse what `run_training` would refuse before its first step, and delete a training that is to be overwritten."""
+    images = training_images(request.images, request.validation, request.recipe.validation_share, request.recipe.seed)
+    network = build_network(request.architecture, len(images.categories), request.input_size, request.recipe.seed, request.name)
+    with locked(request.folder):
+        prepare_folder(request.folder, _description(network, images, request), request.resume, request.overwrite)
+
+
 @contextmanager
 def _own_generators(device: torch.device) -> Iterator[None]:
     """Leave torch's global generators as they are after training."""
@@ -108,8 +116,18 @@ def _train(
     report = ProgressReport(request.folder, recipe.epochs, batches.steps, len(images.train), job, shown, processes.leads)
     _warn_of_batch_norm(model, processes)
     loop = TrainingLoop(
-        model, optimizer, recipe, batches, validation, _transform(network).normalise, processes, request.folder, network.architecture, report, job
-    )  # fmt: skip
+        model=model,
+        optimizer=optimizer,
+        recipe=recipe,
+        batches=batches,
+        validation=validation,
+        normalise=_transform(network).normalise,
+        processes=processes,
+        folder=request.folder,
+        architecture=network.architecture,
+        report=report,
+        job=job,
+    )
     with _reported(loop, report):
         if counters is None:
             loop.begin()
@@ -145,10 +163,11 @@ def _batches(
 
 
 def _warn_of_batch_norm(model: torch.nn.Module, processes: Processes) -> None:
-    if processes.count > 1 and processes.leads and any(isinstance(part, torch.nn.modules.batchnorm._BatchNorm) for part in model.modules()):
+    normalises = any(isinstance(part, torch.nn.modules.batchnorm._BatchNorm) for part in model.modules())
+    if processes.count > 1 and processes.leads and normalises:
         warnings.warn(
-            f"Batch norm takes its statistics from each process's own share of a batch, 1 of {processes.count}, and keeps those of process 0: "
-            "the training differs from that of one process. torch.nn.SyncBatchNorm.convert_sync_batchnorm(model) changes that on GPUs.",
+            f"Batch norm takes its statistics from each process's own share of a batch, 1 of {processes.count}, and keeps those of process "
+            "0: the training differs from that of one process. On GPUs, torch.nn.SyncBatchNorm.convert_sync_batchnorm(model) changes that.",
             stacklevel=5,
         )
 
@@ -183,8 +202,6 @@ def _in_words(error: Exception, loop: TrainingLoop) -> Exception:
 def _result(network: BuiltNetwork, images: TrainingImages, request: TrainingRequest) -> TrainedModel:
     model = network.model.to("cpu").eval().requires_grad_(False)
     log, epochs = read_log(request.folder), request.recipe.epochs
-    bundle = ModelBundle.from_module(
-        model, _transform(network), images.categories, network.input_size, network.name, task="softmax"
-    )  # fmt: skip
+    bundle = ModelBundle.from_module(model, _transform(network), images.categories, network.input_size, network.name, task="softmax")
     described = replace(bundle, weights=f"trained on {images.name}, {epochs} {'epoch' if epochs == 1 else 'epochs'}")
     return TrainedModel(described, log, open_checkpoints(request.folder, build=model), request.folder)

@@ -51,8 +51,8 @@ def train(
         What is trained:
 
         - "zfnet", one of its variants in table 3 of the paper ("zfnet_without_3_4", "zfnet_without_7", "zfnet_without_6_7",
-          "zfnet_without_3_4_6_7", "zfnet_fc2048", "zfnet_fc8192", "zfnet_512_1024_512", "zfnet_512_1024_512_fc8192"), "alexnet", another name
-          of torchvision's models, or "timm:" and the name of a model of timm;
+          "zfnet_without_3_4_6_7", "zfnet_fc2048", "zfnet_fc8192", "zfnet_512_1024_512", "zfnet_512_1024_512_fc8192"), "alexnet", another
+          name of torchvision's models, or "timm:" and the name of a model of timm;
         - a function of the number of classes that returns a network, such as the class of your own;
         - a network, of which a copy is trained from the weights that it has.
 

@@ -1,0 +1,1 @@
+"""Two models side by side: matched units, similarity of layers, and what changed."""

@@ -1,0 +1,1 @@
+"""Comparing the units of two models over the same images."""
