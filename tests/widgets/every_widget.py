@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.widgets.explorer import Explorer
+from tests.instruments.comparison.widget.fake_api import FakeSideBySide
 from tests.instruments.evaluation.widget.fake_api import FakeEvaluationService
 from tests.instruments.occlusion.widget.fake_api import FakeOcclusionService
 from tests.instruments.transfer.widget.fake_api import FakeTransferService
@@ -84,5 +86,15 @@ CASES = {
         "state",
         "evaluation",
         lambda service: service.evaluation.whole_run(),
+    ),
+    "comparison": Case(
+        SideBySideLayers,
+        FakeSideBySide,
+        {"layer_a": "conv1", "unit_a": 1},
+        {"layer_b": "nope"},
+        {"kind": "figure", "figure": "pairs.png", "state": {"layer_a": "conv1"}},
+        "figure",
+        frozenset({"changed", "failed", "progress"}),
+        "state",
     ),
 }

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deconvwidgets.errors import DeconvWidgetsError
+from deconvwidgets.instruments.comparison.service.api import LocalSideBySide
 from deconvwidgets.instruments.evaluation.widget.state import requested_settings as evaluation_settings
 from deconvwidgets.instruments.transfer.widget.state import requested_settings
 from deconvwidgets.local_service import LocalModelService
@@ -107,6 +108,13 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "file", "run": 1, "file": "classes.csv"},
         *({**UPLOAD, "name": "a.zip", "step": step} for step in ("begin", "chunk", "finish", "cancel")),
     ],
+    "comparison": [
+        {"kind": "hello"},
+        {"kind": "pairs", "layer_a": "conv1", "layer_b": "conv2", "paired_by": "match"},
+        {"kind": "similarity"},
+        {"kind": "figure", "figure": "pairs.csv", "state": {"layer_a": "conv1", "layer_b": "conv1", "status": ["kept"], "unit_a": 1}},
+        {"kind": "on_crop", "side": "b", "layer": "conv2", "unit": 1, "crop": 2, "size": 32},
+    ],
     "evaluation": [
         {"kind": "hello"},
         {"kind": "status"},
@@ -127,8 +135,8 @@ UNITS = [
     {"kind": "load_units", "path": "units.json"},
     {"kind": "reset_units"},
 ]
-for requests in REQUESTS.values():
-    requests += UNITS
+for name, requests in REQUESTS.items():
+    requests += UNITS if CASES[name].widget.HAS_MODEL else []
 ANSWER = {"image": "crop:2", "layer": "conv2", "target": 1, "against": 0, "method": "auto", "baseline": None, "top": 2, "unchanged": False}
 CONTRIBUTIONS: list[dict[str, Any]] = [
     {"kind": "contributions", "request": ANSWER},
@@ -146,7 +154,15 @@ REQUESTS["occlusion"] += [
     {"kind": "unit_maps", "request": {**IMAGE, "layer": "conv1"}, "units": [0, 2]},
     *(request for request in REQUESTS["layers"] if request["kind"] in ("mosaics", "unit_table")),
 ]
+REQUESTS["comparison"] += [
+    {**request, "side": "b"} for request in (*REQUESTS["layers"], *UNITS) if request["kind"] not in ("hello", "figure")
+]
 STATES: dict[str, dict[str, Any]] = {
+    "comparison": {
+        "layer_a": "conv2", "layer_b": "conv2", "unit_a": 2, "unit_b": 1, "paired_by": "number", "sort": "strongest", "status": ["kept"],
+        "rule": "guided", "side": "b", "rank": 1, "pane": "b", "tab": "range", "more": True,
+        "pinned": [{"side": "a", "model": "tiny", "layer": "conv1", "unit": 1}, {"side": "b", "model": "other", "layer": "x", "unit": 9}],
+    },
     "layers": {
         "layer": "conv2", "unit": 2, "rank": 1, "rule": "guided", "filter": "cat", "tile_size": "small", "scroll": 1,
         "sort": "contribution", "target": "bee",
@@ -211,13 +227,18 @@ def messages(draw: st.DrawFn, name: str) -> tuple[Any, list[bytes]]:
     return message, draw(st.lists(st.binary(max_size=5), max_size=2))
 
 
+def service_for(name: str, service: LocalModelService) -> Any:
+    """Return what a widget is made on: the model service, or two of them."""
+    return LocalSideBySide(service, service) if name == "comparison" else service
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_unchanged_requests_are_valid(service, name):
     handlers = CASES[name].widget.HANDLERS
     service.reset_head()  # another widget's requests use one of other classes
     assert {request["kind"] for request in REQUESTS[name]} == set(handlers)
     for request in REQUESTS[name]:
-        content, _ = dispatch(handlers, service, Request.of(copy.deepcopy(request), [b"abc"]))
+        content, _ = dispatch(handlers, service_for(name, service), Request.of(copy.deepcopy(request), [b"abc"]))
         assert content["ok"] or request["kind"] in ("upload", "use_bundled_head", "undo_head", "maps", "stop_maps"), content
 
 
@@ -241,7 +262,7 @@ def test_requests_with_an_invalid_part_are_answered(service, name):
     for request in REQUESTS[name]:
         for variant in variants(request):
             if isinstance(variant, dict) and variant.get("kind") == request["kind"]:
-                check_answer(*dispatch(handlers, service, Request.of(variant, [b"abc"])), variant)
+                check_answer(*dispatch(handlers, service_for(name, service), Request.of(variant, [b"abc"])), variant)
 
 
 def check_answer(content: dict[str, Any], buffers: list[bytes], message: object) -> None:
@@ -259,14 +280,14 @@ def test_random_messages_are_answered(service, name):
     @SEEDED
     @given(messages(name))
     def check(message):
-        check_answer(*dispatch(handlers, service, Request.of(*message)), message)
+        check_answer(*dispatch(handlers, service_for(name, service), Request.of(*message)), message)
 
     check()
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_random_states_are_set_or_rejected(service, name):
-    with CASES[name].widget(service) as widget, warnings.catch_warnings():
+    with CASES[name].widget(service_for(name, service)) as widget, warnings.catch_warnings():
         warnings.simplefilter("ignore")
 
         @st.composite
