@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from scipy.special import stdtrit
 
 from deconvwidgets.instruments.comparison.records import Thresholds
 
@@ -114,7 +115,7 @@ def nearest(correlations: Floats) -> tuple[Integers, Floats]:
 def chance_correlation(crops: int, pairs: int) -> float:
     """Return the correlation that none of some pairs of independent units reaches over some crops, with a probability of 99%.
 
-    By Fisher's transformation, with Bonferroni's correction for the number of pairs. It assumes activations without extreme outliers.
+    By Student's t distribution, with Bonferroni's correction for the number of pairs. It assumes activations without extreme outliers.
 
     Examples
     --------
@@ -125,8 +126,8 @@ def chance_correlation(crops: int, pairs: int) -> float:
     """
     if crops < 4:
         return 1.0
-    quantile = -NormalDist().inv_cdf(_CHANCE / max(pairs, 1))
-    return float(np.tanh(quantile / np.sqrt(crops - 3)))
+    quantile = float(stdtrit(crops - 2, 1 - _CHANCE / max(pairs, 1)))
+    return quantile / math.sqrt(crops - 2 + quantile**2)
 
 
 def _copies(correlations: Floats, is_same: NDArray[np.bool_], candidates: NDArray[np.bool_], threshold: float) -> Integers:
