@@ -15,25 +15,26 @@ from deconvwidgets.service.open_widgets import OpenWidgets
 
 @dataclass(frozen=True, slots=True)
 class ServiceEvent:
-    """An event of a model service.
+    """An event of a service.
 
     Parameters
     ----------
     kind : str
         "progress" (of the index of `layers`, with `progress`), "partial" (there is an index of more crops of `layers`, which is not
         complete), "changed" (the overview is another one), "failed" (with `message`), or the name of an instrument whose runs changed
-        ("transfer", "occlusion", ...).
+        ("transfer", "occlusion", "training", ...).
     """
 
     kind: str
     progress: Progress | None = None
     message: str = ""
     layers: tuple[str, ...] = ()
+    side: str = ""  # of a comparison of two services: "a" or "b", whose event it is
 
 
 @runtime_checkable
-class ModelService(Protocol):
-    """A model service, as every widget sees it.
+class WidgetService(Protocol):
+    """The service behind a widget, as the base of every widget sees it. It need not have one model.
 
     Requests return at once from a snapshot of the service's state, or raise a `DeconvWidgetsError`. Long jobs run in a worker and
     publish events.
@@ -44,15 +45,24 @@ class ModelService(Protocol):
         """The widgets of this service that pages show."""
         ...
 
-    def overview(self) -> Overview:
-        """Return a description of the model, the image set and the layers."""
-        ...
-
     def subscribe(self, listener: Callable[[ServiceEvent], None], kinds: Collection[str] | None = None) -> Callable[[], None]:
         """Call `listener` with each event of the given kinds (None: all), from any thread. Return the function that ends the subscription.
 
         A bound method is held weakly.
         """
+        ...
+
+    def wait(self, timeout: float | None = None) -> Self:
+        """Wait until everything that is needed for a picture of the widget is computed, and return the service."""
+        ...
+
+
+@runtime_checkable
+class ModelService(WidgetService, Protocol):
+    """The service of one model, as the widgets on it see it."""
+
+    def overview(self) -> Overview:
+        """Return a description of the model, the image set and the layers."""
         ...
 
     @property

@@ -20,7 +20,7 @@ from ipywidgets.widgets import widget as ipywidgets_registry
 from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 from deconvwidgets.paths import as_path
-from deconvwidgets.service.protocol import ModelService, ServiceEvent
+from deconvwidgets.service.protocol import ServiceEvent, WidgetService
 from deconvwidgets.widgets.comm import SubshellComm
 from deconvwidgets.widgets.messages import Handler, Handlers, Reply, Request, dispatch, event_message, reply_header, sendable
 from deconvwidgets.widgets.options import refuse_unknown
@@ -37,7 +37,7 @@ STATIC = Path(__file__).with_name("static")  # the front end, built from fronten
 
 
 class Explorer(Showing, Pictured, anywidget.AnyWidget):
-    """A widget on a model service. It computes nothing: it passes requests of its front end to the service.
+    """A widget on a service. It computes nothing: it passes requests of its front end to the service.
 
     A subclass defines the class variables, a trait `state` (a `StateTrait`), and `_check_state`.
 
@@ -49,7 +49,7 @@ class Explorer(Showing, Pictured, anywidget.AnyWidget):
 
     Parameters
     ----------
-    service : ModelService
+    service : WidgetService
         The service that answers; it must support the instrument.
     state : mapping, optional
         The initial state, or a part of it.
@@ -60,7 +60,10 @@ class Explorer(Showing, Pictured, anywidget.AnyWidget):
     FRONT_END: ClassVar[str]  # the name of its module and stylesheet in the folder static/
     MESSAGES: ClassVar[StateMessages]
     SERVICE: ClassVar[type]  # the protocol that the service must implement
-    HANDLERS: ClassVar[Handlers]  # of the instrument; those of units are added
+    SERVICE_EXAMPLE: ClassVar[str] = "a model service, such as dw.LocalModelService(bundle, images)"
+    SIDE_BY_SIDE: ClassVar[str] = ""  # the instrument by which `dw.side_by_side` shows two models; empty if it does not
+    HAS_MODEL: ClassVar[bool] = True  # whether `SERVICE` is a ModelService, whose units the page can switch off
+    HANDLERS: ClassVar[Handlers]  # of the instrument; those of units are added if it has a model
     EVENTS: ClassVar[frozenset[str]] = frozenset()  # kinds of events besides "changed" and "failed"
     SUMMARY_EVENTS: ClassVar[frozenset[str]] = frozenset({"changed"})  # kinds of events that may change the summary
     FILES: ClassVar[Mapping[str, str]] = {}  # suffix of a file -> kind of the file
@@ -81,11 +84,11 @@ class Explorer(Showing, Pictured, anywidget.AnyWidget):
     def __init_subclass__(cls, **keywords: Any) -> None:
         if "FRONT_END" in vars(cls):
             # As strings: anywidget watches files, and its watcher would keep every widget alive.
-            cls.HANDLERS = {**UNIT_HANDLERS, **cls.HANDLERS}
+            cls.HANDLERS = {**(UNIT_HANDLERS if cls.HAS_MODEL else {}), **cls.HANDLERS}
             cls._esm, cls._css = (STATIC.joinpath(f"{cls.FRONT_END}.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
         super().__init_subclass__(**keywords)
 
-    def __init__(self, service: ModelService, state: Mapping[str, Any] | None = None, **options: Any) -> None:
+    def __init__(self, service: WidgetService, state: Mapping[str, Any] | None = None, **options: Any) -> None:
         self._require_service(service)
         refuse_unknown(type(self), options)
         self._service = service
@@ -292,7 +295,8 @@ class Explorer(Showing, Pictured, anywidget.AnyWidget):
 
     @classmethod
     def _require_service(cls, service: object) -> None:
+        if isinstance(service, list | tuple) and cls.SIDE_BY_SIDE:
+            instrument = "" if cls.SIDE_BY_SIDE == "layers" else f", instrument={cls.SIDE_BY_SIDE!r}"
+            raise ServiceError(f"{cls.__name__} shows one model. Two are shown by dw.side_by_side(service_a, service_b{instrument}).")
         if not isinstance(service, cls.SERVICE):
-            raise ServiceError(
-                f"{cls.__name__} needs a model service, such as dw.LocalModelService(bundle, images), not a {type(service).__name__}."
-            )
+            raise ServiceError(f"{cls.__name__} needs {cls.SERVICE_EXAMPLE}, not a {type(service).__name__}.")

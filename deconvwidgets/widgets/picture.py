@@ -12,7 +12,7 @@ from typing import Any, cast
 from PIL import Image
 
 from deconvwidgets.errors import DeconvWidgetsError, ServiceError
-from deconvwidgets.service.protocol import ModelService
+from deconvwidgets.service.protocol import WidgetService
 from deconvwidgets.widgets.static_mode import is_static
 
 _log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def small_jpeg(png: bytes) -> bytes:
 class Pictured:
     """A widget that has a picture. A subclass overrides `_static_image`, and `_wait_for_image` if the index is not all it waits for."""
 
-    _service: ModelService
+    _service: WidgetService
     _drawn: tuple[object, bytes] | None = None  # the last static image, with its key
 
     def picture(self) -> Image.Image:

@@ -4,7 +4,7 @@ import type { WidgetModel } from "./model.ts";
 import { UnitFactors } from "./unit_factors.ts";
 import type { Overview, ServiceEvent } from "./wire.ts";
 
-/** The part of the reply to `hello` that all widgets have in common. */
+/** The part of the reply to `hello` that all widgets on one model have in common. */
 export interface Hello {
   overview: Overview;
 }
@@ -12,8 +12,11 @@ export interface Hello {
 const HELLO_PRIORITY = -100;
 const HELLO_TIMEOUT = { timeout: 3000, attempts: 15 };
 
-/** The state that all views of a widget share: the client, and the fetched data. */
-export abstract class Store<Content extends Hello = Hello> {
+/** The store of any widget. */
+export type AnyStore = Store<object>;
+
+/** The state that all views of a widget share: the client, and the fetched data. The reply to `hello` has an overview if there is one model. */
+export abstract class Store<Content extends object = Hello> {
   readonly client: KernelClient;
   /** The reply to `hello`; null before it arrives. */
   hello: Content | null = null;
@@ -28,9 +31,9 @@ export abstract class Store<Content extends Hello = Hello> {
     this.client = new KernelClient(model);
     this.units = new UnitFactors({
       client: this.client,
-      units: () => this.hello?.overview.units ?? null,
+      units: () => this.overview?.units ?? null,
       received: (units) => {
-        if (this.hello) this.hello = { ...this.hello, overview: { ...this.hello.overview, units } };
+        if (this.hello && this.overview) this.hello = { ...this.hello, overview: { ...this.overview, units } };
       },
       failed: (message) => {
         if (message || this.client.available) this.problem = message;
@@ -38,6 +41,10 @@ export abstract class Store<Content extends Hello = Hello> {
       changed: () => this.notify(),
     });
     this.client.listen({ event: (event) => this.handle(event), available: (available) => this.setAvailable(available) });
+  }
+
+  private get overview(): Overview | undefined {
+    return (this.hello as Partial<Hello> | null)?.overview;
   }
 
   /** Clear the fetched data: the state of the service has changed. */

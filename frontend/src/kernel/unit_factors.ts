@@ -24,6 +24,11 @@ export class UnitFactors {
 
   constructor(private readonly host: Host) {}
 
+  /** Whether there is a model, whose units can be switched off. */
+  get known(): boolean {
+    return this.host.units() !== null;
+  }
+
   /** Return all units that are off or scaled, with the changes that are not confirmed yet. */
   list(): UnitFactor[] {
     const factors = new Map((this.host.units() ?? []).map((unit) => [keyOf(unit), unit]));

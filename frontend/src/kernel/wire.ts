@@ -66,7 +66,20 @@ export interface UnitFactor {
 
 /** A message to all views, not a reply to a request. */
 export interface ServiceEvent {
-  event: "progress" | "partial" | "changed" | "failed" | "transfer" | "occlusion" | "evaluation" | "contributions" | "summary" | "show";
+  event:
+    | "progress"
+    | "partial"
+    | "changed"
+    | "failed"
+    | "transfer"
+    | "occlusion"
+    | "evaluation"
+    | "contributions"
+    | "training"
+    | "evolution"
+    | "comparison"
+    | "summary"
+    | "show";
   progress: Progress | null;
   message: string;
   /** The layers whose index is built. */

@@ -1,6 +1,6 @@
 import { errorMessage } from "../kernel/errors.ts";
 import type { RenderContext, WidgetModel } from "../kernel/model.ts";
-import type { Store } from "../kernel/store.ts";
+import type { AnyStore } from "../kernel/store.ts";
 import { copyToClipboard } from "./clipboard.ts";
 import { h, setText } from "./dom.ts";
 import { download } from "./download.ts";
@@ -41,7 +41,7 @@ interface Parts {
  * The base class of all widget views: the frame (header, alert, footer), the state that is synchronized with Python and other views,
  * keyboard events, and downloads. A subclass creates its elements and calls `mount`.
  */
-export abstract class ExplorerView<State extends object, Shared extends Store> {
+export abstract class ExplorerView<State extends object, Shared extends AnyStore> {
   state: State;
   readonly root: HTMLElement;
   /** Unique in the page. */

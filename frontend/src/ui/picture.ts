@@ -1,13 +1,13 @@
 import { isConnected } from "../kernel/connection.ts";
 import type { WidgetModel } from "../kernel/model.ts";
-import type { Store } from "../kernel/store.ts";
+import type { AnyStore } from "../kernel/store.ts";
 import { h } from "./dom.ts";
 
 const RUN = "Run the notebook to use it.";
 
 interface Options {
   model: WidgetModel;
-  store: Store;
+  store: AnyStore;
   /** The name of the widget. */
   label: string;
   /** What the picture takes the place of. */

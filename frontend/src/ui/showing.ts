@@ -2,7 +2,7 @@
 import { canEmbed, type EmbeddedView, embedView } from "../kernel/embedding.ts";
 import { errorMessage } from "../kernel/errors.ts";
 import type { WidgetModel } from "../kernel/model.ts";
-import type { Store } from "../kernel/store.ts";
+import type { AnyStore } from "../kernel/store.ts";
 import { h } from "./dom.ts";
 
 const SAME_USE = 300; // ms; a click also moves the focus
@@ -14,6 +14,8 @@ export interface ShowRequest {
   state: Record<string, unknown>;
   /** A photograph that this widget's part in the kernel knows by this reference. It is handed over with its name and its label. */
   photograph?: Record<string, unknown>;
+  /** Of a widget on two services: the one whose model is shown. */
+  side?: "a" | "b";
 }
 
 interface ShowReply {
@@ -29,7 +31,7 @@ interface ShowingView {
   /** The parent of the root. */
   readonly container: HTMLElement;
   readonly model: Pick<WidgetModel, "widget_manager">;
-  readonly store: Store;
+  readonly store: AnyStore;
   showStatus(text: string): void;
   onUserAction(): void;
   readonly presentation: { leave(): void };

@@ -78,6 +78,7 @@ export function createUnitBadge(units: UnitFactors, openTransferPanel: () => voi
   }
 
   function update(): void {
+    element.hidden = !units.known; // a widget need not have one model
     const changed = units.list();
     setText(button, describeUnits(changed) || "Units");
     button.title = changed.length ? HINT : NONE;
