@@ -85,7 +85,7 @@ def evaluation() -> Any:
 
 @cache
 def index() -> Any:
-    return dw.ActivationIndex.build(BUNDLE, noise(), progress=False)
+    return dw.ActivationIndex.build(BUNDLE, PHOTOGRAPHS, progress=False)
 
 
 def probability(value: Any) -> Any:
@@ -366,7 +366,7 @@ FUNCTIONS: dict[str, Case] = {
     "dw.compare_evaluations(after)": Case(lambda after: dw.compare_evaluations(evaluation(), after), {"after": None}, {"after": nothing}),
     "dw.compare": Case(
         dw.compare,
-        {"bundle_a": BUNDLE, "bundle_b": BUNDLE, "images": noise(), "layers": ["conv1"], "samples": 64, "device": "cpu", "progress": False},
+        {"bundle_a": BUNDLE, "bundle_b": BUNDLE, "images": PHOTOGRAPHS, "layers": ["conv1"], "device": "cpu", "progress": False},
         {
             "bundle_a": nothing,
             "bundle_b": nothing,
