@@ -32,6 +32,7 @@ from deconvwidgets.instruments.evolution.service.epoch_models import EpochModels
 from deconvwidgets.instruments.evolution.service.overview import make_overview
 from deconvwidgets.instruments.evolution.service.watcher import FolderWatcher, log_version
 from deconvwidgets.instruments.layers.service.api import LayersApi
+from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import checked_device
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.events import Events
@@ -188,6 +189,19 @@ class LocalEvolutionService:
         """
         self._record_request()
         return self._models.layers(integer(epoch, "epoch", 0), self.index(epoch))
+
+    def model(self, epoch: int) -> tuple[ModelBundle, ImageSet, ActivationIndex]:
+        """Return the model of an epoch, the images and the index: what `LocalModelService` is made from.
+
+        Raises
+        ------
+        ServiceError
+            If the epoch has no index.
+        CheckpointError
+            If its file cannot be read any more.
+        """
+        index = self.index(epoch)
+        return self._models.bundle(epoch), self._images, index
 
     def figure(self, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
         """Return a figure as the bytes of a file; `state` is the state of an EvolutionExplorer."""
