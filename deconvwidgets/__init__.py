@@ -54,6 +54,7 @@ _HOMES = {
     "OcclusionExplorer": "deconvwidgets.instruments.occlusion.widget.explorer",
     "TransferPanel": "deconvwidgets.instruments.transfer.widget.panel",
     "EvaluationPanel": "deconvwidgets.instruments.evaluation.widget.panel",
+    "EvolutionExplorer": "deconvwidgets.instruments.evolution.widget.explorer",
     "static": "deconvwidgets.widgets.static_mode",
 }
 

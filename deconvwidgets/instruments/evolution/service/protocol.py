@@ -65,6 +65,10 @@ class EvolutionService(WidgetService, Protocol):
         """
         ...
 
+    def model(self, epoch: int) -> tuple[Any, Any, Any]:
+        """Return the model bundle of an epoch, the image set and the activation index, for a LocalModelService. On a worker."""
+        ...
+
     def figure(self, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
         """Return a figure as the bytes of a file; `state` is the state of an EvolutionExplorer. On a worker."""
         ...
