@@ -44,6 +44,8 @@ _HOMES = {
     "compare_evaluations": "deconvwidgets.instruments.evaluation.compute.compare",
     "compare": "deconvwidgets.instruments.comparison.compute.compare",
     "compare_indexes": "deconvwidgets.instruments.comparison.compute.compare",
+    "freeze": "deconvwidgets.instruments.comparison.compute.freeze",
+    "check": "deconvwidgets.instruments.comparison.compute.check",
     "LocalModelService": "deconvwidgets.local_service",
     "LocalEvolutionService": "deconvwidgets.instruments.evolution.service.api",
     "serve": "deconvwidgets.remote.serve",

@@ -53,12 +53,12 @@ class ContributionError(DeconvWidgetsError):
     """A class, method or baseline is not valid for contributions of units, or they cannot be computed for the model."""
 
 
-class ComparisonError(DeconvWidgetsError):
-    """Two models cannot be compared: by their images, their layers, or a threshold that is not valid."""
-
-
 class TrainingError(DeconvWidgetsError):
     """A network cannot be trained on the given images in the given way, or a training cannot be resumed."""
+
+
+class ComparisonError(DeconvWidgetsError):
+    """Two models cannot be compared: by their images, their layers, or a threshold that is not valid."""
 
 
 class ServiceError(DeconvWidgetsError):

@@ -123,6 +123,20 @@ class SourceImage:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitOnCrop:
+    """A unit's feature map on one crop of the image set, and the whole photograph with the receptive field of its maximum."""
+
+    source: SourceImage
+    feature_map: NDArray[np.float32]  # (h, w): its maximum is the activation
+    extent: tuple[float, float, float, float]  # of the map: left, top, right, bottom as shares of the input's width and height
+    value: float
+    row: int
+    column: int
+
+    __repr__ = compact_repr
+
+
+@dataclass(frozen=True, slots=True)
 class EnlargeRequest:
     """A request for one of a unit's strongest activations, enlarged."""
 

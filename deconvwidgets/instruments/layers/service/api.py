@@ -24,11 +24,13 @@ from deconvwidgets.instruments.layers.records import (
     Tab,
     TopActivation,
     UnitDetail,
+    UnitOnCrop,
     UnitPlaces,
     UnitTable,
 )
 from deconvwidgets.instruments.layers.service.enlarged import EnlargedActivations, chosen_activation
 from deconvwidgets.instruments.layers.service.figures import make_figure
+from deconvwidgets.instruments.layers.service.on_crop import unit_on_crop
 from deconvwidgets.instruments.layers.service.predictions import Predictions
 from deconvwidgets.instruments.layers.service.sources import source_image
 from deconvwidgets.instruments.layers.service.start_units import start_units
@@ -173,6 +175,12 @@ class LayersApi(InstrumentApi):
         label = label_name(images, source)
         parts = [f"#{rank + 1}", *([label] if label else []), f"{activation.value:.1f}", images.source_name(source)]
         return source_image(snapshot, self._context.images, activation, " · ".join(parts), size)
+
+    def on_crop(self, layer: str, unit: int, crop: int, size: int = 480) -> UnitOnCrop:
+        """Return a unit's map on any crop of the image set, and its photograph, `size` pixels on the longer side."""
+        snapshot, _, info = self._read(layer, partial=True)
+        with self._context.device_lock.pause_batches():
+            return unit_on_crop(self._context, snapshot, info, unit, crop, size)
 
     def enlarged(self, request: EnlargeRequest) -> EnlargedActivation:
         """Return one of a unit's strongest activations: projection, patch, and the unit's feature map on the whole input.

@@ -16,6 +16,7 @@ from deconvwidgets.instruments.layers.records import (
     SourceImage,
     Tab,
     UnitDetail,
+    UnitOnCrop,
     UnitPlaces,
     UnitTable,
 )
@@ -78,6 +79,10 @@ class LayersService(Protocol):
 
     def source(self, layer: str, unit: int, rank: int, size: int = 480, *, partial: bool = False) -> SourceImage:
         """Return the whole photograph of the activation of `rank` (0 is the strongest), `size` pixels on the longer side."""
+        ...
+
+    def on_crop(self, layer: str, unit: int, crop: int, size: int = 480) -> UnitOnCrop:
+        """Return a unit's map on any crop of the image set, and its photograph, `size` pixels on the longer side."""
         ...
 
     def enlarged(self, request: EnlargeRequest) -> EnlargedActivation:
