@@ -29,6 +29,7 @@ from deconvwidgets.instruments.evolution.service.builder import IndexBuilder
 from deconvwidgets.instruments.evolution.service.cells import CellRenderer
 from deconvwidgets.instruments.evolution.service.columns import Columns
 from deconvwidgets.instruments.evolution.service.epoch_models import EpochModels
+from deconvwidgets.instruments.evolution.service.figures import evolution_figure
 from deconvwidgets.instruments.evolution.service.overview import make_overview
 from deconvwidgets.instruments.evolution.service.watcher import FolderWatcher, log_version
 from deconvwidgets.instruments.layers.service.api import LayersApi
@@ -204,8 +205,17 @@ class LocalEvolutionService:
         return self._models.bundle(epoch), self._images, index
 
     def figure(self, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
-        """Return a figure as the bytes of a file; `state` is the state of an EvolutionExplorer."""
-        raise NotImplementedError
+        """Return a figure as the bytes of a file; `state` is the state of an EvolutionExplorer.
+
+        Raises
+        ------
+        LayerError
+            For an unknown layer or unit.
+        ServiceError
+            For an unknown kind, an invalid state, and before an index is ready.
+        """
+        self._record_request()
+        return evolution_figure(self, kind, state)
 
     def refresh(self) -> tuple[int, ...]:
         """Look for new checkpoints and lines of the training log now, and return the new epochs. Their indexes are built."""
