@@ -59,7 +59,9 @@ class EvolutionView extends ExplorerView<EvolutionState, EvolutionStore> {
   private readonly charts = new Charts({ store: this.store, set: (patch) => this.set(patch), pick: (epoch) => this.pickNearest(epoch) });
   private readonly timeline = new Timeline({ pick: (epoch) => this.set({ epoch, rank: 0 }), isLoaded: () => this.isPaneLoaded() });
   private readonly problems = h("div", { class: "dwv-problems", "data-testid": "problems" });
-  private readonly message = h("p", { class: "dwv-message", role: "status", "data-testid": "message" });
+  private readonly message = h("p", { role: "status", "data-testid": "message" });
+  private readonly progress = h("progress", { max: 1, "aria-label": "Index of the first checkpoint" });
+  private readonly waiting = h("div", { class: "dwv-message" }, this.message, this.progress);
   private readonly rows = new UnitRows({
     store: this.store,
     pick: (unit, epoch) => this.pickCell(unit, epoch),
@@ -79,7 +81,7 @@ class EvolutionView extends ExplorerView<EvolutionState, EvolutionStore> {
 
   constructor(context: RenderContext<EvolutionState>, store: EvolutionStore) {
     super(context, store, "explorer", "evolution-explorer");
-    const parts = [this.charts.element, this.timeline.element, this.problems, this.message, this.rows.element];
+    const parts = [this.charts.element, this.timeline.element, this.problems, this.waiting, this.rows.element];
     const left = h("div", { class: "dwv-left" }, ...parts);
     const main = h("div", { class: "dwv-main" }, left, this.pane.element);
     this.drawer = new DetailDrawer(main, this.pane.element, () => this.focusMain());
@@ -191,11 +193,17 @@ class EvolutionView extends ExplorerView<EvolutionState, EvolutionStore> {
     const waits = columns.some(({ state }) => state === "waiting");
     let text = "";
     if (!columns.length) text = "There is no checkpoint yet. The first one appears here as soon as it is written.";
-    else if (!rows.length && building) text = `Epoch ${building.epoch}: ${describeColumn(building)}`;
-    else if (!rows.length && waits) text = "Waiting for the first index…";
     else if (!rows.length && this.store.readyEpochs.length) text = "Loading…";
+    else if (!rows.length && building) {
+      text = `Epoch ${building.epoch}: ${describeColumn(building)}. The units appear when the index of the first checkpoint is ready.`;
+    } else if (!rows.length && waits) text = "Waiting for the index of the first checkpoint…";
+    else if (!rows.length && this.state.choose === "chosen") text = "No unit is chosen: list some under “units”, such as conv1 3, 5.";
     setText(this.message, text);
-    this.message.hidden = !text;
+    this.waiting.hidden = !text;
+    const { done, total } = building?.progress ?? { done: 0, total: 0 };
+    this.progress.hidden = rows.length > 0 || !building;
+    if (total) this.progress.value = done / total;
+    else this.progress.removeAttribute("value");
   }
 
   private drawPane({ columns, layers }: Evolution, reply: RowsReply, unit: UnitName | null, column: Column | undefined): void {

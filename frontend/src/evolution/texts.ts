@@ -15,7 +15,7 @@ export function describeSettling({ measure, against, curves }: Settling): string
   if (against === null) return "";
   const reached = curves.map((curve) => curve.reached ?? "–");
   const known = curves.some((curve) => curve.reached !== null);
-  return `${MEASURES[measure](against)}${known ? `; 0.9 reached at epoch ${reached.join(", ")}` : ""}`;
+  return `${known ? `0.9 reached at epoch ${reached.join(", ")} · ` : ""}${MEASURES[measure](against)}`;
 }
 
 /** Return the state of a checkpoint whose index is not ready. */

@@ -69,9 +69,9 @@ def _blocks(layers: list[LayerRows], count: int) -> list[list[LayerRows]]:
 
 def _add_block(drawing: Drawing, figure: EvolutionFigure, layers: list[LayerRows], columns: _Columns) -> float:
     """Add the headings and the layers of a block, and return where it ends."""
+    drawing.add(Text(columns.left, _TOP + 12, "epoch", _SIZE, "quiet"))
     for number, column in enumerate(ready_columns(figure)):
-        text = f"epoch {heading(column)}" if number == 0 and column.trained else heading(column)
-        drawing.add(Text(columns.x(number), _TOP + 12, text, _SIZE, "quiet"))
+        drawing.add(Text(columns.x(number), _TOP + 12, heading(column), _SIZE, "quiet"))
     y = _TOP + _HEAD
     for layer in layers:
         _add_numbers(drawing, layer, columns, y)
