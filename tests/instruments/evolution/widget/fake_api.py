@@ -22,6 +22,7 @@ from deconvwidgets.instruments.evolution.records import (
     UnitHistory,
 )
 from deconvwidgets.records.images import SkippedImage
+from deconvwidgets.records.progress import Progress
 from deconvwidgets.records.training_log import EpochLog, TrainingLog
 from deconvwidgets.service.events import Events
 from deconvwidgets.service.open_widgets import OpenWidgets
@@ -41,7 +42,10 @@ class FakeEvolutionService:
 
     def __init__(self, epochs: Sequence[int] = (0, 1, 2, 5, 10, 20, 30), layers: int = 2) -> None:
         self.columns = [column(epoch) for epoch in epochs]
-        self.layer_infos = [EvolutionLayer(name=f"features.{name}", short_name=name, units=units, receptive_field=field) for name, units, field in LAYERS[:layers]]
+        self.layer_infos = [
+            EvolutionLayer(name=f"features.{name}", short_name=name, units=units, receptive_field=field)
+            for name, units, field in LAYERS[:layers]
+        ]
         self.calls: list[tuple[str, Any]] = []
         self.events = Events()
         self.open_widgets = OpenWidgets()
@@ -50,6 +54,7 @@ class FakeEvolutionService:
         self.label = "bee"
         self.panes = FakeService()
         self.closed = False
+        self.unit: Any = "epoch"
 
     @property
     def ready(self) -> list[int]:
@@ -67,6 +72,7 @@ class FakeEvolutionService:
             photographs=40,
             crops=40,
             sampled=40,
+            unit=self.unit,
             epochs=tuple(self.columns),
             layers=tuple(self.layer_infos) if self.ready else (),
             input_size=(3, 64, 64),
@@ -119,12 +125,19 @@ class FakeEvolutionService:
         curves = []
         for number, layer in enumerate(self.layer_infos):
             speed = 6.0 * (number + 1)
-            values = [1.0 if epoch == ready[-1] else (0.8 - 0.15 * number) + (0.19 + 0.14 * number) * (1 - math.exp(-epoch / speed)) for epoch in ready]
+            values = [
+                1.0 if epoch == ready[-1] else (0.8 - 0.15 * number) + (0.19 + 0.14 * number) * (1 - math.exp(-epoch / speed))
+                for epoch in ready
+            ]
             reached = next((epoch for epoch, value in zip(ready, values, strict=True) if value >= 0.9), None)
             left_out = tuple(1 for _ in ready)
-            curves.append(SettlingCurve(layer=layer.short_name, values=tuple(values), left_out=left_out, reached=reached, units=layer.units))
+            curves.append(
+                SettlingCurve(layer=layer.short_name, values=tuple(values), left_out=left_out, reached=reached, units=layer.units)
+            )
         against = ready[-1] if ready else None
-        return SettlingCurves(measure=measure, epochs=tuple(ready), against=against, curves=tuple(curves), samples=40, note="Over 40 crops.")
+        return SettlingCurves(
+            measure=measure, epochs=tuple(ready), against=against, curves=tuple(curves), samples=40, note="Over 40 crops."
+        )
 
     def history(self, layer: str, unit: int) -> UnitHistory:
         self._record("history", (layer, unit))
@@ -173,6 +186,9 @@ class FakeEvolutionService:
 
     def close(self) -> None:
         self.closed = True
+
+    def publish(self, kind: Any, progress: Progress | None = None, message: str = "") -> None:
+        self.events.publish(ServiceEvent(kind, progress, message))
 
     def add(self, new: EpochColumn) -> None:
         """Add a column, or replace that of its epoch."""
