@@ -227,7 +227,7 @@ class EvolutionExplorer(Explorer):
 
 def _make_service(checkpoints: Any, images: Any) -> EvolutionService:
     if images is None:
-        raise ServiceError("An EvolutionExplorer of checkpoints needs images, such as dw.open_images('photos').")
+        raise ServiceError(f"EvolutionExplorer needs {EvolutionExplorer.SERVICE_EXAMPLE}, not a {type(checkpoints).__name__} alone.")
     package = import_module("deconvwidgets")  # when it is needed: a widget imports no torch
     opened = checkpoints if isinstance(checkpoints, package.Checkpoints) else package.open_checkpoints(checkpoints)
     service: EvolutionService = package.LocalEvolutionService(opened, package.open_images(images))
