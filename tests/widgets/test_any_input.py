@@ -232,7 +232,8 @@ def service_of(service, tmp_path_factory):
     recorder.end_epoch(train_loss=1.0)
     checkpoints = dw.open_checkpoints(folder, build=bundle)
     evolution = dw.LocalEvolutionService(checkpoints, NoisePhotographs(), device="cpu", worker=SynchronousExecutor())
-    yield lambda name: evolution if name == "evolution" else service
+    others = {"evolution": evolution, "comparison": LocalSideBySide(service, service)}
+    yield lambda name: others.get(name, service)
     evolution.close()
 
 
@@ -259,18 +260,13 @@ def messages(draw: st.DrawFn, name: str) -> tuple[Any, list[bytes]]:
     return message, draw(st.lists(st.binary(max_size=5), max_size=2))
 
 
-def service_for(name: str, service: LocalModelService) -> Any:
-    """Return what a widget is made on: the model service, or two of them."""
-    return LocalSideBySide(service, service) if name == "comparison" else service
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_unchanged_requests_are_valid(service_of, name):
     service, handlers = service_of(name), CASES[name].widget.HANDLERS
     service_of("layers").reset_head()  # another widget's requests use one of other classes
     assert {request["kind"] for request in REQUESTS[name]} == set(handlers)
     for request in REQUESTS[name]:
-        content, _ = dispatch(handlers, service_for(name, service), Request.of(copy.deepcopy(request), [b"abc"]))
+        content, _ = dispatch(handlers, service, Request.of(copy.deepcopy(request), [b"abc"]))
         assert content["ok"] or request["kind"] in ("upload", "use_bundled_head", "undo_head", "maps", "stop_maps"), content
 
 
@@ -294,7 +290,7 @@ def test_requests_with_an_invalid_part_are_answered(service_of, name):
     for request in REQUESTS[name]:
         for variant in variants(request):
             if isinstance(variant, dict) and variant.get("kind") == request["kind"]:
-                check_answer(*dispatch(handlers, service_for(name, service), Request.of(variant, [b"abc"])), variant)
+                check_answer(*dispatch(handlers, service, Request.of(variant, [b"abc"])), variant)
 
 
 def check_answer(content: dict[str, Any], buffers: list[bytes], message: object) -> None:
@@ -312,14 +308,12 @@ def test_random_messages_are_answered(service_of, name):
     @SEEDED
     @given(messages(name))
     def check(message):
-        check_answer(*dispatch(handlers, service_for(name, service), Request.of(*message)), message)
+        check_answer(*dispatch(handlers, service, Request.of(*message)), message)
 
     check()
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_random_states_are_set_or_rejected(service, name):
-    with CASES[name].widget(service_for(name, service)) as widget, warnings.catch_warnings():
 def test_random_states_are_set_or_rejected(service_of, name):
     with CASES[name].widget(service_of(name)) as widget, warnings.catch_warnings():
         warnings.simplefilter("ignore")
