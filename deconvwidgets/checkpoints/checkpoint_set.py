@@ -1,144 +1,217 @@
-"""`open_checkpoints` opens the checkpoints of a training, whatever library wrote them."""
+"""The checkpoints of a training, as one sequence of models."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
+from weakref import WeakValueDictionary
 
-from deconvwidgets.arguments import flag
-from deconvwidgets.checkpoints.checkpoint_sequence import Checkpoint, Checkpoints
-from deconvwidgets.checkpoints.description import TrainingDescription, read_description
-from deconvwidgets.checkpoints.found_files import FileSource, Scan, numbered, scan, unit_of, without_copies
-from deconvwidgets.checkpoints.model_series import Build, ModelSeries, SeriesOptions, checked_build
-from deconvwidgets.checkpoints.state_file import FILE_TYPES, Unit
-from deconvwidgets.engine.input_kind import checked_size
+from deconvwidgets.arguments import describe
+from deconvwidgets.checkpoints.found_files import FileSource, Scan, scan
+from deconvwidgets.checkpoints.log_file import read_log
+from deconvwidgets.checkpoints.model_series import ModelSeries
+from deconvwidgets.checkpoints.state_file import StateFile, Unit, read_state
 from deconvwidgets.errors import CheckpointError, ModelError
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.bundle_checks import checked_categories, checked_name
-from deconvwidgets.models.transforms import Transform, checked_transform
+from deconvwidgets.models.checkpoints import StateDict
+from deconvwidgets.records.training_log import TrainingLog
 
-__all__ = ["Build", "Checkpoint", "Checkpoints", "open_checkpoints"]
+_MAX_LISTED = 12
 
 
-def open_checkpoints(
-    source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    build: Build | None = None,
-    *,
-    transform: Transform | None = None,
-    categories: Sequence[str] | None = None,
-    input_size: tuple[int, int, int] | None = None,
-    name: str | None = None,
-    epochs: Sequence[int] | None = None,
-    pretrained: bool | None = None,
-    prefix: str | None = None,
-) -> Checkpoints:
-    """Open the checkpoints of a training.
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One checkpoint of a training.
 
-    Files of `train`, `CheckpointRecorder`, PyTorch (.pth, .pt, .safetensors; also under an entry "state_dict", "model_state_dict" or
-    "model"), PyTorch Lightning (.ckpt) and Hugging Face's Trainer (folders checkpoint-500) are read, without running code in them. The
-    names that torch.compile and DataParallel insert are removed, and a prefix such as "model." is found by comparing the names with the
-    model's.
-
-    Parameters
+    Attributes
     ----------
-    source : str, path, or a sequence of them
-        The folder of a training, or files.
-    build : str, callable, torch.nn.Module or ModelBundle, optional
-        The model that was trained: a name of `load_model`, a function without arguments that returns it, the model itself, which is not
-        changed, or a bundle. Folders that `train` wrote and checkpoints of Hugging Face's Trainer need none.
-    transform, categories, input_size
-        As for `ModelBundle.from_module`. By default what the folder's training.json says, and else the default of the architecture.
-    name : str, optional
-        The name of the model.
-    epochs : sequence of int, optional
-        The completed epochs of each file, in the order of the files (of a folder: in the order of their names), 0 for the model before
-        training. By default what the files tell, by their entries or their names.
-    pretrained : bool, optional
-        Whether the weights at epoch 0 are trained, as in fine-tuning. By default what training.json says, and else that they are random.
-    prefix : str, optional
-        The prefix of the model's tensors, such as "model.", where a file has the model several times.
-
-    Returns
-    -------
-    Checkpoints
-        They are read when they are asked for.
-
-    Raises
-    ------
-    CheckpointError
-        If there are no checkpoints, a file is damaged, the epochs are unknown, or `build` is missing.
-
-    Examples
-    --------
-    >>> import tempfile, torch
-    >>> from torch import nn
-    >>> net = nn.Sequential(nn.Conv2d(3, 4, 5), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 28 * 28, 2))
-    >>> folder = tempfile.mkdtemp()
-    >>> for epoch in (10, 9):
-    ...     torch.save({"epoch": epoch, "state_dict": net.state_dict()}, f"{folder}/net{epoch}.pth")
-    >>> checkpoints = open_checkpoints(folder, build=net, input_size=(3, 32, 32), name="net")
-    >>> checkpoints
-    Checkpoints(net, epochs 9, 10 in ...)
-    >>> checkpoints.bundle(10).name
-    'net, epoch 10'
+    epoch : int
+        The completed epochs; the completed steps where the files tell only those. 0 is before training in folders that deconvwidgets
+        wrote, and where epochs were given.
+    label : str
+        "epoch 5", or "step 500".
+    path : pathlib.Path
+        The file, or the folder of Hugging Face's Trainer.
+    digest : str
+        The SHA-256 of its tensors, hexadecimal.
+    known_by : str
+        How the epoch is known: "deconvwidgets", "given", "file name", "entry 'epoch'", ...
+    trained : bool
+        Whether the weights are trained. Those at epoch 0 are random, unless the training started from trained ones.
     """
-    checked_transform(transform)
-    files = FileSource.of(source)
-    described = (None if files.folder is None else read_description(files.folder)) or TrainingDescription()
-    model = _build(build, files, described)
-    if transform is None and described.other_transform is not None and not isinstance(model, ModelBundle):
-        raise CheckpointError(
-            f"The images of this training are prepared by {described.other_transform}, which a file cannot hold: pass transform=..."
-        )
-    if isinstance(model, ModelBundle) and any(given is not None for given in (transform, categories, input_size)):
-        raise CheckpointError("build is a ModelBundle, which has a transform, classes and an input size of its own: do not pass others.")
-    options = SeriesOptions(
-        transform=transform if transform is not None else described.transform,
-        categories=checked_categories(categories) if categories is not None else described.categories,
-        input_size=checked_size(input_size) if input_size is not None else described.input_size,
-        prefix=prefix,
-    )
-    called = checked_name(name, described.name or _name_of(model, files))
-    started = described.pretrained if pretrained is None else flag(pretrained, "pretrained", CheckpointError)
-    unit, found = _scan(files, epochs)
-    return Checkpoints(called, files, ModelSeries(model, called, options), unit, found, started)
+
+    epoch: int
+    label: str
+    path: Path
+    digest: str
+    known_by: str = "deconvwidgets"
+    trained: bool = True
 
 
-def _scan(source: FileSource, epochs: Sequence[int] | None) -> tuple[Unit, Scan]:
-    paths = source.paths()
-    if not paths and (source.folder is None or read_description(source.folder) is None):
-        raise CheckpointError(
-            f"{source.folder} has no checkpoints: no file that ends in {', '.join(FILE_TYPES[:4])}, and no folder checkpoint-... of "
-            "Hugging Face's Trainer."
-        )
-    try:
-        found = scan(paths, patient=False)
-    except ModelError as error:
-        raise CheckpointError(str(error)) from error
-    if epochs is not None:
-        found.read = numbered(found.read, epochs)
-        return "epoch", found
-    found.read = without_copies(found.read)
-    return unit_of(found.read) if found.read else "epoch", found
+class Checkpoints(Sequence[Checkpoint]):
+    """The checkpoints of a training, ordered by epoch. Open them with `open_checkpoints`.
+
+    Attributes
+    ----------
+    name : str
+        The name of the model.
+    folder : pathlib.Path or None
+        The folder of the checkpoints; None for a list of files.
+    unit : {"epoch", "step"}
+        What the numbers count.
+    pretrained : bool
+        Whether the training started from trained weights.
+    unreadable : dict of pathlib.Path to str
+        Files that could not be read when they were last looked for, with the reason: `refresh` looks again.
+    """
+
+    def __init__(self, name: str, source: FileSource, series: ModelSeries, unit: Unit, found: Scan, pretrained: bool) -> None:
+        self.name = name
+        self.folder = source.folder
+        self.unit = unit
+        self.pretrained = pretrained
+        self.unreadable = found.unreadable
+        self._source = source
+        self._series = series
+        self._lock = threading.RLock()
+        self._files: dict[int, StateFile] = {}
+        self._checkpoints: tuple[Checkpoint, ...] = ()
+        self._bundles: WeakValueDictionary[int, ModelBundle] = WeakValueDictionary()
+        self._add(found.read)
+
+    @overload
+    def __getitem__(self, index: int) -> Checkpoint: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Checkpoint, ...]: ...
+    def __getitem__(self, index: int | slice) -> Checkpoint | tuple[Checkpoint, ...]:
+        return self._checkpoints[index]
+
+    def __len__(self) -> int:
+        return len(self._checkpoints)
+
+    def __iter__(self) -> Iterator[Checkpoint]:
+        return iter(self._checkpoints)
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """The epochs (or steps) of the checkpoints, ascending."""
+        return tuple(checkpoint.epoch for checkpoint in self._checkpoints)
+
+    @property
+    def log(self) -> TrainingLog | None:
+        """The log of the training, read from the folder at each access; None for a list of files."""
+        return None if self.folder is None else read_log(self.folder)
+
+    @property
+    def categories(self) -> tuple[str, ...] | None:
+        """The names of the classes; None if they are unknown."""
+        return self._base().categories
+
+    @property
+    def input_size(self) -> tuple[int, int, int]:
+        """(channels, height, width) of the model's input."""
+        return self._base().input_size
+
+    def checkpoint(self, epoch: int) -> Checkpoint:
+        """Return the checkpoint of an epoch. Raises CheckpointError if there is none."""
+        for checkpoint in self._checkpoints:
+            if checkpoint.epoch == epoch and not isinstance(epoch, bool):
+                return checkpoint
+        raise CheckpointError(f"There is no checkpoint of {self.unit} {describe(epoch)}: choose one of {self._listed()}.")
+
+    def bundle(self, epoch: int) -> ModelBundle:
+        """Return the model at an epoch, with parameters of its own.
+
+        Bundles that are in use are not read again. All share one trace, so that only the first one is traced.
+
+        Parameters
+        ----------
+        epoch : int
+            One of `epochs`.
+
+        Returns
+        -------
+        ModelBundle
+            Its name is that of the model and the epoch: "zfnet, epoch 5".
+
+        Raises
+        ------
+        CheckpointError
+            If there is no checkpoint of that epoch, or its file is damaged, has changed, or does not fit the model.
+        """
+        checkpoint = self.checkpoint(epoch)
+        with self._lock:
+            bundle = self._bundles.get(checkpoint.epoch)
+            if bundle is None:
+                bundle = self._bundles[checkpoint.epoch] = self._read_bundle(checkpoint)
+            return bundle
+
+    def refresh(self) -> tuple[Checkpoint, ...]:
+        """Look for new files in the folder, and return their checkpoints. What is still being written is left for the next time."""
+        with self._lock:
+            known = {file.path for file in self._files.values()}
+            found = scan([path for path in self._source.paths() if path not in known], patient=True)
+            self.unreadable = found.unreadable
+            fresh = [file for file in found.read if self._is_new(file)]
+            self._add(fresh)
+            numbers = {file.numbers[self.unit].value for file in fresh}
+            return tuple(checkpoint for checkpoint in self._checkpoints if checkpoint.epoch in numbers)
+
+    def _is_new(self, file: StateFile) -> bool:
+        number = file.numbers.get(self.unit)
+        if number is None:
+            self.unreadable[file.path] = f"{file.path} does not tell its {self.unit}."
+            return False
+        same = self._files.get(number.value)
+        if same is not None and same.digest != file.digest:
+            self.unreadable[file.path] = f"{file.path} is of {self.unit} {number.value}, as {same.path.name} is, with other weights."
+        return same is None
+
+    def _add(self, files: Sequence[StateFile]) -> None:
+        self._files |= {file.numbers[self.unit].value: file for file in files}
+        self._checkpoints = tuple(self._checkpoint(number) for number in sorted(self._files))
+
+    def _checkpoint(self, number: int) -> Checkpoint:
+        file = self._files[number]
+        told = file.numbers[self.unit]
+        before = number == 0 and told.certain
+        trained = self.pretrained or not before
+        return Checkpoint(number, f"{self.unit} {number}", file.path, file.digest, told.known_by, trained)
+
+    def _read_bundle(self, checkpoint: Checkpoint) -> ModelBundle:
+        state, path = self._read(checkpoint)
+        where = checkpoint.label if checkpoint.known_by == "deconvwidgets" else f"{checkpoint.label} ({checkpoint.known_by}) of {path.name}"
+        weights = where if checkpoint.trained else f"random weights, before training ({where})"
+        notes: tuple[str, ...] = ()
+        if checkpoint.epoch == 0 and not self._files[0].numbers[self.unit].certain:
+            notes = (_UNCERTAIN,)
+        return self._series.bundle(state, path, checkpoint.label, weights, checkpoint.trained, notes)
+
+    def _read(self, checkpoint: Checkpoint) -> tuple[StateDict, Path]:
+        try:
+            return read_state(self._files[checkpoint.epoch]), checkpoint.path
+        except ModelError as error:
+            raise CheckpointError(str(error)) from error
+
+    def _base(self) -> ModelBundle:
+        if not self._checkpoints:
+            raise CheckpointError(f"{self.folder} has no checkpoint yet: wait for the first one, and call refresh().")
+        return self._series.base(lambda: self._read(self._checkpoints[-1]))
+
+    def _listed(self) -> str:
+        shown = ", ".join(map(str, self.epochs[:_MAX_LISTED]))
+        return shown + (f", ... {self.epochs[-1]}" if len(self) > _MAX_LISTED else "") if self._checkpoints else "none yet"
+
+    def __repr__(self) -> str:
+        where = f" in {str(self.folder)!r}" if self.folder is not None else ""
+        left = f", {len(self.unreadable)} unreadable" if self.unreadable else ""
+        return f"Checkpoints({self.name}, {self.unit}s {self._listed()}{where}{left})"
 
 
-def _build(build: Build | None, source: FileSource, described: TrainingDescription) -> Build:
-    if build is not None:
-        return checked_build(build)
-    if described.architecture is not None:
-        return described.architecture
-    configured = next((path for path in source.paths() if (path / "config.json").is_file()), None)
-    if configured is not None:
-        return f"hf:{configured}"
-    raise CheckpointError(
-        "These checkpoints do not tell their architecture: pass build=net (the model), build=lambda: MyNet(), or the name of an "
-        "architecture of load_model, such as build='resnet18'."
-    )
-
-
-def _name_of(build: Build, source: FileSource) -> str:
-    if isinstance(build, str):
-        folder = Path(build.removeprefix("hf:"))
-        return build if not folder.is_dir() else (folder.parent if folder in source.paths() else folder).resolve().name
-    return build.name if isinstance(build, ModelBundle) else getattr(build, "__name__", type(build).__name__).replace("<lambda>", "model")
+_UNCERTAIN = (
+    "Whether epoch 0 is before training is unknown: many loops count from 0. If it is, pass epochs=[0, 1, ...], the completed epochs, to "
+    "open_checkpoints."
+)
