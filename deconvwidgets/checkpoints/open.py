@@ -19,6 +19,7 @@ from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.bundle_checks import checked_categories, checked_name
 from deconvwidgets.models.transforms import Transform, checked_transform
 
+
 def open_checkpoints(
     source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     build: Build | None = None,
