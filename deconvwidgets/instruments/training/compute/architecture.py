@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -209,6 +210,14 @@ def prepare_parameters(network: BuiltNetwork, recipe: Recipe) -> None:
     with torch.no_grad():
         for module in network.model.modules():
             if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
-                module.weight.normal_(0, float(recipe.initial_std), generator=generator)
+                std = math.sqrt(2 / _inputs(module)) if recipe.initial_std == "he" else float(recipe.initial_std)
+                module.weight.normal_(0, std, generator=generator)
                 if module.bias is not None:
                     module.bias.zero_()
+
+
+def _inputs(module: nn.modules.conv._ConvNd | nn.Linear) -> int:
+    """Return the number of values that one output value is computed from, away from the border."""
+    if isinstance(module, nn.Linear):
+        return module.in_features
+    return module.in_channels // module.groups * math.prod(module.kernel_size)
