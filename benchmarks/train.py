@@ -3,8 +3,8 @@
     python benchmarks/train.py [--input-size 64] [--images 512] [--epochs 3] [--batch-size 128] [--architecture zfnet] [--no-dropout]
 
 On a GPU, `--input-size 224 --images 8192` is the paper's size. The photographs are drawn, decoded once, and in memory in both. The plain
-loop has the same network, order, crops, flips, dropout rate and filter limit, and no checkpoints, state, log, progress or checks. Both start
-from the same weights; with dropout switched off (`--no-dropout`), their weights must agree at the end.
+loop has the same network, order, crops, flips, dropout rate and filter limit, and no checkpoints, state, log, progress or checks. Both
+start from the same weights; with dropout switched off (`--no-dropout`), their weights must agree at the end.
 """
 
 from __future__ import annotations
@@ -138,9 +138,8 @@ def compare(images: DrawnImages, folder: Path, device: torch.device, options: ar
         print(f"epoch {epoch}: dw.train {own_rates[-1]:,.0f} images/s, plain loop {plain_rates[-1]:,.0f} images/s", flush=True)
     ratio = statistics.median(own / other for own, other in zip(own_rates, plain_rates, strict=True))
     rates = f"{statistics.median(own_rates):,.0f} images/s, plain loop {statistics.median(plain_rates):,.0f} images/s"
-    print(
-        f"{options.architecture} at {options.input_size}, batch {options.batch_size}, {device}: dw.train {rates}; ratio in an epoch {ratio:.2f}"
-    )
+    what = f"{options.architecture} at {options.input_size}, batch {options.batch_size}, {device}"
+    print(f"{what}: dw.train {rates}; ratio in an epoch {ratio:.2f}")
     if options.no_dropout:
         other = plain.model.state_dict()
         own = trained.bundle.model.state_dict()
