@@ -10,6 +10,7 @@ from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
 from deconvwidgets.checkpoints.description import TrainingDescription, read_description
 from deconvwidgets.checkpoints.found_files import FileSource, Scan, numbered, scan, unit_of, without_copies
 from deconvwidgets.checkpoints.model_series import Build, ModelSeries, SeriesOptions, checked_build
+from deconvwidgets.checkpoints.shipped import SHIPPED
 from deconvwidgets.checkpoints.state_file import FILE_TYPES, Unit
 from deconvwidgets.engine.input_kind import checked_size
 from deconvwidgets.errors import CheckpointError, ModelError
@@ -40,7 +41,8 @@ def open_checkpoints(
     Parameters
     ----------
     source : str, path, or a sequence of them
-        The folder of a training, or files.
+        The folder of a training, or files; or "caltech14", the checkpoints that come with the package: a network of 117,000 parameters that
+        was trained on 14 classes of Caltech-101 at 64 x 64 pixels.
     build : str, callable, torch.nn.Module or ModelBundle, optional
         The model that was trained: a name of `load_model`, a function without arguments that returns it, the model itself, which is not
         changed, or a bundle. Folders that `train` wrote and checkpoints of Hugging Face's Trainer need none.
@@ -81,6 +83,9 @@ def open_checkpoints(
     'net, epoch 10'
     """
     checked_transform(transform)
+    if isinstance(source, str) and source in SHIPPED:
+        shipped = SHIPPED[source]
+        source, build = shipped.folder, shipped.build if build is None else build
     files = FileSource.of(source)
     described = (None if files.folder is None else read_description(files.folder)) or TrainingDescription()
     model = _build(build, files, described)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from deconvwidgets.arguments import finite_number, flag, instance, integer
 from deconvwidgets.compute.job import JobContext, as_job
-from deconvwidgets.errors import ComparisonError
+from deconvwidgets.errors import ComparisonError, ModelError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.index.cached_build import SIMILARITY_OPTIONS, cached_index
@@ -20,7 +20,7 @@ from deconvwidgets.instruments.comparison.compute.compared_layers import compare
 from deconvwidgets.instruments.comparison.compute.notes import notes_of
 from deconvwidgets.instruments.comparison.compute.pairing import Layers, Pairs, chosen_layers, find_layers, pair_layers
 from deconvwidgets.instruments.comparison.records import Comparison, Thresholds
-from deconvwidgets.models.bundle import ModelBundle, require_bundle
+from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
 from deconvwidgets.records.layers import LayerInfo
 
@@ -109,7 +109,9 @@ def compare(
     >>> len(comparison.kept("conv1"))
     64
     """
-    require_bundle(bundle_a), require_bundle(bundle_b), require_images(images)
+    require_images(images)
+    for name, bundle in (("bundle_a", bundle_a), ("bundle_b", bundle_b)):
+        instance(bundle, ModelBundle, name, ModelError)
     samples = integer(samples, "samples", MIN_CROPS, MAX_SAMPLES, ComparisonError)
     options = IndexOptions.of(SIMILARITY_OPTIONS, samples=samples)
     progress, job, chosen = flag(progress, "progress", ComparisonError), as_job(job), chosen_layers(layers)

@@ -29,9 +29,11 @@ from deconvwidgets.instruments.evolution.service.builder import IndexBuilder
 from deconvwidgets.instruments.evolution.service.cells import CellRenderer
 from deconvwidgets.instruments.evolution.service.columns import Columns
 from deconvwidgets.instruments.evolution.service.epoch_models import EpochModels
+from deconvwidgets.instruments.evolution.service.figures import evolution_figure
 from deconvwidgets.instruments.evolution.service.overview import make_overview
 from deconvwidgets.instruments.evolution.service.watcher import FolderWatcher, log_version
 from deconvwidgets.instruments.layers.service.api import LayersApi
+from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import checked_device
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.events import Events
@@ -189,9 +191,31 @@ class LocalEvolutionService:
         self._record_request()
         return self._models.layers(integer(epoch, "epoch", 0), self.index(epoch))
 
+    def model(self, epoch: int) -> tuple[ModelBundle, ImageSet, ActivationIndex]:
+        """Return the model of an epoch, the images and the index: what `LocalModelService` is made from.
+
+        Raises
+        ------
+        ServiceError
+            If the epoch has no index.
+        CheckpointError
+            If its file cannot be read any more.
+        """
+        index = self.index(epoch)
+        return self._models.bundle(epoch), self._images, index
+
     def figure(self, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
-        """Return a figure as the bytes of a file; `state` is the state of an EvolutionExplorer."""
-        raise NotImplementedError
+        """Return a figure as the bytes of a file; `state` is the state of an EvolutionExplorer.
+
+        Raises
+        ------
+        LayerError
+            For an unknown layer or unit.
+        ServiceError
+            For an unknown kind, an invalid state, and before an index is ready.
+        """
+        self._record_request()
+        return evolution_figure(self, kind, state)
 
     def refresh(self) -> tuple[int, ...]:
         """Look for new checkpoints and lines of the training log now, and return the new epochs. Their indexes are built."""
