@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from deconvwidgets.arguments import as_integer, describe
+from deconvwidgets.arguments import as_integer, describe, text
 from deconvwidgets.engine.input_kind import check_input_kind, checked_size
 from deconvwidgets.errors import ModelError, TrainingError
 from deconvwidgets.instruments.training.compute.recipe import Recipe
@@ -92,6 +92,8 @@ def _name_of(architecture: Architecture, built: nn.Module) -> str:
 
 
 def _usual_size(architecture: Architecture) -> Size:
+    if isinstance(architecture, str):
+        text(architecture, "architecture", "the name of a network, a torch.nn.Module or a function", TrainingError)
     if isinstance(architecture, str) and ":" not in architecture and architecture not in PAPERS:
         try:
             architectures.require_known(architecture)

@@ -130,12 +130,16 @@ def train(
         device=device,
         progress=flag(progress, "progress", TrainingError),
     )
-    count = integer(workers, "workers", 1, error=TrainingError)
-    context = as_job(job)
+    return _run(request, engine, integer(workers, "workers", 1, error=TrainingError), as_job(job))
+
+
+def _run(request: TrainingRequest, engine: Literal["local", "ray"], workers: int, job: JobContext) -> TrainedModel:
     if engine == "ray":
         from deconvwidgets.instruments.training.compute.ray_training import run_on_ray  # Ray is an extra
 
-        return run_on_ray(request, count, context)
-    if count != 1:
-        raise TrainingError(f"workers={count} is for engine='ray'. Several processes on this machine: torchrun --nproc-per-node {count}.")
-    return run_training(request, context)
+        return run_on_ray(request, workers, job)
+    if workers != 1:
+        raise TrainingError(
+            f"workers={workers} is for engine='ray'. Several processes on this machine: torchrun --nproc-per-node {workers}."
+        )
+    return run_training(request, job)
