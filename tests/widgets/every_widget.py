@@ -10,11 +10,13 @@ from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
+from deconvwidgets.instruments.training.widget.panel import TrainingPanel
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.widgets.explorer import Explorer
 from tests.instruments.comparison.widget.fake_api import FakeSideBySide
 from tests.instruments.evaluation.widget.fake_api import FakeEvaluationService
 from tests.instruments.occlusion.widget.fake_api import FakeOcclusionService
+from tests.instruments.training.widget.fake_service import FakeTraining
 from tests.instruments.transfer.widget.fake_api import FakeTransferService
 from tests.widgets.fake_service import FakeService
 
@@ -26,7 +28,7 @@ class Case:
     """A widget with the values that the tests need."""
 
     widget: type[Explorer]
-    make_service: Callable[[], FakeService]
+    make_service: Callable[[], FakeService | FakeTraining]
     valid_state: dict[str, Any]  # a part of a state
     invalid_state: dict[str, Any]
     slow_request: dict[str, Any]
@@ -86,6 +88,16 @@ CASES = {
         "state",
         "evaluation",
         lambda service: service.evaluation.whole_run(),
+    ),
+    "training": Case(
+        TrainingPanel,
+        lambda: FakeTraining(epochs=3),
+        {"accuracy": "accuracy", "layers": "weights"},
+        {"accuracy": "loss"},
+        {"kind": "file", "file": "training.csv"},
+        "file",
+        frozenset({"changed", "failed", "training"}),
+        "state",
     ),
     "comparison": Case(
         SideBySideLayers,

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from deconvwidgets.errors import DeconvWidgetsError
 from deconvwidgets.instruments.comparison.service.api import LocalSideBySide
 from deconvwidgets.instruments.evaluation.widget.state import requested_settings as evaluation_settings
+from deconvwidgets.instruments.training.service.api import LocalTrainingService
 from deconvwidgets.instruments.transfer.widget.state import requested_settings
 from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.worker import Job, SynchronousExecutor
@@ -115,6 +116,14 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "figure", "figure": "pairs.csv", "state": {"layer_a": "conv1", "layer_b": "conv1", "status": ["kept"], "unit_a": 1}},
         {"kind": "on_crop", "side": "b", "layer": "conv2", "unit": 1, "crop": 2, "size": 32},
     ],
+    "training": [
+        {"kind": "hello"},
+        {"kind": "status"},
+        {"kind": "log"},
+        {"kind": "start"},
+        {"kind": "cancel"},
+        {"kind": "file", "file": "training.csv"},
+    ],
     "evaluation": [
         {"kind": "hello"},
         {"kind": "status"},
@@ -157,6 +166,16 @@ REQUESTS["occlusion"] += [
 REQUESTS["comparison"] += [
     {**request, "side": "b"} for request in (*REQUESTS["layers"], *UNITS) if request["kind"] not in ("hello", "figure")
 ]
+REFUSED = (
+    "upload",
+    "use_bundled_head",
+    "undo_head",
+    "maps",
+    "stop_maps",
+    "start",
+    "cancel",
+    "file",
+)  # without an upload, a run, a training
 STATES: dict[str, dict[str, Any]] = {
     "comparison": {
         "layer_a": "conv2", "layer_b": "conv2", "unit_a": 2, "unit_b": 1, "paired_by": "number", "sort": "strongest", "status": ["kept"],
@@ -172,6 +191,7 @@ STATES: dict[str, dict[str, Any]] = {
     "occlusion": {**IMAGE, "window": [4, 4], "stride": [2, 2], "patches": [[3, 4]], "border": "same", "map": "label", "overlay": 0.5,
         "against": "cow", "tab": "why"},
     "transfer": {**SETTINGS, "data": "photo-crops", "seed": 1, "curve": True, "run": 1, "compare": 1, "show": "confusion", "cell": [0, 1]},
+    "training": {"accuracy": "accuracy", "layers": "updates"},
     "evaluation": {**EVALUATION, "automatic": False, "run": 1, "before": 2, "show": "changes", "cell": [0, 1], "label": 1, "output": 0},
 }  # fmt: skip
 
@@ -228,7 +248,9 @@ def messages(draw: st.DrawFn, name: str) -> tuple[Any, list[bytes]]:
 
 
 def service_for(name: str, service: LocalModelService) -> Any:
-    """Return what a widget is made on: the model service, or two of them."""
+    """Return what a widget is made on: the model service, two of them, or the service of a training."""
+    if name == "training":
+        return LocalTrainingService(folder="no training")
     return LocalSideBySide(service, service) if name == "comparison" else service
 
 
@@ -239,7 +261,7 @@ def test_unchanged_requests_are_valid(service, name):
     assert {request["kind"] for request in REQUESTS[name]} == set(handlers)
     for request in REQUESTS[name]:
         content, _ = dispatch(handlers, service_for(name, service), Request.of(copy.deepcopy(request), [b"abc"]))
-        assert content["ok"] or request["kind"] in ("upload", "use_bundled_head", "undo_head", "maps", "stop_maps"), content
+        assert content["ok"] or request["kind"] in REFUSED, content
 
 
 def variants(value: Any) -> Iterator[Any]:
