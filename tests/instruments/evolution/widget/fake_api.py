@@ -41,7 +41,10 @@ class FakeEvolutionService:
 
     def __init__(self, epochs: Sequence[int] = (0, 1, 2, 5, 10, 20, 30), layers: int = 2) -> None:
         self.columns = [column(epoch) for epoch in epochs]
-        self.layer_infos = [EvolutionLayer(name=f"features.{name}", short_name=name, units=units, receptive_field=field) for name, units, field in LAYERS[:layers]]
+        self.layer_infos = [
+            EvolutionLayer(name=f"features.{name}", short_name=name, units=units, receptive_field=field)
+            for name, units, field in LAYERS[:layers]
+        ]
         self.calls: list[tuple[str, Any]] = []
         self.events = Events()
         self.open_widgets = OpenWidgets()
@@ -119,12 +122,19 @@ class FakeEvolutionService:
         curves = []
         for number, layer in enumerate(self.layer_infos):
             speed = 6.0 * (number + 1)
-            values = [1.0 if epoch == ready[-1] else (0.8 - 0.15 * number) + (0.19 + 0.14 * number) * (1 - math.exp(-epoch / speed)) for epoch in ready]
+            values = [
+                1.0 if epoch == ready[-1] else (0.8 - 0.15 * number) + (0.19 + 0.14 * number) * (1 - math.exp(-epoch / speed))
+                for epoch in ready
+            ]
             reached = next((epoch for epoch, value in zip(ready, values, strict=True) if value >= 0.9), None)
             left_out = tuple(1 for _ in ready)
-            curves.append(SettlingCurve(layer=layer.short_name, values=tuple(values), left_out=left_out, reached=reached, units=layer.units))
+            curves.append(
+                SettlingCurve(layer=layer.short_name, values=tuple(values), left_out=left_out, reached=reached, units=layer.units)
+            )
         against = ready[-1] if ready else None
-        return SettlingCurves(measure=measure, epochs=tuple(ready), against=against, curves=tuple(curves), samples=40, note="Over 40 crops.")
+        return SettlingCurves(
+            measure=measure, epochs=tuple(ready), against=against, curves=tuple(curves), samples=40, note="Over 40 crops."
+        )
 
     def history(self, layer: str, unit: int) -> UnitHistory:
         self._record("history", (layer, unit))
