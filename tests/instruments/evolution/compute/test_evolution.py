@@ -128,16 +128,17 @@ def test_a_jump_is_found_where_it_was_planted(tmp_path):
 
 
 def test_one_more_checkpoint_costs_one_pass(tmp_path):
-    images = NoisePhotographs()
+    images, passes = NoisePhotographs(), []
+    job = JobContext(on_progress=lambda progress: passes.append(1) if progress.finished else None)
     checkpoints = write_training(tmp_path, {0: unchanged, 1: noise(1)})
-    evolution = dw.feature_evolution(checkpoints, images, device="cpu", progress=False)
-    per_checkpoint, images.opened = images.opened // 2, 0
-    assert per_checkpoint
-    dw.feature_evolution(checkpoints, images, device="cpu", progress=False)
-    assert images.opened == 0
+    evolution = dw.feature_evolution(checkpoints, images, device="cpu", progress=False, job=job)
+    assert len(passes) == 2
+    assert images.opened == 14  # the decoded images are kept for the second pass
+    dw.feature_evolution(checkpoints, images, device="cpu", progress=False, job=job)
+    assert len(passes) == 2
     write_checkpoint(tmp_path, 2, make_tiny_bundle(seed=3).model.state_dict())
-    assert evolution.refresh(progress=False) == (2,)
-    assert images.opened == per_checkpoint
+    assert evolution.refresh(progress=False, job=job) == (2,)
+    assert (len(passes), images.opened) == (3, 14)
     assert evolution.epochs == (0, 1, 2)
     again = dw.feature_evolution(checkpoints, images, device="cpu", progress=False)
     assert np.array_equal(again.settling("conv2").correlation, evolution.settling("conv2").correlation)
@@ -183,17 +184,18 @@ def test_random_units_are_a_choice_that_grows(tmp_path):
 
 def test_a_cancelled_job_keeps_the_indexes_that_were_built(tmp_path):
     checkpoints, images = write_training(tmp_path, {0: unchanged, 1: noise(1)}), NoisePhotographs()
-    finished = []
+    passes = []
 
-    def stop_after_the_first(progress):
-        finished.append(progress.finished)
+    def count(progress):
+        passes.extend([1] if progress.finished else [])
 
-    job = JobContext(on_progress=stop_after_the_first, cancelled=lambda: any(finished))
-    with pytest.raises(JobCancelledError):
+    job = JobContext(on_progress=count, cancelled=lambda: bool(passes))
+    with pytest.raises(JobCancelledError, match="before epoch 1"):
         dw.feature_evolution(checkpoints, images, device="cpu", progress=False, job=job)
-    half, images.opened = images.opened, 0
-    assert dw.feature_evolution(checkpoints, images, device="cpu", progress=False).epochs == (0, 1)
-    assert images.opened == half
+    built = len(passes)
+    job = JobContext(on_progress=count)
+    assert dw.feature_evolution(checkpoints, images, device="cpu", progress=False, job=job).epochs == (0, 1)
+    assert len(passes) == built + 1
 
 
 def test_the_table_has_a_row_per_layer_and_epoch(tmp_path):
