@@ -69,9 +69,9 @@ def _blocks(layers: list[LayerRows], count: int) -> list[list[LayerRows]]:
 
 def _add_block(drawing: Drawing, figure: EvolutionFigure, layers: list[LayerRows], columns: _Columns) -> float:
     """Add the headings and the layers of a block, and return where it ends."""
+    drawing.add(Text(columns.left, _TOP + 12, figure.overview.unit, _SIZE, "quiet"))
     for number, column in enumerate(ready_columns(figure)):
-        text = f"epoch {heading(column)}" if number == 0 and column.trained else heading(column)
-        drawing.add(Text(columns.x(number), _TOP + 12, text, _SIZE, "quiet"))
+        drawing.add(Text(columns.x(number), _TOP + 12, heading(column), _SIZE, "quiet"))
     y = _TOP + _HEAD
     for layer in layers:
         _add_numbers(drawing, layer, columns, y)
@@ -108,6 +108,6 @@ def _add_cell(drawing: Drawing, figure: EvolutionFigure, row: EvolutionRow, cell
         left, top = x + TILE - side - (2 if number else 0), y + TILE - side - (2 if number else 0)
         if number:
             drawing.add(Rectangle(left - 1, top - 1, side + 2, side + 2, "paper"))
-        drawing.add(Raster(left, top, side, side, pixels, part == "patch", describe(row, cell)))
+        drawing.add(Raster(left, top, side, side, pixels, part == "patch", describe(figure, row, cell)))
     if cell.changed:
         drawing.add(Rectangle(x, y, TILE, TILE, "accent", 2))

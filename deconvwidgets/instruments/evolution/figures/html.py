@@ -29,10 +29,8 @@ def evolution_page(figure: EvolutionFigure) -> bytes:
     """Return the page."""
     layers = "\n".join(_layer(figure, layer) for layer in layer_rows(figure))
     last = max(0, len(ready_columns(figure)) - 1)
-    play = (
-        f'<p class="play"><button type="button">▶ Play</button> <input type="range" min="0" max="{last}" value="{last}" aria-label="Checkpoint">'
-        " <output></output></p>"
-    )
+    slider = f'<input type="range" min="0" max="{last}" value="{last}" aria-label="Checkpoint">'
+    play = f'<p class="play"><button type="button">▶ Play</button> {slider} <output></output></p>'
     body = f'<main class="{escape(figure.state["show"])}">{play if last else ""}{layers}</main>'
     style, script = (Path(__file__).with_name(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     return html_page(title(figure), subtitle(figure), body, caption(figure), style, script)
@@ -40,7 +38,10 @@ def evolution_page(figure: EvolutionFigure) -> bytes:
 
 def _layer(figure: EvolutionFigure, layer: LayerRows) -> str:
     columns = ready_columns(figure)
-    names = "".join(f'<th scope="col">{escape(("epoch " if not number else "") + heading(column))}</th>' for number, column in enumerate(columns))
+    names = "".join(
+        f'<th scope="col">{escape((f"{figure.overview.unit} " if not number else "") + heading(column))}</th>'
+        for number, column in enumerate(columns)
+    )
     values = () if layer.curve is None or len(columns) < 2 else layer.curve.values
     numbers = "".join(f"<td>{'–' if value is None else f'{value:.2f}'}</td>" for value in values)
     rows = "".join(_row(figure, row) for row in layer.rows)
@@ -55,7 +56,7 @@ def _row(figure: EvolutionFigure, row: EvolutionRow) -> str:
 
 
 def _cell(figure: EvolutionFigure, row: EvolutionRow, cell: EvolutionCell) -> str:
-    text = escape(describe(row, cell), quote=True)
+    text = escape(describe(figure, row, cell), quote=True)
     images = "".join(_image(part, pixels, text) for part, pixels in pictures_of(figure, row, cell))
     changed = ' class="changed"' if cell.changed else ""
     return f'<td{changed} title="{text}">{images or "–"}</td>'

@@ -10,7 +10,8 @@ function show() {
     [...row.children].forEach((cell, index) => cell.classList.toggle("now", index === column));
   }
   const heading = document.querySelector("thead tr").children[column];
-  output.textContent = heading.textContent.replace(/^(?!epoch)/, "epoch ");
+  const [count] = document.querySelector("thead tr").children[1].textContent.split(" ");
+  output.textContent = column === 1 ? heading.textContent : `${count} ${heading.textContent}`;
 }
 function stop() {
   clearInterval(timer);

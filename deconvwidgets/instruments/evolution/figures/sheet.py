@@ -19,9 +19,9 @@ from deconvwidgets.instruments.evolution.records import (
 from deconvwidgets.records.images import EncodedImage
 
 _MEASURES = {
-    "correlation": "correlation with epoch {last}",
-    "same_strongest": "units with the strongest image of epoch {last}",
-    "cka": "linear CKA with epoch {last}",
+    "correlation": "correlation with {unit} {last}",
+    "same_strongest": "units with the strongest image of {unit} {last}",
+    "cka": "linear CKA with {unit} {last}",
 }
 
 
@@ -72,9 +72,9 @@ def jumps(row: EvolutionRow) -> str:
     return f"{count} jump{'' if count == 1 else 's'}" if len(row.cells) > 1 else ""
 
 
-def describe(row: EvolutionRow, cell: EvolutionCell) -> str:
+def describe(figure: EvolutionFigure, row: EvolutionRow, cell: EvolutionCell) -> str:
     """Return what a cell shows, in words."""
-    name = f"{row.layer} unit {row.unit}, epoch {cell.epoch}"
+    name = f"{row.layer} unit {row.unit}, {figure.overview.unit} {cell.epoch}"
     if cell.image is None:
         return f"{name}: no activation in these images"
     changed = " · another image became the strongest" if cell.changed else ""
@@ -84,12 +84,16 @@ def describe(row: EvolutionRow, cell: EvolutionCell) -> str:
 def measure_name(figure: EvolutionFigure) -> str:
     """Return what the numbers of the layers are; empty before two epochs are ready."""
     curves = figure.curves
-    return "" if curves.against is None or len(curves.epochs) < 2 else _MEASURES[curves.measure].format(last=curves.against)
+    return (
+        ""
+        if curves.against is None or len(curves.epochs) < 2
+        else _MEASURES[curves.measure].format(last=curves.against, unit=figure.overview.unit)
+    )
 
 
 def title(figure: EvolutionFigure) -> str:
     """Return the title."""
-    return f"{figure.overview.name} · features by epoch"
+    return f"{figure.overview.name} · features by {figure.overview.unit}"
 
 
 def subtitle(figure: EvolutionFigure) -> str:
@@ -108,7 +112,7 @@ def caption(figure: EvolutionFigure) -> str:
         "both": "projected to pixel space (deconvnet rule), with the patch of the image in the corner",
     }[show]
     parts = [
-        f"The strongest activation of each unit over the images at each epoch, {content}. "
+        f"The strongest activation of each unit over the images at each {overview.unit}, {content}. "
         "A frame marks where another image became the strongest: that is a change of image, not always of what the unit looks for."
     ]
     if show != "patches":
@@ -117,8 +121,8 @@ def caption(figure: EvolutionFigure) -> str:
         parts.append(f"The number above a column is the layer's {measure_name(figure)}. {figure.curves.note}".rstrip())
     random = [str(column.epoch) for column in overview.epochs if not column.trained]
     if random:
-        parts.append(f"The weights of epoch {', '.join(random)} are random.")
-    failed = [f"epoch {column.epoch}: {column.message}" for column in overview.epochs if column.state == "failed"]
+        parts.append(f"The weights of {overview.unit} {', '.join(random)} are random.")
+    failed = [f"{overview.unit} {column.epoch}: {column.message}" for column in overview.epochs if column.state == "failed"]
     if failed:
         parts.append(f"Left out: {'; '.join(failed)}")
     parts.append(f"Weights: {overview.weights.rstrip('.')}. After Zeiler & Fergus 2014, figure 4.")

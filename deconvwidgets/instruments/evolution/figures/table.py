@@ -25,7 +25,15 @@ def cells_csv(rows: Iterable[EvolutionRow]) -> bytes:
 def settling_csv(measures: Sequence[SettlingCurves]) -> bytes:
     """Return a line for each layer, epoch and measure; the value is empty where it is undefined."""
     lines = (
-        (csv_text(curve.layer), epoch, curves.measure, csv_share(value), left_out, curve.units, "" if curves.against is None else curves.against)
+        (
+            csv_text(curve.layer),
+            epoch,
+            curves.measure,
+            csv_share(value),
+            left_out,
+            curve.units,
+            "" if curves.against is None else curves.against,
+        )
         for curves in measures
         for curve in curves.curves
         for epoch, value, left_out in zip(curves.epochs, curve.values, curve.left_out, strict=True)

@@ -49,7 +49,9 @@ def evolution_figure(service: EvolutionService, kind: FigureKind, state: Mapping
     if kind == "cells.csv":
         return cells_csv(rows)
     overview, curves = service.overview(), service.settling(state["measure"])
-    return evolution_file(kind, EvolutionFigure(overview=overview, rows=rows, pictures=_pictures(service, rows, kind, state), curves=curves, state=state))
+    return evolution_file(
+        kind, EvolutionFigure(overview=overview, rows=rows, pictures=_pictures(service, rows, kind, state), curves=curves, state=state)
+    )
 
 
 def _choice(state: Mapping[str, Any]) -> UnitChoice:
