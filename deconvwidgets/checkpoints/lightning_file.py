@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+LIGHTNING_VERSION = "pytorch-lightning_version"  # an entry of each of its checkpoints
+
 
 def completed_epochs(content: Mapping[str, Any]) -> int | None:
     """Return the completed epochs of a checkpoint's content; None if it was saved within an epoch, or does not tell.

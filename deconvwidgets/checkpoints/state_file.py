@@ -12,7 +12,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from deconvwidgets.checkpoints.checkpoint_file import epoch_of, is_checkpoint_file, read_checkpoint_file, read_header, tensors_digest
-from deconvwidgets.checkpoints.lightning_file import completed_epochs
+from deconvwidgets.checkpoints.lightning_file import LIGHTNING_VERSION, completed_epochs
 from deconvwidgets.errors import CheckpointError
 from deconvwidgets.models.checkpoints import StateDict, check_values, read_content, state_in
 from deconvwidgets.strict_json import StrictJsonError, read_json
@@ -23,7 +23,7 @@ _HUGGINGFACE_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _ENTRIES: Mapping[Unit, tuple[str, ...]] = {"epoch": ("epoch", "epochs"), "step": ("step", "global_step", "iteration", "iter")}
 _NAMES: Mapping[Unit, re.Pattern[str]] = {
     "epoch": re.compile(r"(?:^|[^a-z])(?:epoch|ep)[^a-z0-9]?(\d+)(?![\d.]*\d)", re.IGNORECASE),
-    "step": re.compile(r"(?:^|[^a-z])(?:step|iter|iteration|checkpoint)[^a-z0-9]?(\d+)(?![\d.]*\d)", re.IGNORECASE),
+    "step": re.compile(r"(?:^|[^a-z])(?:step|iter|iteration)[^a-z0-9]?(\d+)(?![\d.]*\d)", re.IGNORECASE),
 }
 _RECENT = 30.0  # seconds within which a file that cannot be read may still be being written
 
@@ -65,7 +65,7 @@ def describe_file(path: Path) -> StateFile:
             raise CheckpointError(f"{weights} was renamed: it is the checkpoint of epoch {epoch}. Give it its name back.")
         return StateFile(path, weights, digest, {"epoch": Number(epoch, "deconvwidgets", True)})
     content = read_content(weights)
-    numbers = {**_numbers_by_name(path), **_numbers_by_entries(content), **_numbers_of_trainer(path)}
+    numbers = _numbers_of_lightning(content) or {**_numbers_by_name(path), **_numbers_by_entries(content), **_numbers_of_trainer(path)}
     return StateFile(path, weights, tensors_digest(state_in(content, weights)), numbers)
 
 
@@ -130,10 +130,19 @@ def _numbers_by_entries(content: object) -> dict[Unit, Number]:
             value = content.get(name)
             if isinstance(value, int) and not isinstance(value, bool) and value >= 0 and unit not in numbers:
                 numbers[unit] = Number(value, f"entry {name!r}")
-    if "pytorch-lightning_version" in content:
-        numbers.pop("epoch", None)
-        if (epochs := completed_epochs(content)) is not None:
-            numbers["epoch"] = Number(epochs, "Lightning's loops", True)
+    return numbers
+
+
+def _numbers_of_lightning(content: object) -> dict[Unit, Number]:
+    """Return the numbers of a checkpoint of Lightning, whose entry and file name count epochs from 0; none for other files."""
+    if not isinstance(content, Mapping) or LIGHTNING_VERSION not in content:
+        return {}
+    epochs, step = completed_epochs(content), content.get("global_step")
+    numbers: dict[Unit, Number] = {}
+    if isinstance(step, int):
+        numbers["step"] = Number(step, "entry 'global_step'", True)
+    if epochs is not None:
+        numbers["epoch"] = Number(epochs, "Lightning's loops", True)
     return numbers
 
 

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
 from deconvwidgets.instruments.evolution.widget.explorer import EvolutionExplorer
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.widgets.explorer import Explorer
+from tests.instruments.comparison.widget.fake_api import FakeSideBySide
 from tests.instruments.evaluation.widget.fake_api import FakeEvaluationService
 from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 from tests.instruments.occlusion.widget.fake_api import FakeOcclusionService
@@ -100,5 +102,15 @@ CASES = {
         "state",
         "checkpoints and images, or an evolution service",
         "checkpoints",
+    ),
+    "comparison": Case(
+        SideBySideLayers,
+        FakeSideBySide,
+        {"layer_a": "conv1", "unit_a": 1},
+        {"layer_b": "nope"},
+        {"kind": "figure", "figure": "pairs.png", "state": {"layer_a": "conv1"}},
+        "figure",
+        frozenset({"changed", "failed", "progress"}),
+        "state",
     ),
 }

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import deconvwidgets as dw
 from deconvwidgets.errors import DeconvWidgetsError
+from deconvwidgets.instruments.comparison.service.api import LocalSideBySide
 from deconvwidgets.instruments.evaluation.widget.state import requested_settings as evaluation_settings
 from deconvwidgets.instruments.transfer.widget.state import requested_settings
 from deconvwidgets.local_service import LocalModelService
@@ -108,6 +109,13 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "file", "run": 1, "file": "classes.csv"},
         *({**UPLOAD, "name": "a.zip", "step": step} for step in ("begin", "chunk", "finish", "cancel")),
     ],
+    "comparison": [
+        {"kind": "hello"},
+        {"kind": "pairs", "layer_a": "conv1", "layer_b": "conv2", "paired_by": "match"},
+        {"kind": "similarity"},
+        {"kind": "figure", "figure": "pairs.csv", "state": {"layer_a": "conv1", "layer_b": "conv1", "status": ["kept"], "unit_a": 1}},
+        {"kind": "on_crop", "side": "b", "layer": "conv2", "unit": 1, "crop": 2, "size": 32},
+    ],
     "evaluation": [
         {"kind": "hello"},
         {"kind": "status"},
@@ -145,6 +153,7 @@ UNITS = [
     {"kind": "reset_units"},
 ]
 for name, requests in REQUESTS.items():
+    requests += UNITS if CASES[name].widget.HAS_MODEL else []
     requests += [] if name == "evolution" else UNITS  # it has a model for each epoch
 ANSWER = {"image": "crop:2", "layer": "conv2", "target": 1, "against": 0, "method": "auto", "baseline": None, "top": 2, "unchanged": False}
 CONTRIBUTIONS: list[dict[str, Any]] = [
@@ -163,7 +172,15 @@ REQUESTS["occlusion"] += [
     {"kind": "unit_maps", "request": {**IMAGE, "layer": "conv1"}, "units": [0, 2]},
     *(request for request in REQUESTS["layers"] if request["kind"] in ("mosaics", "unit_table")),
 ]
+REQUESTS["comparison"] += [
+    {**request, "side": "b"} for request in (*REQUESTS["layers"], *UNITS) if request["kind"] not in ("hello", "figure")
+]
 STATES: dict[str, dict[str, Any]] = {
+    "comparison": {
+        "layer_a": "conv2", "layer_b": "conv2", "unit_a": 2, "unit_b": 1, "paired_by": "number", "sort": "strongest", "status": ["kept"],
+        "rule": "guided", "side": "b", "rank": 1, "pane": "b", "tab": "range", "more": True,
+        "pinned": [{"side": "a", "model": "tiny", "layer": "conv1", "unit": 1}, {"side": "b", "model": "other", "layer": "x", "unit": 9}],
+    },
     "layers": {
         "layer": "conv2", "unit": 2, "rank": 1, "rule": "guided", "filter": "cat", "tile_size": "small", "scroll": 1,
         "sort": "contribution", "target": "bee",
@@ -215,7 +232,8 @@ def service_of(service, tmp_path_factory):
     recorder.end_epoch(train_loss=1.0)
     checkpoints = dw.open_checkpoints(folder, build=bundle)
     evolution = dw.LocalEvolutionService(checkpoints, NoisePhotographs(), device="cpu", worker=SynchronousExecutor())
-    yield lambda name: evolution if name == "evolution" else service
+    others = {"evolution": evolution, "comparison": LocalSideBySide(service, service)}
+    yield lambda name: others.get(name, service)
     evolution.close()
 
 
