@@ -46,6 +46,7 @@ _HOMES = {
     "compare_indexes": "deconvwidgets.instruments.comparison.compute.compare",
     "freeze": "deconvwidgets.instruments.comparison.compute.freeze",
     "check": "deconvwidgets.instruments.comparison.compute.check",
+    "check_file": "deconvwidgets.instruments.comparison.figures.check_file",
     "LocalModelService": "deconvwidgets.local_service",
     "serve": "deconvwidgets.remote.serve",
     "connect": "deconvwidgets.remote.connect",

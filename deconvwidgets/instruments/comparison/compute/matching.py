@@ -40,7 +40,7 @@ class Matching:
     status_b: Names
 
 
-def match_units(correlations: Floats, silent_a: Names, silent_b: Names, thresholds: Thresholds) -> Matching:
+def match_units(correlations: Floats, silent_a: Names, silent_b: Names, thresholds: Thresholds, tie: float = _TIE) -> Matching:
     """Match the units of two layers, and say what became of each.
 
     Parameters
@@ -51,9 +51,11 @@ def match_units(correlations: Floats, silent_a: Names, silent_b: Names, threshol
         "dead" or "constant" for units that do not respond to the images; "" for the others.
     thresholds : Thresholds
         Their `related` should not be below `chance_correlation`.
+    tie : float
+        As for `assignment`.
     """
     known = np.where((silent_a == "")[:, None] & (silent_b == "")[None, :], correlations, np.nan)
-    match_a, match_b = assignment(known)
+    match_a, match_b = assignment(known, tie)
     own = partner_values(known, match_a)
     is_same_a = own >= thresholds.same  # NaN is not
     is_same_b = partner_values(known.T, match_b) >= thresholds.same
@@ -75,7 +77,7 @@ def match_units(correlations: Floats, silent_a: Names, silent_b: Names, threshol
     return Matching(match_a, match_b, copy_of_a, copy_of_b, status_a, status_b)
 
 
-def assignment(correlations: Floats) -> tuple[Integers, Integers]:
+def assignment(correlations: Floats, tie: float = _TIE) -> tuple[Integers, Integers]:
     """Return the one-to-one matching with the largest sum of correlations, as the partners of both sides; -1 for none.
 
     Negative and missing correlations count as 0. Of equally good matchings one with more units under their own number is taken.
@@ -83,11 +85,13 @@ def assignment(correlations: Floats) -> tuple[Integers, Integers]:
     Parameters
     ----------
     correlations : ndarray of shape (U, V), float64
+    tie : float
+        What the same number adds to a correlation.
     """
     units_a, units_b = correlations.shape
     gain = np.fmax(correlations, 0)  # fmax: 0 for NaN
     diagonal = np.arange(min(units_a, units_b))
-    gain[diagonal, diagonal] += _TIE
+    gain[diagonal, diagonal] += tie
     rows, columns = linear_sum_assignment(gain, maximize=True)
     match_a, match_b = np.full(units_a, -1, np.int64), np.full(units_b, -1, np.int64)
     match_a[rows], match_b[columns] = columns, rows
