@@ -74,7 +74,9 @@ def _imported(source: str) -> ModuleType:
     except ModelError:
         raise
     except Exception as error:  # the code of others may raise anything
-        raise ModelError(f"{source} cannot be imported ({type(error).__name__}: {error}). Import it in Python to see where it fails.") from error
+        raise ModelError(
+            f"{source} cannot be imported ({type(error).__name__}: {error}). Import it in Python to see where it fails."
+        ) from error
     return module
 
 

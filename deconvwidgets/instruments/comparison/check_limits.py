@@ -40,7 +40,9 @@ class Limit:
                 return cls(percent=float(percent[1]))
             count = int(value) if _COUNT.fullmatch(value.strip()) else None
         if count is None or count < 0:
-            raise ComparisonError(f"{name} must be a number of units such as 3, or a percentage from '0%' to '100%', not {describe(value)}.")
+            raise ComparisonError(
+                f"{name} must be a number of units such as 3, or a percentage from '0%' to '100%', not {describe(value)}."
+            )
         return cls(count=count)
 
     def allowed(self, units: int) -> int:

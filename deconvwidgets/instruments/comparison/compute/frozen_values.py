@@ -86,7 +86,9 @@ def _with_layers(frozen: FrozenUnits, layers: Sequence[FrozenLayer]) -> FrozenUn
 def _layer_content(layer: FrozenLayer) -> dict[str, Any]:
     info, (codes, low, step) = layer.info, quantised(layer.values)
     fields = ("name", "alias", "kind", "channels", "height", "width")
-    geometry = {name: None if getattr(info, name) is None else list(getattr(info, name)) for name in ("receptive_field", "stride", "offset")}
+    geometry = {
+        name: None if getattr(info, name) is None else list(getattr(info, name)) for name in ("receptive_field", "stride", "offset")
+    }
     return {
         **{name: getattr(info, name) for name in fields},
         **geometry,
@@ -139,7 +141,12 @@ def _info_of(entry: Any) -> LayerInfo:
     sizes = {name: whole(entry[name], 1) for name in ("height", "width")}
     alias = None if entry["alias"] is None else text(entry["alias"])
     return LayerInfo(
-        name=text(entry["name"]), alias=alias, kind=text(entry["kind"]), channels=whole(entry["channels"], 1, _MAX_UNITS), **sizes, **geometry
+        name=text(entry["name"]),
+        alias=alias,
+        kind=text(entry["kind"]),
+        channels=whole(entry["channels"], 1, _MAX_UNITS),
+        **sizes,
+        **geometry,
     )
 
 
@@ -172,9 +179,7 @@ def _check_top(info: LayerInfo, top: TopPlaces, photographs: int) -> None:
         raise ValueError(f"{name} have gaps")
 
 
-def _check_sources(
-    name: str, sources: NDArray[np.int64], numbers: NDArray[np.int64], photographs: int, missing: bool
-) -> None:
+def _check_sources(name: str, sources: NDArray[np.int64], numbers: NDArray[np.int64], photographs: int, missing: bool) -> None:
     if (sources >= photographs).any() or (sources < (-1 if missing else 0)).any() or (numbers[sources >= 0] < 0).any():
         raise ValueError(f"{name} is of photographs that the file does not list")
 

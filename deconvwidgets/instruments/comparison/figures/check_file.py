@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
+import numpy as np
+
 from deconvwidgets.arguments import instance, one_of
 from deconvwidgets.errors import ComparisonError
 from deconvwidgets.figures.characters import replace_invalid
@@ -84,7 +86,7 @@ def check_junit(check: UnitCheck) -> bytes:
     tests = list(_tests(check))
     failures = sum(bool(message) for _, _, message in tests)
     cases = "".join(
-        f'  <testcase classname={quoteattr(layer)} name={quoteattr(name)}>{f"<failure message={quoteattr(message)}/>" if message else ""}'
+        f"  <testcase classname={quoteattr(layer)} name={quoteattr(name)}>{f'<failure message={quoteattr(message)}/>' if message else ''}"
         "</testcase>\n"
         for layer, name, message in tests
     )
@@ -97,6 +99,26 @@ def github_lines(check: UnitCheck) -> Iterator[str]:
     for layer, name, message in _tests(check):
         if message:
             yield f"::error title={_github(f'{layer}: {name}', ':,')}::{_github(message)}"
+
+
+def summary_lines(check: UnitCheck) -> Iterator[str]:
+    """Iterate over the lines of a summary: a table of the layers, the limits, the notes, and the verdict."""
+    header = ("layer", "units", *STATUSES[:6], "split", "median r")
+    table = [header, *map(_summary_cells, check.layers)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    for row in table:
+        yield "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
+    yield from check.notes
+    for one in check.verdicts:
+        if one.limit.count is not None or one.limit.percent is not None:
+            yield f"{one.kind}: {one.found:,} of {check.units:,} units, {one.allowed:,} allowed{'' if one.passed else ' - EXCEEDED'}"
+    yield f"{'Passed' if check.passed else 'Failed'}: {check.model} against {check.frozen_model}"
+
+
+def _summary_cells(layer: LayerCheck) -> tuple[str, ...]:
+    counts = [len(layer.status), *(len(layer.units(status)) for status in STATUSES[:6]), len(layer.copies)]
+    values = layer.correlation[np.isfinite(layer.correlation)]
+    return (layer.info.short_name, *(f"{count:,}" for count in counts), f"{np.median(values):.3f}" if len(values) else "")
 
 
 def _tests(check: UnitCheck) -> Iterator[tuple[str, str, str]]:

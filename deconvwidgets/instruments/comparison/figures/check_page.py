@@ -64,8 +64,7 @@ def _layers(check: UnitCheck) -> str:
     legend = "".join(f'<span><i class="{status}"></i>{status}: {_MEANINGS[status]}</span>' for status in STATUSES)
     rows = "".join(map(_layer_row, check.layers))
     return (
-        f'<section><h2>Layers</h2><div class="scroll"><table><tr>{header}</tr>{rows}</table></div>'
-        f'<p class="legend">{legend}</p></section>'
+        f'<section><h2>Layers</h2><div class="scroll"><table><tr>{header}</tr>{rows}</table></div><p class="legend">{legend}</p></section>'
     )
 
 
@@ -81,7 +80,8 @@ def _layer_row(layer: LayerCheck) -> str:
         f"{np.median(values):.3f}" if len(values) else "",
         "the same" if layer.same_weights else "others",
     ]
-    return f'<tr><td>{escape(_layer_name(layer))}</td><td class="bar"><div>{bar}</div></td>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+    numbers = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr><td>{escape(_layer_name(layer))}</td><td class="bar"><div>{bar}</div></td>{numbers}</tr>'
 
 
 def _layer_name(layer: LayerCheck) -> str:
