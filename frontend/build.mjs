@@ -7,6 +7,9 @@ const INSTRUMENTS = {
   occlusion: ["src/occlusion/explorer.ts", "src/occlusion/style.css"],
   transfer: ["src/transfer/panel.ts", "src/transfer/style.css"],
   evaluation: ["src/evaluation/panel.ts", "src/evaluation/style.css"],
+  training: ["src/training/panel.ts", "src/training/style.css"],
+  comparison: ["src/comparison/explorer.ts", "src/comparison/style.css"],
+  evolution: ["src/evolution/explorer.ts", "src/evolution/style.css"],
 };
 
 await build({

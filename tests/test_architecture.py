@@ -22,7 +22,8 @@ LONGER_FUNCTIONS: dict[str, str] = {}  # "file:function" -> why it is longer
 # A part imports only parts that stand before it.
 PARTS = (
     "errors", "arguments", "paths", "strict_json", "rgb", "atomic_file", "child_process", "records", "display", "figures", "assets",
-    "engine", "models", "images", "checkpoints", "compute", "index", "service", "widgets", "instruments", "local_service", "remote", "lab",
+    "engine", "models", "images", "checkpoints", "compute", "index", "service", "widgets", "instruments", "side_by_side_widgets",
+    "local_service", "remote", "lab",
     "cli_options", "cli_output", "cli_serve", "cli_prepare", "cli_model_options", "cli_index", "cli_freeze", "cli_check", "cli",
     "__main__",
 )  # fmt: skip

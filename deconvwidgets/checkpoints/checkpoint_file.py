@@ -116,10 +116,17 @@ def read_checkpoint_file(path: Path) -> CheckpointContent:
     with _opened(path) as file:
         metadata: dict[str, str] = file.metadata()
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-    epoch, digest = metadata.get("epoch", ""), metadata.get("sha256")
-    if not (epoch.isascii() and epoch.isdigit()) or digest != tensors_digest(state):
+    epoch, digest = _epoch_in(path, metadata), tensors_digest(state)
+    if digest != metadata.get("sha256"):
         raise CheckpointError(f"{path} is damaged: its tensors are not those that were written. Copy it again, or delete it.")
-    return CheckpointContent(epoch=int(epoch), architecture=metadata.get("architecture"), digest=digest, state=state)
+    return CheckpointContent(epoch=epoch, architecture=metadata.get("architecture"), digest=digest, state=state)
+
+
+def _epoch_in(path: Path, metadata: Mapping[str, str]) -> int:
+    epoch = metadata.get("epoch", "")
+    if not re.fullmatch(r"[0-9]{1,15}", epoch):
+        raise CheckpointError(f"{path} is damaged: its epoch is {epoch[:20]!r}. Copy it again, or delete it.")
+    return int(epoch)
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -128,10 +135,22 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - it is no mapping
 
 
-def read_digest(path: Path) -> str:
-    """Return the SHA-256 in a checkpoint's file, without reading its tensors. Raises CheckpointError as above."""
+def read_header(path: Path) -> tuple[int, str]:
+    """Return the epoch and the SHA-256 in a checkpoint's file, without reading its tensors. Raises CheckpointError as above."""
     with _opened(path) as file:
-        return str(file.metadata().get("sha256"))
+        metadata = file.metadata()
+        return _epoch_in(path, metadata), metadata.get("sha256", "")
+
+
+def is_checkpoint_file(path: Path) -> bool:
+    """Return whether a file is a checkpoint that deconvwidgets wrote, of this or a later version. Anything else, or none, is not."""
+    if path.suffix != ".safetensors" or not path.is_file():
+        return False
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return str((file.metadata() or {}).get("format", "")).startswith(_FORMAT_NAME)
+    except (safetensors.SafetensorError, OSError):
+        return epoch_of(path) is not None  # whoever reads it says what is wrong
 
 
 @contextmanager
@@ -163,5 +182,5 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         value = tensors[name]
         hasher.update(f"{len(name)} {name} {value.dtype} {tuple(value.shape)}\0".encode())
-        hasher.update(value.contiguous().reshape(-1).view(torch.uint8).numpy())
+        hasher.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return hasher.hexdigest()

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import copy
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 from weakref import WeakValueDictionary
 
-from torch import nn
-
-from deconvwidgets.checkpoints.checkpoint_file import epoch_of, read_checkpoint_file
-from deconvwidgets.checkpoints.description import TrainingDescription, read_description
+from deconvwidgets.arguments import describe
+from deconvwidgets.checkpoints.found_files import FileSource, Scan, scan
 from deconvwidgets.checkpoints.log_file import read_log
-from deconvwidgets.errors import CheckpointError
-from deconvwidgets.models import architectures
+from deconvwidgets.checkpoints.model_series import ModelSeries
+from deconvwidgets.checkpoints.state_file import StateFile, Unit, read_state
+from deconvwidgets.errors import CheckpointError, ModelError
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.checkpoints import StateDict, fit_into
-from deconvwidgets.models.transforms import Transform
-from deconvwidgets.paths import as_path
+from deconvwidgets.models.checkpoints import StateDict
 from deconvwidgets.records.training_log import TrainingLog
 
-Build = str | Callable[[], nn.Module] | nn.Module | ModelBundle
+_MAX_LISTED = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +29,30 @@ class Checkpoint:
     Attributes
     ----------
     epoch : int
-        The completed epochs (or steps, where the training was saved by steps); 0: before training.
+        The completed epochs; the completed steps where the files tell only those. 0 is before training in folders that deconvwidgets
+        wrote, and where epochs were given.
     label : str
         "epoch 5", or "step 500".
     path : pathlib.Path
-        The file.
+        The file, or the folder of Hugging Face's Trainer.
     digest : str
         The SHA-256 of its tensors, hexadecimal.
+    known_by : str
+        How the epoch is known: "deconvwidgets", "given", "file name", "entry 'epoch'", ...
+    trained : bool
+        Whether the weights are trained. Those at epoch 0 are random, unless the training started from trained ones.
     """
 
     epoch: int
     label: str
     path: Path
     digest: str
+    known_by: str = "deconvwidgets"
+    trained: bool = True
 
 
 class Checkpoints(Sequence[Checkpoint]):
-    """The checkpoints of a training, ordered by epoch. Create them with `open_checkpoints`.
+    """The checkpoints of a training, ordered by epoch. Open them with `open_checkpoints`.
 
     Attributes
     ----------
@@ -57,151 +60,158 @@ class Checkpoints(Sequence[Checkpoint]):
         The name of the model.
     folder : pathlib.Path or None
         The folder of the checkpoints; None for a list of files.
+    unit : {"epoch", "step"}
+        What the numbers count.
+    pretrained : bool
+        Whether the training started from trained weights.
+    unreadable : dict of pathlib.Path to str
+        Files that could not be read when they were last looked for, with the reason: `refresh` looks again.
     """
 
-    def __init__(
-        self, name: str, folder: Path | None, found: Sequence[Checkpoint], build: Callable[[Checkpoint], ModelBundle],
-        look: Callable[[], Sequence[Checkpoint]],
-    ) -> None:  # fmt: skip
+    def __init__(self, name: str, source: FileSource, series: ModelSeries, unit: Unit, found: Scan, pretrained: bool) -> None:
         self.name = name
-        self.folder = folder
-        self._found = tuple(sorted(found, key=lambda checkpoint: checkpoint.epoch))
-        self._build = build
-        self._look = look
+        self.folder = source.folder
+        self.unit = unit
+        self.pretrained = pretrained
+        self.unreadable = found.unreadable
+        self._source = source
+        self._series = series
+        self._lock = threading.RLock()
+        self._files: dict[int, StateFile] = {}
+        self._checkpoints: tuple[Checkpoint, ...] = ()
         self._bundles: WeakValueDictionary[int, ModelBundle] = WeakValueDictionary()
+        self._add(found.read)
 
     @overload
     def __getitem__(self, index: int) -> Checkpoint: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[Checkpoint, ...]: ...
     def __getitem__(self, index: int | slice) -> Checkpoint | tuple[Checkpoint, ...]:
-        return self._found[index]
+        return self._checkpoints[index]
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._checkpoints)
 
     def __iter__(self) -> Iterator[Checkpoint]:
-        return iter(self._found)
+        return iter(self._checkpoints)
 
     @property
     def epochs(self) -> tuple[int, ...]:
-        """The epochs of the checkpoints, ascending."""
-        return tuple(checkpoint.epoch for checkpoint in self._found)
+        """The epochs (or steps) of the checkpoints, ascending."""
+        return tuple(checkpoint.epoch for checkpoint in self._checkpoints)
 
     @property
     def log(self) -> TrainingLog | None:
-        """The log of the training, read from the folder; None for a list of files."""
+        """The log of the training, read from the folder at each access; None for a list of files."""
         return None if self.folder is None else read_log(self.folder)
 
     @property
     def categories(self) -> tuple[str, ...] | None:
         """The names of the classes; None if they are unknown."""
-        return self.bundle(self.epochs[-1]).categories
+        return self._base().categories
 
     @property
     def input_size(self) -> tuple[int, int, int]:
         """(channels, height, width) of the model's input."""
-        return self.bundle(self.epochs[-1]).input_size
+        return self._base().input_size
 
     def checkpoint(self, epoch: int) -> Checkpoint:
         """Return the checkpoint of an epoch. Raises CheckpointError if there is none."""
-        for checkpoint in self._found:
-            if checkpoint.epoch == epoch:
+        for checkpoint in self._checkpoints:
+            if checkpoint.epoch == epoch and not isinstance(epoch, bool):
                 return checkpoint
-        raise CheckpointError(f"There is no checkpoint of epoch {epoch!r}, only of {', '.join(map(str, self.epochs))}.")
+        raise CheckpointError(f"There is no checkpoint of {self.unit} {describe(epoch)}: choose one of {self._listed()}.")
 
     def bundle(self, epoch: int) -> ModelBundle:
-        """Return the model at an epoch, with parameters of its own. It is read again only if it is not in use.
+        """Return the model at an epoch, with parameters of its own.
+
+        Bundles that are in use are not read again. All share one trace, so that only the first one is traced.
+
+        Parameters
+        ----------
+        epoch : int
+            One of `epochs`.
+
+        Returns
+        -------
+        ModelBundle
+            Its name is that of the model and the epoch: "zfnet, epoch 5".
 
         Raises
         ------
         CheckpointError
-            If there is no checkpoint of that epoch, or its file is damaged or does not fit the model.
+            If there is no checkpoint of that epoch, or its file is damaged, has changed, or does not fit the model.
         """
         checkpoint = self.checkpoint(epoch)
-        bundle = self._bundles.get(epoch)
-        if bundle is None:
-            bundle = self._bundles[epoch] = self._build(checkpoint)
-        return bundle
+        with self._lock:
+            bundle = self._bundles.get(checkpoint.epoch)
+            if bundle is None:
+                bundle = self._bundles[checkpoint.epoch] = self._read_bundle(checkpoint)
+            return bundle
 
     def refresh(self) -> tuple[Checkpoint, ...]:
-        """Look for new checkpoints in the folder, and return them. Files that are still being written are left for the next time."""
-        known = set(self.epochs)
-        new = tuple(sorted((one for one in self._look() if one.epoch not in known), key=lambda one: one.epoch))
-        self._found = tuple(sorted((*self._found, *new), key=lambda one: one.epoch))
-        return new
+        """Look for new files in the folder, and return their checkpoints. What is still being written is left for the next time."""
+        with self._lock:
+            known = {file.path for file in self._files.values()}
+            found = scan([path for path in self._source.paths() if path not in known], patient=True)
+            self.unreadable = found.unreadable
+            fresh = [file for file in found.read if self._is_new(file)]
+            self._add(fresh)
+            numbers = {file.numbers[self.unit].value for file in fresh}
+            return tuple(checkpoint for checkpoint in self._checkpoints if checkpoint.epoch in numbers)
+
+    def _is_new(self, file: StateFile) -> bool:
+        number = file.numbers.get(self.unit)
+        if number is None:
+            self.unreadable[file.path] = f"{file.path} does not tell its {self.unit}."
+            return False
+        same = self._files.get(number.value)
+        if same is not None and same.digest != file.digest:
+            self.unreadable[file.path] = f"{file.path} is of {self.unit} {number.value}, as {same.path.name} is, with other weights."
+        return same is None
+
+    def _add(self, files: Sequence[StateFile]) -> None:
+        self._files |= {file.numbers[self.unit].value: file for file in files}
+        self._checkpoints = tuple(self._checkpoint(number) for number in sorted(self._files))
+
+    def _checkpoint(self, number: int) -> Checkpoint:
+        file = self._files[number]
+        told = file.numbers[self.unit]
+        before = number == 0 and told.certain
+        trained = self.pretrained or not before
+        return Checkpoint(number, f"{self.unit} {number}", file.path, file.digest, told.known_by, trained)
+
+    def _read_bundle(self, checkpoint: Checkpoint) -> ModelBundle:
+        state, path = self._read(checkpoint)
+        where = checkpoint.label if checkpoint.known_by == "deconvwidgets" else f"{checkpoint.label} ({checkpoint.known_by}) of {path.name}"
+        weights = where if checkpoint.trained else f"random weights, before training ({where})"
+        notes: tuple[str, ...] = ()
+        if checkpoint.epoch == 0 and not self._files[0].numbers[self.unit].certain:
+            notes = (_UNCERTAIN,)
+        return self._series.bundle(state, path, checkpoint.label, weights, checkpoint.trained, notes)
+
+    def _read(self, checkpoint: Checkpoint) -> tuple[StateDict, Path]:
+        try:
+            return read_state(self._files[checkpoint.epoch]), checkpoint.path
+        except ModelError as error:
+            raise CheckpointError(str(error)) from error
+
+    def _base(self) -> ModelBundle:
+        if not self._checkpoints:
+            raise CheckpointError(f"{self.folder} has no checkpoint yet: wait for the first one, and call refresh().")
+        return self._series.base(lambda: self._read(self._checkpoints[-1]))
+
+    def _listed(self) -> str:
+        shown = ", ".join(map(str, self.epochs[:_MAX_LISTED]))
+        return shown + (f", ... {self.epochs[-1]}" if len(self) > _MAX_LISTED else "") if self._checkpoints else "none yet"
 
     def __repr__(self) -> str:
-        return f"Checkpoints({self.name}, epochs {', '.join(map(str, self.epochs))})"
+        where = f" in {str(self.folder)!r}" if self.folder is not None else ""
+        left = f", {len(self.unreadable)} unreadable" if self.unreadable else ""
+        return f"Checkpoints({self.name}, {self.unit}s {self._listed()}{where}{left})"
 
 
-def open_checkpoints(
-    source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    build: Build | None = None,
-    *,
-    transform: Transform | None = None,
-    categories: Sequence[str] | None = None,
-    input_size: tuple[int, int, int] | None = None,
-    name: str | None = None,
-    epochs: Sequence[int] | None = None,
-) -> Checkpoints:
-    """Open the checkpoints of a training.
-
-    Parameters
-    ----------
-    source : str, path, or a sequence of them
-        The folder of a training, or files of state dicts.
-    build : str, callable, torch.nn.Module or ModelBundle, optional
-        The model whose state dicts these are: a name of `load_model`, a function without arguments that returns it, the model, or a bundle.
-        A folder that `dw.train` wrote needs none.
-    transform, categories, input_size, name
-        As for `ModelBundle.from_module`. By default those of the folder's training.json.
-    epochs : sequence of int, optional
-        The epochs of the files, where neither their content nor their names tell them.
-
-    Returns
-    -------
-    Checkpoints
-
-    Raises
-    ------
-    CheckpointError
-        If a file is damaged, does not fit the model, or its epoch is unknown.
-    """
-    folder = as_path(source, "source", CheckpointError)
-    described = read_description(folder) or TrainingDescription()
-    model = build or described.architecture
-    if model is None:
-        raise CheckpointError("build is missing.")
-    called = name or described.name or "model"
-    size = input_size or described.input_size
-
-    def bundle_of(checkpoint: Checkpoint) -> ModelBundle:
-        state = dict(read_checkpoint_file(checkpoint.path).state)
-        net = _model(model, state)
-        label = "random weights, untrained" if checkpoint.epoch == 0 else f"after {checkpoint.label}"
-        made = ModelBundle.from_module(
-            net, transform or described.transform, categories or described.categories, size, f"{called}, {checkpoint.label}"
-        )
-        return replace(made, trained=checkpoint.epoch != 0 or described.pretrained, weights=label)
-
-    def look() -> Sequence[Checkpoint]:
-        return tuple(_found(folder.iterdir()))
-
-    return Checkpoints(called, folder, look(), bundle_of, look)
-
-
-def _found(files: Iterable[Path]) -> Iterator[Checkpoint]:
-    for path in files:
-        epoch = epoch_of(path)
-        if epoch is not None:
-            yield Checkpoint(epoch, f"epoch {epoch}", path, read_checkpoint_file(path).digest)
-
-
-def _model(build: Build, state: StateDict) -> nn.Module:
-    if isinstance(build, str):
-        return fit_into(lambda classes: architectures.build_random(build, classes), state, build).eval()
-    net = build.model if isinstance(build, ModelBundle) else build
-    made = copy.deepcopy(net) if isinstance(net, nn.Module) else net()
-    made.load_state_dict(state)
-    return made.eval()
+_UNCERTAIN = (
+    "Whether epoch 0 is before training is unknown: many loops count from 0. If it is, pass epochs=[0, 1, ...], the completed epochs, to "
+    "open_checkpoints."
+)

@@ -2,45 +2,62 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from deconvwidgets.arguments import describe
 from deconvwidgets.errors import CheckpointError
 from deconvwidgets.records.training_log import EpochLog
 
+# What PyTorch Lightning's and Hugging Face's users call the fields of `EpochLog`.
+_ALIASES = {
+    "train_loss_epoch": "train_loss",
+    "train_acc": "train_top1",
+    "train_accuracy": "train_top1",
+    "val_loss": "validation_loss",
+    "eval_loss": "validation_loss",
+    "val_acc": "validation_top1",
+    "val_accuracy": "validation_top1",
+    "validation_accuracy": "validation_top1",
+    "eval_accuracy": "validation_top1",
+    "lr": "learning_rate",
+}
+_NAMED = frozenset(
+    name.name for name in fields(EpochLog) if name.name not in ("epoch", "seconds", "weight_rms", "update_rms", "metrics")
+)  # fmt: skip
 
-def epoch_log(epoch: int, named: Mapping[str, object], metrics: Mapping[str, object], **more: Any) -> EpochLog:
-    """Return the log of an epoch.
 
-    Parameters
-    ----------
-    epoch : int
-        The completed epochs.
-    named : mapping of str to number or None
-        Fields of `EpochLog` by name.
-    metrics : mapping of str to number
-        Other measurements.
-    **more
-        Other fields of `EpochLog`, as they are.
+def measured(values: Mapping[str, object]) -> dict[str, Any]:
+    """Return measurements as fields of `EpochLog`; those that are none of its fields, under other names, are its `metrics`.
+
+    The usual other names of the fields are known: "val_loss" is `validation_loss`, "val_acc" `validation_top1`.
 
     Raises
     ------
     CheckpointError
         For a value that is no number, or a share that is not from 0 to 1. NaN and infinite values are accepted: a training may diverge.
     """
-    fields = {name: _number(name, value) for name, value in named.items() if value is not None}
-    for name, value in fields.items():
-        if name.endswith(("_top1", "_top5")) and not 0 <= value <= 1:
+    numbers = {name: _number(name, value) for name, value in values.items() if value is not None}
+    named: dict[str, Any] = {}
+    others: dict[str, float] = {}
+    for name, value in numbers.items():
+        field = name if name in _NAMED else _ALIASES.get(name, "")
+        is_share = not field.endswith(("_top1", "_top5")) or 0 <= value <= 1 or math.isnan(value)
+        if name in _NAMED and not is_share:
             raise CheckpointError(f"{name} is a share from 0 to 1, not {value:g}: divide percentages by 100.")
-    others = {name: _number(name, value) for name, value in metrics.items()}
-    return EpochLog(epoch=epoch, metrics=others, **fields, **more)
+        if name in _NAMED or (field and is_share and field not in {*numbers, *named}):
+            named[field] = value
+        else:
+            others[name] = value
+    return {**named, "metrics": others}
 
 
 def _number(name: str, value: Any) -> float:
     """Return a number, or a 0-d array or tensor on any device, as a float."""
     scalar = getattr(value, "shape", ()) == () and "bool" not in str(getattr(value, "dtype", type(value).__name__))
-    if scalar and not isinstance(value, str | bytes | complex) and value is not None:
+    if scalar and not isinstance(value, str | bytes | complex):
         try:
             return float(value.detach() if hasattr(value, "detach") else value)
         except (TypeError, ValueError, OverflowError, RuntimeError):  # no number, or one without a value

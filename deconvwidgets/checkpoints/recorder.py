@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from torch import Tensor, nn
 
-from deconvwidgets.arguments import describe, flag
 from deconvwidgets.checkpoints.checkpoint_file import write_checkpoint
-from deconvwidgets.checkpoints.description import TrainingDescription, write_description
-from deconvwidgets.checkpoints.epochs import checked_epoch, checked_epochs
+from deconvwidgets.checkpoints.description import write_description
+from deconvwidgets.checkpoints.epochs import checked_epoch
 from deconvwidgets.checkpoints.log_file import append_epoch, read_log
-from deconvwidgets.checkpoints.metrics import epoch_log
+from deconvwidgets.checkpoints.metrics import measured
 from deconvwidgets.checkpoints.recorded_model import is_writing_process, plain_model, plain_state, weight_rms
 from deconvwidgets.checkpoints.recording_folder import prepare_folder
 from deconvwidgets.errors import CheckpointError
-from deconvwidgets.models.bundle_checks import checked_categories, checked_model, checked_name
-from deconvwidgets.models.preprocess import Preprocess
-from deconvwidgets.models.transforms import Transform, transform_and_size
-from deconvwidgets.paths import as_path
+from deconvwidgets.models.bundle_checks import checked_model
+from deconvwidgets.models.transforms import Transform
+from deconvwidgets.records.training_log import EpochLog
 
 Number = float | Tensor
 
@@ -93,49 +92,42 @@ class CheckpointRecorder:
         resume: bool = False,
         overwrite: bool = False,
     ) -> None:
-        self._model = plain_model(checked_model(model))
-        self._epochs = None if epochs is None else frozenset(checked_epochs(epochs))
-        self.folder = as_path(folder, "folder", CheckpointError)
-        self.epoch = 0
-        self._seconds = 0.0
-        self._writes = is_writing_process()
-        options = {key: flag(value, key, CheckpointError) for key, value in (("resume", resume), ("overwrite", overwrite))}
-        write_initial = flag(initial, "initial", CheckpointError)
-        description = _describe(self._model, transform, categories, input_size, name, flag(pretrained, "pretrained", CheckpointError))
-        state = plain_state(self._model)
-        if self._writes:
-            if prepare_folder(self.folder, description, state, **options):
-                self._continue()
-            else:
-                write_description(self.folder, description)
-                if write_initial:
-                    write_checkpoint(self.folder, 0, state)
-        self._started = time.monotonic()
+        given = {
+            "epochs": epochs, "transform": transform, "categories": categories, "input_size": input_size, "name": name,
+            "initial": initial, "pretrained": pretrained, "resume": resume, "overwrite": overwrite,
+        }  # fmt: skip
+        self._start(model, RecorderOptions.of(folder, given))
 
-    def end_epoch(
-        self,
-        epoch: int | None = None,
-        *,
-        train_loss: Number | None = None,
-        train_top1: Number | None = None,
-        train_top5: Number | None = None,
-        validation_loss: Number | None = None,
-        validation_top1: Number | None = None,
-        validation_top5: Number | None = None,
-        learning_rate: Number | None = None,
-        images_per_second: Number | None = None,
-        **metrics: Number,
-    ) -> None:
+    @classmethod
+    def with_options(cls, model: nn.Module, options: RecorderOptions) -> CheckpointRecorder:
+        """Return the recorder of a model. Raises as `CheckpointRecorder` does."""
+        recorder = cls.__new__(cls)
+        recorder._start(model, options)
+        return recorder
+
+    def _start(self, model: nn.Module, options: RecorderOptions) -> None:
+        self.folder = options.folder
+        self.epoch = 0
+        self._model = plain_model(checked_model(model))
+        self._epochs = options.epochs
+        self._line: EpochLog | None = None
+        self._writes = is_writing_process()
+        if self._writes:
+            self._prepare(options)
+        before = 0.0 if self._line is None else self._line.seconds or 0.0
+        self._started = time.monotonic() - before
+
+    def end_epoch(self, epoch: int | None = None, **metrics: Number | None) -> None:
         """Record the end of an epoch: a line in the log, and the weights if this is one of `epochs`.
 
         Parameters
         ----------
         epoch : int, optional
             The completed epochs: 1 after the first epoch. Counted by default.
-        train_loss, train_top1, ..., images_per_second : float or 0-d Tensor, optional
-            What was measured, see `EpochLog`. Top-k are shares from 0 to 1.
         **metrics : float or 0-d Tensor
-            Anything else that was measured.
+            What was measured. `train_loss`, `train_top1`, `train_top5`, `validation_loss`, `validation_top1`, `validation_top5`,
+            `learning_rate` and `images_per_second` are the fields of `EpochLog`; top-k are shares from 0 to 1. Their usual other names,
+            such as `val_loss`, `val_acc` and `lr`, are known. Anything else is kept under its name.
 
         Raises
         ------
@@ -143,45 +135,34 @@ class CheckpointRecorder:
             If a value is no number, or a file cannot be written. The model is unchanged, and the files before are kept.
         """
         number = self.epoch + 1 if epoch is None else checked_epoch(epoch, "epoch", low=1)
-        named = {
-            "train_loss": train_loss, "train_top1": train_top1, "train_top5": train_top5, "validation_loss": validation_loss,
-            "validation_top1": validation_top1, "validation_top5": validation_top5, "learning_rate": learning_rate,
-            "images_per_second": images_per_second,
-        }  # fmt: skip
-        seconds = self._seconds + time.monotonic() - self._started
-        line = epoch_log(number, named, metrics, seconds=seconds, weight_rms=weight_rms(self._model))
+        seconds = time.monotonic() - self._started
+        line = EpochLog(epoch=number, seconds=seconds, weight_rms=weight_rms(self._model), **measured(metrics))
         if self._writes:
             if self._epochs is None or number in self._epochs:
                 write_checkpoint(self.folder, number, plain_state(self._model))
             append_epoch(self.folder, line)
-        self.epoch = number
+        self.epoch, self._line = number, line
 
-    def _continue(self) -> None:
-        logged = read_log(self.folder).epochs
-        if logged:
-            self.epoch, self._seconds = logged[-1].epoch, logged[-1].seconds or 0.0
+    def add_metrics(self, **metrics: Number | None) -> None:
+        """Add measurements to the epoch that ended last, such as those of a validation that runs later. Raises as `end_epoch` does."""
+        if self._line is None:
+            raise CheckpointError("No epoch has ended yet: call end_epoch() first.")
+        added = measured(metrics)
+        self._line = replace(self._line, **{**added, "metrics": {**self._line.metrics, **added["metrics"]}})
+        if self._writes:
+            append_epoch(self.folder, self._line)
+
+    def _prepare(self, options: RecorderOptions) -> None:
+        description, state = options.describe(self._model), plain_state(self._model)
+        if prepare_folder(self.folder, description, state, resume=options.resume, overwrite=options.overwrite):
+            if logged := read_log(self.folder).epochs:
+                self.epoch, self._line = logged[-1].epoch, logged[-1]
+            return
+        write_description(self.folder, description)
+        if options.initial:
+            write_checkpoint(self.folder, 0, state)
 
     def __repr__(self) -> str:
         """Return the folder, the epochs to save, and the completed ones."""
-        which = "every epoch" if self._epochs is None else f"epochs {', '.join(map(str, sorted(self._epochs)))}"
+        which = "every epoch" if self._epochs is None else f"epochs {', '.join(map(str, self._epochs))}"
         return f"CheckpointRecorder({str(self.folder)!r}, {which}, {self.epoch} completed)"
-
-
-def _describe(
-    model: nn.Module,
-    transform: Transform | None,
-    categories: Sequence[str] | None,
-    input_size: tuple[int, int, int] | None,
-    name: str | None,
-    pretrained: bool,
-) -> TrainingDescription:
-    prepare, size, _ = transform_and_size(transform, input_size)
-    known = transform is not None and isinstance(prepare, Preprocess)
-    return TrainingDescription(
-        name=checked_name(name, type(model).__name__),
-        pretrained=pretrained,
-        categories=checked_categories(categories),
-        input_size=size if transform is not None or input_size is not None else None,
-        transform=prepare if known and isinstance(prepare, Preprocess) else None,
-        other_transform=None if transform is None or known else describe(transform),
-    )

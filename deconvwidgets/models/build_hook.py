@@ -81,8 +81,8 @@ def _imported(source: str) -> ModuleType:
 
 
 def _function(module: ModuleType, source: str, name: str) -> Callable[[], Any]:
-    found = getattr(module, name, None)
-    if not callable(found):
+    found: Callable[[], Any] | None = getattr(module, name, None)
+    if found is None or not callable(found):
         names = [key for key, value in vars(module).items() if callable(value) and getattr(value, "__module__", "") == module.__name__]
         known = f" It has {', '.join(names[:6])}." if names else ""
         raise ModelError(f"{source} has no function {name!r}.{known}")

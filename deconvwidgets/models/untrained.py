@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -46,7 +47,7 @@ def build_untrained(name: str, classes: int, input_size: tuple[int, int, int] | 
         return build(classes).eval()
 
 
-def _builder(name: str, input_size: tuple[int, int, int]) -> partial[nn.Module]:
+def _builder(name: str, input_size: tuple[int, int, int]) -> Callable[[int], nn.Module]:
     if name == "zfnet" or name in VARIANTS:
         return partial(build_variant, name, input_size=input_size[1:])
     library, separator, library_name = str(name).partition(":")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,7 @@ def _features(maps: Sequence[int]) -> nn.Sequential:
     first = [nn.Conv2d(3, maps[0], 7, stride=2, padding=1), nn.ReLU(inplace=True), _pool(), _contrast_norm()]
     second = [nn.Conv2d(maps[0], maps[1], 5, stride=2), nn.ReLU(inplace=True), _pool(), _contrast_norm()]
     later: list[nn.Module] = []
-    for below, above in zip(maps[1:], maps[2:], strict=False):
+    for below, above in pairwise(maps[1:]):
         later += [nn.Conv2d(below, above, 3, padding=1), nn.ReLU(inplace=True)]
     return nn.Sequential(*first, *second, *later, _pool())
 

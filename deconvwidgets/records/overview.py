@@ -34,5 +34,6 @@ class Overview:
     opened: tuple[LayerSummary, ...] = ()  # others that were opened
     units: tuple[UnitFactor, ...] = ()  # those that are switched off or scaled, in the order of the layers
     host: str = ""  # the name of the service's machine, if the notebook runs on another one
+    images_digest: str = ""  # equal for equal image sets
 
     __repr__ = compact_repr

@@ -38,4 +38,5 @@ def make_overview(snapshot: Snapshot, index_note: str, host: str = "") -> Overvi
         notes=tuple(dict.fromkeys(notes)),
         units=snapshot.units,
         host=host,
+        images_digest=snapshot.images.digest,
     )

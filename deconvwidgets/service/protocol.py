@@ -29,6 +29,7 @@ class ServiceEvent:
     progress: Progress | None = None
     message: str = ""
     layers: tuple[str, ...] = ()
+    side: str = ""  # of a comparison of two services: "a" or "b", whose event it is
 
 
 @runtime_checkable

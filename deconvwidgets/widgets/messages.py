@@ -139,7 +139,8 @@ def event_message(event: ServiceEvent) -> Content:
     """Return the message for an event of the service."""
     progress = None if event.progress is None else asdict(event.progress)
     layers = {"layers": list(event.layers)} if event.layers else {}
-    content: Content = sendable({"event": event.kind, "progress": progress, "message": event.message, **layers})
+    side = {"side": event.side} if event.side else {}
+    content: Content = sendable({"event": event.kind, "progress": progress, "message": event.message, **layers, **side})
     return content
 
 

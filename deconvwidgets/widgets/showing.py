@@ -41,7 +41,8 @@ class Showing:
     _service: Any
     state: Any
     _send_message: Callable[[Any, list[bytes]], None]
-    _opened: dict[type[Explorer], Explorer] | None = None  # the widgets that were made for views below this one; None: it is closed
+    # The widgets that were made for views below this one, by class and service; None: it is closed
+    _opened: dict[tuple[type[Explorer], int], Explorer] | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._open_views: set[str] = set()  # the ids of pages' clients that show it
@@ -99,22 +100,27 @@ class Showing:
         kind = _widget_class(request.text("widget"))
         reference = request.get("photograph")
         photograph = None if reference is None else self._photograph(request.mapping("photograph"))
-        state = kind._shown_state(self._service, request.mapping("state"), photograph)
-        for widget in self._service.open_widgets.newest(kind):
+        service = self._service_of(request)
+        state = kind._shown_state(service, request.mapping("state"), photograph)
+        for widget in service.open_widgets.newest(kind):
             if widget is not self and widget._show_here(state):
                 return _shown_in(kind, "open", None), []
         if request.get("embeds") is False:
             return _shown_in(kind, "none", None), []
-        return _shown_in(kind, "made", self._open_below(kind, state).model_id), []
+        return _shown_in(kind, "made", self._open_below(kind, service, state).model_id), []
 
-    def _open_below(self, kind: type[Explorer], state: Mapping[str, Any]) -> Explorer:
+    def _service_of(self, request: Request) -> Any:
+        """Return the service whose model is shown. A widget on several services overrides it."""
+        return self._service
+
+    def _open_below(self, kind: type[Explorer], service: Any, state: Mapping[str, Any]) -> Explorer:
         """Return the widget for a view below this one, with a part of a state. It is made once."""
         with self._making:
             if self._opened is None:
                 raise ServiceError("This widget was closed: run its cell again.")
-            widget = self._opened.get(kind)
+            widget = self._opened.get((kind, id(service)))
             if widget is None:
-                self._opened[kind] = widget = kind(self._service, state=state)
+                self._opened[kind, id(service)] = widget = kind(service, state=state)
             else:
                 widget.state = state
             return widget

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.images import EncodedImage, SkippedImage
+from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.mosaics import Part, Rule
 from deconvwidgets.records.progress import Progress
 from deconvwidgets.records.repr import compact_repr
@@ -34,11 +35,12 @@ class EpochColumn:
     """A checkpoint: a column of the explorer."""
 
     epoch: int  # epochs of training; 0 is before training
-    label: str  # where the epoch is known from, if not from the file's own entry
+    label: str  # "epoch 5", or "step 500"
     state: ColumnState
     trained: bool  # False before training: the weights are random
     progress: Progress | None = None  # while its index is built
     message: str = ""  # why it failed, in words
+    known_by: str = ""  # how the number is known, if not from the checkpoint's own entry: "file name", ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,11 @@ class EvolutionLayer:
     short_name: str  # the alias ("conv2") if it has one: as it is called in requests
     units: int
     receptive_field: tuple[int, int] | None  # rows and columns, in input pixels; None if it is the whole input
+
+    @classmethod
+    def of(cls, info: LayerInfo) -> Self:
+        """Return the layer of an index."""
+        return cls(name=info.name, short_name=info.short_name, units=info.channels, receptive_field=info.receptive_field)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +69,10 @@ class EvolutionOverview:
     photographs: int
     crops: int
     sampled: int  # the distinct photographs' crops over which the measures are; 0 until an index is ready
+    unit: Literal["epoch", "step"]  # what the numbers of the columns count
     epochs: tuple[EpochColumn, ...]  # ascending
     layers: tuple[EvolutionLayer, ...]  # in the order of execution; empty until the first checkpoint was read
-    input_size: tuple[int, int, int]
+    input_size: tuple[int, int, int] | None  # None until an index is ready
     device: str
     live: bool  # whether the folder is watched: new columns appear with an event "evolution"
     log: TrainingLog | None = None  # of the training that wrote the checkpoints

@@ -14,6 +14,8 @@ export interface ShowRequest {
   state: Record<string, unknown>;
   /** A photograph that this widget's part in the kernel knows by this reference. It is handed over with its name and its label. */
   photograph?: Record<string, unknown>;
+  /** Of a widget on two services: the one whose model is shown. */
+  side?: "a" | "b";
 }
 
 interface ShowReply {

@@ -17,7 +17,7 @@ from deconvwidgets.instruments.evolution.compute.describe import sample_note, se
 from deconvwidgets.instruments.evolution.compute.epoch_index import build_epoch_index
 from deconvwidgets.instruments.evolution.compute.epochs import IndexedEpochs
 from deconvwidgets.instruments.evolution.records import LayerSettling, StrongestActivations
-from deconvwidgets.models.devices import checked_device
+from deconvwidgets.models.devices import checked_device, on_device
 from deconvwidgets.records.layers import LayerInfo
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class FeatureEvolution:
         """Add the index of a checkpoint, and return whether that was possible."""
         job.check_cancelled(f"The evolution was cancelled before epoch {epoch}")
         try:
-            bundle = self._checkpoints.bundle(epoch)
+            bundle = on_device(self._checkpoints.bundle(epoch), self._device)
             index = build_epoch_index(bundle, self._images, self._layers, self._device, job, progress)
             self._indexed = self._indexed.with_index(epoch, index)
         except JobCancelledError:

@@ -8,6 +8,7 @@ from threading import RLock
 from typing import Generic, TypeVar
 
 from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
+from deconvwidgets.errors import ActivationIndexError, CheckpointError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.evolution.service.inputs import SharedInputs
@@ -17,6 +18,7 @@ from deconvwidgets.models.devices import on_device
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.events import Events
+from deconvwidgets.service.index_job import check_index
 from deconvwidgets.service.layer_catalog import LayerCatalog
 from deconvwidgets.service.shared_layers import SharedLayers
 from deconvwidgets.service.snapshot import Snapshot
@@ -43,8 +45,7 @@ class EpochModels:
     """
 
     def __init__(self, checkpoints: Checkpoints, images: ImageSet, device: str, device_lock: DeviceLock) -> None:
-        self._checkpoints, self._images, self._device = checkpoints, images, device
-        self._device_lock = device_lock
+        self._checkpoints, self._images, self._device, self._device_lock = checkpoints, images, device, device_lock
         self.inputs = SharedInputs()
         self.projections = UnitProjections(device_lock, self.inputs)
         self._snapshots = _Recent[Snapshot](MAX_MODELS, MAX_BYTES, _parameter_bytes)
@@ -56,7 +57,7 @@ class EpochModels:
         Raises
         ------
         CheckpointError
-            If the file is damaged, or does not exist any more.
+            If the file is damaged, was replaced, or does not exist any more.
         """
         return self._snapshots.get(epoch, lambda: self._read(epoch, index))
 
@@ -77,8 +78,17 @@ class EpochModels:
         bundle = self.bundle(epoch)
         with self._device_lock.request():
             catalog = LayerCatalog.of(bundle)  # traces the model
+        self._require_same(epoch, bundle, index)
         # Caches that all epochs share tell them apart by the version.
         return Snapshot(1, bundle, self._images, catalog, index, bundle.network.notes, layers_version=1 + epoch, listed=index.layers)
+
+    def _require_same(self, epoch: int, bundle: ModelBundle, index: ActivationIndex) -> None:
+        try:
+            check_index(index, bundle, self._images)
+        except ActivationIndexError as error:
+            raise CheckpointError(
+                f"The checkpoint of epoch {epoch} was replaced after its index was built: open the checkpoints again."
+            ) from error
 
     def _pane(self, snapshot: Snapshot) -> LayersApi:
         shared = SharedLayers(snapshot, device_lock=self._device_lock, images=self.inputs, projections=self.projections)

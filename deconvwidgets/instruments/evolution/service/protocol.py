@@ -65,8 +65,16 @@ class EvolutionService(WidgetService, Protocol):
         """
         ...
 
+    def model(self, epoch: int) -> tuple[Any, Any, Any]:
+        """Return the model bundle of an epoch, the image set and the activation index, for a LocalModelService. On a worker."""
+        ...
+
     def figure(self, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
         """Return a figure as the bytes of a file; `state` is the state of an EvolutionExplorer. On a worker."""
+        ...
+
+    def refresh(self) -> Sequence[int]:
+        """Look for new checkpoints and lines of the training log now, and return the new epochs. Their indexes are built."""
         ...
 
     def cancel(self) -> None:

@@ -82,6 +82,7 @@ class LayerExplorer(Explorer):
     """
 
     FRONT_END = "layers"
+    SIDE_BY_SIDE = "layers"
     MESSAGES = MESSAGES
     SERVICE = SupportsLayers
     HANDLERS = HANDLERS

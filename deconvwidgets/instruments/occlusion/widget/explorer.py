@@ -100,6 +100,7 @@ class OcclusionExplorer(Explorer):
     """
 
     FRONT_END = "occlusion"
+    SIDE_BY_SIDE = "occlusion"
     MESSAGES = MESSAGES
     SERVICE = SupportsOcclusion
     HANDLERS = HANDLERS

@@ -1,0 +1,1 @@
+"""The ipywidget: state, requests and the built front end."""

@@ -1,0 +1,153 @@
+"""The units of two models side by side, as a widget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from deconvwidgets.errors import DeconvWidgetsError
+from deconvwidgets.instruments.comparison.pair_records import SIDES, LayerPairs
+from deconvwidgets.instruments.comparison.service.protocol import SideBySideService
+from deconvwidgets.instruments.comparison.widget.messages import HANDLERS
+from deconvwidgets.instruments.comparison.widget.sides import SideBySide
+from deconvwidgets.instruments.comparison.widget.state import DEFAULTS, MESSAGES, checked_state, pinned_layers
+from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer, unit_summary
+from deconvwidgets.widgets.layers import find_summary, known_layer
+from deconvwidgets.widgets.state import State, StateTrait
+
+_STATIC_PAIRS = 6
+
+
+class SideBySideLayers(SideBySide):
+    """The units of two models side by side: each pair with projections and patches of both. Made by `dw.side_by_side`.
+
+    Parameters
+    ----------
+    service : LocalSideBySide
+        Two model services on the same image set.
+    state : mapping, optional
+        A state, or a part of one, as `widget.state` returns it.
+    height : int
+        Height in CSS pixels. At widths below 900 pixels the selected pair is in a drawer over the others.
+
+    Attributes
+    ----------
+    state : dict
+        The keys can be set one by one (`widget.state = {"layer_a": "conv3"}`).
+
+        - layer_a, layer_b: the layers. If only that of A is set, that of B follows: the one of the same name, or else one at the same depth.
+        - unit_a, unit_b: the selected pair. If only one of them is set, the other is its partner.
+        - paired_by: "match", by the correlation of their activations, or "number".
+        - sort: "difference", "correlation", "strongest" (in A) or "number". status: the statuses of the pairs that are shown; []: all.
+        - rule, contrast, view, tile_size: as in a LayerExplorer.
+        - side, rank: whose activation is selected, and which of its strongest.
+        - pane: "pair", or "a" or "b" for the LayerExplorer's pane of that unit, with its tab and more.
+        - pinned: up to eight of {"side": "a", "model": ..., "layer": ..., "unit": ...}. They stay while other layers are shown.
+
+    summary : dict
+        The selected pair: layers, units, their correlation, what became of each, and the statistics and strongest activations of both.
+        Read-only; empty while an index is built.
+
+    Raises
+    ------
+    LayerError
+        For an unknown layer or unit.
+    ServiceError
+        For any other invalid part of the state.
+    TypeError
+        For an unknown argument.
+    """
+
+    FRONT_END = "comparison"
+    MESSAGES = MESSAGES
+    HANDLERS = HANDLERS
+    EVENTS = LayerExplorer.EVENTS
+    FILES: ClassVar[Mapping[str, str]] = {".png": "pairs.png", ".csv": "pairs.csv"}
+
+    state = StateTrait(MESSAGES).tag(sync=True)
+
+    def __init__(self, service: SideBySideService, state: Mapping[str, Any] | None = None, height: int = 780, **options: Any) -> None:
+        super().__init__(service, state, height=height, **options)
+
+    def save(self, path: str | Path, pairs: int = 6) -> Path:
+        """Save the first pairs in the order that is shown as PNG, or all pairs of the layers as CSV, by the suffix of the path.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+        pairs : int
+            How many pairs a picture has, up to 400.
+
+        Raises
+        ------
+        ServiceError
+            For another suffix, if the file cannot be written, or while an index is built.
+        """
+        return self._save(path, lambda kind: self._service.figure(kind, {**self.state, "count": pairs}))
+
+    def __repr__(self) -> str:
+        names, state = self._service.names(), self.state
+        shown = [f"{name}, {state[f'layer_{side}']}" + _unit_words(state[f"unit_{side}"]) for side, name in zip(SIDES, names, strict=True)]
+        return f"SideBySideLayers({' | '.join(shown)})"
+
+    def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
+        for side in SIDES:
+            self._open(side, state.get(f"layer_{side}"), *pinned_layers(side, state.get("pinned")))
+        checked = checked_state(state, current or DEFAULTS, self._overviews())
+        return self._with_partner(state, checked)
+
+    def _open(self, side: Any, *names: object) -> None:
+        """Begin to build the index of layers of a model that are neither listed nor opened yet."""
+        service = self._service.side(side)
+        overview = service.overview()
+        for name in names:
+            if isinstance(name, str) and known_layer(overview, name) is None:
+                service.layers.open(name)
+
+    def _with_partner(self, state: Mapping[str, Any], checked: State) -> State:
+        """Return a state in which a unit that was set alone is beside its partner, if it is known by now."""
+        for side, other in (("unit_a", "unit_b"), ("unit_b", "unit_a")):
+            if state.get(side) is None or other in state:
+                continue
+            pairs = self._pairs(checked)
+            if pairs is not None:
+                checked[other] = pairs.partner("a" if side == "unit_a" else "b", checked[side])
+        return checked
+
+    def _pairs(self, state: Mapping[str, Any]) -> LayerPairs | None:
+        """Return the pairs of a state's layers; None while an index is built, or if there are none."""
+        overviews = self._overviews()
+        if any(find_summary(overviews[side], state[f"layer_{side}"]).dead is None for side in SIDES):
+            return None
+        try:
+            return self._service.pairs(state["layer_a"], state["layer_b"], state["paired_by"])
+        except DeconvWidgetsError:  # the live view says why
+            return None
+
+    def _summarize(self) -> State:
+        state, pairs = self.state, self._pairs(self.state)
+        units = {side: state[f"unit_{side}"] for side in SIDES}
+        row = None if pairs is None else pairs.row(units["a"], units["b"])
+        if pairs is None or row is None:
+            return {}
+        summary: State = {"correlation": float(pairs.correlation[row]), "status_a": pairs.status_a[row], "status_b": pairs.status_b[row]}
+        for side in SIDES:
+            layer, unit = state[f"layer_{side}"], units[side]
+            layers = self._service.side(side).layers
+            summary[side] = None if unit is None else unit_summary(layers.unit_detail(layer, unit, predictions=False))
+        return summary
+
+    def _static_image(self) -> bytes | None:
+        if self._pairs(self.state) is None:
+            return None
+        versions = tuple(overview.version for overview in self._overviews().values())
+        return self._cached_image((versions, repr(self.state)), self._draw_static_image)
+
+    def _draw_static_image(self) -> bytes:
+        return self._service.figure("pairs.png", {**self.state, "count": _STATIC_PAIRS})
+
+
+def _unit_words(unit: int | None) -> str:
+    return "" if unit is None else f" unit {unit}"

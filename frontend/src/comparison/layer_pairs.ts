@@ -1,0 +1,74 @@
+/** The layers of A, each with the layer of B that is shown beside it and how alike the two are; and the matrix of all pairs of layers. */
+
+import type { Layer } from "../layers/wire.ts";
+import { h, setText } from "../ui/dom.ts";
+import { createCkaMatrix } from "./cka_matrix.ts";
+import { formatCorrelation } from "./pairs.ts";
+import type { Similarity } from "./store.ts";
+import type { Both, LayerMatch, PairState } from "./wire.ts";
+
+const CAPTION = "median r of matched units · CKA";
+const CAPTION_HINT =
+  "r: correlation of the activations of matched units over the images. CKA: linear centred kernel alignment of the whole layers, from 0 to 1. " +
+  "Over fewer images than units it is too high, even for unrelated layers.";
+
+interface LayerContent {
+  layers: Both<Layer[]>;
+  similarity: Similarity | undefined;
+  /** Why there is none. */
+  error: string | undefined;
+  state: PairState;
+}
+
+/** Create the column. `pick` is called with a layer of A and one of B. */
+export function createLayerPairs({ pick }: { pick: (layerA: string, layerB: string) => void }) {
+  const list = h("div", { class: "dwx-layer-list dwc-layer-list" });
+  const matrix = createCkaMatrix({ pick });
+  const note = h("p", { class: "dwx-layer-note", role: "status", "data-testid": "similarity-note" });
+  const caption = h("div", { class: "dwx-layers-caption dwc-layers-caption", title: CAPTION_HINT, tabindex: 0 }, CAPTION);
+  const parts = [caption, list, note, matrix.element];
+  const element = h("nav", { class: "dwx-layers dwc-layers", "aria-label": "Layers", "data-testid": "layers" }, ...parts);
+  let drawn = "";
+
+  const createButton = (layer: Layer, match: LayerMatch | undefined, other: string | null, key: number) => {
+    const share = match?.units ? match.kept / match.units : 0;
+    const numbers = match ? `r ${formatCorrelation(match.median)} · CKA ${formatCorrelation(match.cka)}` : "…";
+    const title = `${layer.id}${other ? ` beside ${other}` : ""}${key < 9 ? ` · key ${key + 1}` : ""}`;
+    const properties = { type: "button", class: "dwx-layer", title, "data-testid": `layer-${layer.id}`, "data-layer": layer.id };
+    return h(
+      "button",
+      { ...properties, onclick: () => other && pick(layer.id, other) },
+      h("span", { class: "dwx-layer-bar dwc-kept-bar" }, h("i", { style: `width:${100 * share}%` })),
+      h("b", {}, layer.id, other && other !== layer.id ? h("span", { class: "dwc-other" }, ` | ${other}`) : ""),
+      h("span", { class: "dwc-layer-numbers" }, numbers),
+      h("span", {}, match ? `${match.kept} of ${match.units} kept or moved` : ""),
+    );
+  };
+
+  const update = ({ layers, similarity, error, state }: LayerContent) => {
+    const matches = new Map(similarity?.matches.map((match) => [match.layer_a, match]));
+    const known = new Set(layers.b.map(({ id }) => id));
+    const otherOf = (layer: Layer) => matches.get(layer.id)?.layer_b ?? (known.has(layer.id) ? layer.id : (layers.b.at(-1)?.id ?? null));
+    const key = JSON.stringify([layers.a.map(({ id }) => id), layers.b.map(({ id }) => id), similarity?.matches]);
+    if (key !== drawn) {
+      drawn = key;
+      list.replaceChildren(...layers.a.map((layer, index) => createButton(layer, matches.get(layer.id), otherOf(layer), index)));
+    }
+    for (const button of list.children) {
+      const isShown = (button as HTMLElement).dataset.layer === state.layer_a;
+      if (isShown) button.setAttribute("aria-current", "true");
+      else button.removeAttribute("aria-current");
+    }
+    note.hidden = Boolean(similarity);
+    setText(note, error ?? "Comparing the layers…");
+    matrix.update(similarity, state);
+  };
+
+  /** Return the layer of A of a key from 0, and the layer of B beside it; null if there is none. */
+  const pair = (index: number, content: Pick<LayerContent, "layers" | "similarity">): [string, string] | null => {
+    const layer = content.layers.a[index];
+    const other = layer && (content.similarity?.matches.find(({ layer_a }) => layer_a === layer.id)?.layer_b ?? layer.id);
+    return layer && other && content.layers.b.some(({ id }) => id === other) ? [layer.id, other] : null;
+  };
+  return { element, update, pair };
+}
