@@ -143,11 +143,13 @@ def test_a_unit_ten_times_as_strong_is_changed(checked: Callable[..., UnitCheck]
     assert checked(net, max_scale=11).layer("conv2").units("changed") == ()
 
 
-def test_an_exported_module_is_checked_by_its_aliases(checked: Callable[..., UnitCheck]) -> None:
+def test_an_exported_module_is_checked_by_its_aliases(frozen: Path, images: ImageSet) -> None:
     exported = torch.export.export(NET, (torch.zeros(1, 3, 24, 24),)).module()
     for module in exported.modules():
         module.training = False
-    found = checked(exported)
+    base = bundle_of(NET)
+    bundle = dw.ModelBundle.from_module(exported, base.transform, name="exported", task=None)  # it takes one image at a time
+    found = dw.check(frozen, bundle, images, progress=False)
     assert [layer.info_new.alias for layer in found.layers] == list(LAYERS)
     assert all(layer.same_weights and set(layer.status.tolist()) == {"kept"} for layer in found.layers)
 
