@@ -128,7 +128,8 @@ def main() -> None:
     parser.add_argument("--tests", type=int, default=606)
     parser.add_argument("--projections", type=int, default=3)
     parser.add_argument("--html", type=Path, help="a folder for the pages of the checks")
-    parser.add_argument("--frozen", type=Path, help="where to keep the file of frozen units")
+    parser.add_argument("--frozen", type=Path, help="the file of frozen units; it is used if it is there, and written otherwise")
+    parser.add_argument("--only", nargs="+", metavar="VARIANT", help='some of the variants, such as "global 90%%" dynamic')
     arguments = parser.parse_args()
     base, images = dw.load_model("alexnet"), dw.open_images("caltech101")
     chosen = test_photographs(images, arguments.tests)
@@ -138,12 +139,15 @@ def main() -> None:
     frozen = arguments.frozen or Path(tempfile.mkdtemp()) / "units.json"
     original = WithLinearHead(base).eval().requires_grad_(False)
     bundle = dw.ModelBundle.from_module(original, base.transform, base.categories, name="alexnet")
-    dw.freeze(bundle, shown, frozen, projections=arguments.projections, overwrite=True, progress=False)
+    if not frozen.exists():
+        dw.freeze(bundle, shown, frozen, projections=arguments.projections, progress=False)
     print(f"{frozen.stat().st_size / 1e6:.1f} MB; {len(chosen)} test photographs", flush=True)
     layers = [info.short_name for info in bundle.network.feature_map_layers]
     print(f"| | {' | '.join(layers)} | check | accuracy | same answer |\n|---|{'---|' * (len(layers) + 3)}", flush=True)
     _, before = accuracy(original, inputs, labels)
     for name, change in variants():
+        if arguments.only and name not in arguments.only:
+            continue
         model = change(WithLinearHead(base).eval().requires_grad_(False))
         right, answers = accuracy(model, inputs, labels)
         changed = replace(dw.ModelBundle.from_module(model, base.transform, name=f"alexnet, {name}", task=None), weights=name)

@@ -107,7 +107,9 @@ def _as_bundle(built: Any, name: str, spec: str) -> ModelBundle:
     for module in built.modules():
         module.training = False  # exported modules have no eval(), and keep the mode in which they were exported
     name = name if type(built).__name__ == "GraphModule" else type(built).__name__
-    return ModelBundle.from_module(built, name=name, task=None)  # nothing is asked of its outputs; an exported module may take one image only
+    return ModelBundle.from_module(
+        built, name=name, task=None
+    )  # nothing is asked of its outputs; an exported module may take one image only
 
 
 def _refuse_training(program: torch.export.ExportedProgram, spec: str) -> None:

@@ -64,7 +64,7 @@ def first(content: Document) -> Document:
     return layer
 
 
-BOMB = {"dtype": "|u1", "shape": [42, 4], "data": base64.b64encode(zlib.compress(bytes(1 << 26))).decode()}
+BOMB = {"dtype": "|u1", "shape": [39, 4], "data": base64.b64encode(zlib.compress(bytes(1 << 26))).decode()}
 DAMAGE: dict[str, tuple[Callable[[Document], object], str]] = {
     "a flipped digit": (lambda d: d["content"]["kept"].update(k=8), "SHA-256 does not match"),
     "another format": (lambda d: d.update(format="deconvwidgets units 1"), "its format is"),
@@ -74,7 +74,7 @@ DAMAGE: dict[str, tuple[Callable[[Document], object], str]] = {
     "no layers": (signed(lambda c: c.update(layers=[])), "there are no layers"),
     "the same layer twice": (signed(lambda c: c["layers"].append(copy.deepcopy(first(c)))), "two of the same name"),
     "a huge layer": (signed(lambda c: first(c).update(channels=1 << 19)), "instead of"),
-    "an array that unpacks to more": (signed(lambda c: first(c)["values"].update(codes=BOMB)), "are not 168 bytes"),
+    "an array that unpacks to more": (signed(lambda c: first(c)["values"].update(codes=BOMB)), "are not 156 bytes"),
     "NaN in statistics": (signed(lambda c: first(c)["statistics"].update(mean=pack_array(np.full(4, np.nan, np.float32)))), "not finite"),
     "a photograph that is not there": (
         signed(lambda c: first(c)["top"].update(sources=pack_array(np.full((4, 9), 99, np.int32)))),
