@@ -8,6 +8,7 @@ const INSTRUMENTS = {
   transfer: ["src/transfer/panel.ts", "src/transfer/style.css"],
   evaluation: ["src/evaluation/panel.ts", "src/evaluation/style.css"],
   comparison: ["src/comparison/explorer.ts", "src/comparison/style.css"],
+  comparison_occlusion: ["src/comparison/occlusion.ts", "src/comparison/occlusion.css"],
 };
 
 await build({

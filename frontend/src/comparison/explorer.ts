@@ -146,10 +146,7 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
   }
 
   protected override alertText(): string {
-    const own = super.alertText();
-    if (own) return own;
-    for (const side of SIDES) if (this.store.sides[side].problem) return `${LETTERS[side]}: ${this.store.sides[side].problem}`;
-    return "";
+    return super.alertText() || this.store.sideProblem;
   }
 
   protected override draw(): void {

@@ -81,7 +81,10 @@ def test_different_image_sets_are_refused_by_digest(make_service, tiny_bundle, n
         dw.side_by_side(*services)
     with pytest.raises(ServiceError, match="service_b must be a model service"):
         dw.side_by_side(services[0], "alexnet")
-    for explorer, call in ((dw.LayerExplorer, r"dw\.side_by_side\(service_a, service_b\)"), (dw.OcclusionExplorer, "instrument='occlusion'")):
+    for explorer, call in (
+        (dw.LayerExplorer, r"dw\.side_by_side\(service_a, service_b\)"),
+        (dw.OcclusionExplorer, "instrument='occlusion'"),
+    ):
         with pytest.raises(ServiceError, match=call):
             explorer([services[0], services[0]])
 
