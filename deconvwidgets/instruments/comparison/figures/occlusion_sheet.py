@@ -75,7 +75,7 @@ def _photograph(drawing: Drawing, side: OcclusionSide, x: float, y: float) -> fl
     scale = _SIDE / max(height, width)
     drawing.add(Text(x, y - 8, "Photograph", _SIZE, "quiet"))
     drawing.add(Raster(x, y, width * scale, height * scale, shown, photograph=True, title=side.scene.caption))
-    return y + height * scale
+    return float(y + height * scale)
 
 
 def _predictions(drawing: Drawing, letter: str, side: OcclusionSide, x: float, y: float) -> float:
@@ -129,4 +129,4 @@ def _map(drawing: Drawing, title: str, pixels: NDArray[np.uint8], edges: tuple[f
     drawing.add(Raster(x, y, columns * scale, rows * scale, enlarged, photograph=False, title=title))
     drawing.add(Text(x, y + rows * scale + 16, f"{edges[0]:.3g}", _SIZE, "quiet"))
     drawing.add(Text(x + columns * scale, y + rows * scale + 16, f"{edges[1]:.3g}", _SIZE, "quiet", anchor="end"))
-    return y + rows * scale + 24
+    return float(y + rows * scale + 24)
