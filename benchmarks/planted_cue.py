@@ -24,10 +24,10 @@ from PIL import Image, ImageDraw
 
 import deconvwidgets as dw
 from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.images.splits import draw_fold
 from deconvwidgets.instruments.transfer.compute.experiment import TransferExperiment
 from deconvwidgets.instruments.transfer.compute.feature_store import LayerFeatures
 from deconvwidgets.instruments.transfer.compute.folds import SoftmaxTrainer
-from deconvwidgets.instruments.transfer.compute.splits import draw_fold
 from deconvwidgets.instruments.transfer.records import HeadReport
 
 COLOURS = ((235, 30, 200), (20, 200, 60), (30, 70, 240))  # one per class

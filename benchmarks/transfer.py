@@ -24,6 +24,7 @@ from torch import Tensor
 import deconvwidgets as dw
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.images.splits import draw_fold
 from deconvwidgets.instruments.transfer.compute.feature_crops import CropMaker, Crops, PreparedSource, prepared_sources
 from deconvwidgets.instruments.transfer.compute.feature_store import FeatureIdentity, LayerFeatures
 from deconvwidgets.instruments.transfer.compute.features import FeaturePass, FeatureShape, LayerTable, extract_features
@@ -32,7 +33,6 @@ from deconvwidgets.instruments.transfer.compute.gram import Scaling, make_design
 from deconvwidgets.instruments.transfer.compute.protocol import TransferData
 from deconvwidgets.instruments.transfer.compute.scores import class_accuracy
 from deconvwidgets.instruments.transfer.compute.softmax import Fit, fit_softmax
-from deconvwidgets.instruments.transfer.compute.splits import draw_fold
 from deconvwidgets.instruments.transfer.compute.train import train_softmax_head, train_svm_head
 from deconvwidgets.instruments.transfer.records import HeadReport
 

@@ -33,6 +33,10 @@ class ActivationIndexError(DeconvWidgetsError):
     """An activation index is damaged, or belongs to another model or image set."""
 
 
+class CheckpointError(DeconvWidgetsError):
+    """A checkpoint or training log is damaged, does not fit the model, or cannot be written."""
+
+
 class HeadError(DeconvWidgetsError):
     """A head is damaged or does not fit the model, or no head can be trained on the given images."""
 
@@ -47,6 +51,10 @@ class EvaluationError(DeconvWidgetsError):
 
 class ContributionError(DeconvWidgetsError):
     """A class, method or baseline is not valid for contributions of units, or they cannot be computed for the model."""
+
+
+class TrainingError(DeconvWidgetsError):
+    """A network cannot be trained on the given images in the given way, or a training cannot be resumed."""
 
 
 class ComparisonError(DeconvWidgetsError):

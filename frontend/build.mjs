@@ -7,8 +7,10 @@ const INSTRUMENTS = {
   occlusion: ["src/occlusion/explorer.ts", "src/occlusion/style.css"],
   transfer: ["src/transfer/panel.ts", "src/transfer/style.css"],
   evaluation: ["src/evaluation/panel.ts", "src/evaluation/style.css"],
+  training: ["src/training/panel.ts", "src/training/style.css"],
   comparison: ["src/comparison/explorer.ts", "src/comparison/style.css"],
   comparison_occlusion: ["src/comparison/occlusion.ts", "src/comparison/occlusion.css"],
+  evolution: ["src/evolution/explorer.ts", "src/evolution/style.css"],
 };
 
 await build({

@@ -22,8 +22,9 @@ LONGER_FUNCTIONS: dict[str, str] = {}  # "file:function" -> why it is longer
 # A part imports only parts that stand before it.
 PARTS = (
     "errors", "arguments", "paths", "strict_json", "rgb", "atomic_file", "child_process", "records", "display", "figures", "assets",
-    "engine", "models", "images", "compute", "index", "service", "widgets", "instruments", "side_by_side_widgets", "local_service", "remote",
-    "lab", "cli_options", "cli_output", "cli_serve", "cli_prepare", "cli_index", "cli", "__main__",
+    "engine", "models", "images", "checkpoints", "compute", "index", "service", "widgets", "instruments", "side_by_side_widgets",
+    "local_service", "remote", "lab",
+    "cli_options", "cli_output", "cli_serve", "cli_prepare", "cli_index", "cli", "__main__",
 )  # fmt: skip
 # Exceptions to that order: a subset of the files of a part, and what they may import beside it.
 INSTRUMENT_PAIRS = {  # (instrument, another one that it may import)
@@ -31,6 +32,7 @@ INSTRUMENT_PAIRS = {  # (instrument, another one that it may import)
     ("transfer", "layers"),
     ("layers", "contributions"),
     ("occlusion", "contributions"),
+    ("evolution", "layers"),
     ("comparison", "layers"),
     ("comparison", "occlusion"),
 }

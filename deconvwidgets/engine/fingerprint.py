@@ -41,6 +41,8 @@ def _summary(value: Any, depth: int) -> Hashable:
         return (id(value), tuple(_settings(value)))
     if depth and isinstance(value, Mapping):
         return tuple((key if isinstance(key, _VALUES) else id(key), _summary(item, depth - 1)) for key, item in value.items())
+    if depth and isinstance(value, set | frozenset):
+        return (type(value).__name__, frozenset(_summary(item, depth - 1) for item in value))
     if depth and isinstance(value, list | tuple):
         return (type(value).__name__, *(_summary(item, depth - 1) for item in value))
     return id(value)

@@ -121,6 +121,16 @@ class Structure:
 # The structures of models that are in use. An entry is valid as long as the model's fingerprint is the same.
 _STRUCTURES: WeakKeyDictionary[nn.Module, dict[Size, tuple[Hashable, Structure]]] = WeakKeyDictionary()
 _MAKING = threading.RLock()
+# The models that others are copies of: a copy has the structure of its original, as long as their fingerprints are equal.
+_ORIGINALS: WeakKeyDictionary[nn.Module, nn.Module] = WeakKeyDictionary()
+
+
+def share_structure(original: nn.Module, copied: nn.Module) -> None:
+    """Let a copy of a model have its structure, so that it is traced once for both. The values of their tensors may differ.
+
+    A copy whose settings, hooks or modes differ when its structure is needed is traced itself.
+    """
+    _ORIGINALS[copied] = original
 
 
 def structure_of(model: nn.Module, size: Size) -> Structure:
@@ -131,9 +141,14 @@ def structure_of(model: nn.Module, size: Size) -> Structure:
         with _MAKING:
             known = _STRUCTURES.get(model, {}).get(size)  # another thread may have made it meanwhile
             if known is None or known[0] != current:
-                known = (current, Structure.of(model, size))
+                known = (current, _structure_of_original(model, size, current) or Structure.of(model, size))
                 _STRUCTURES.setdefault(model, {})[size] = known
     return known[1]
+
+
+def _structure_of_original(model: nn.Module, size: Size, current: Hashable) -> Structure | None:
+    original = _ORIGINALS.get(model)
+    return None if original is None or fingerprint(original) != current else structure_of(original, size)
 
 
 def _trace(model: nn.Module, size: Size) -> Trace:

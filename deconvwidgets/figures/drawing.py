@@ -1,7 +1,9 @@
-"""A drawing is a list of images, text and rectangles with fixed positions, which is rendered as PNG or SVG."""
+"""A drawing is a list of images, text, rectangles and lines with fixed positions, which is rendered as PNG, SVG or PDF."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -74,7 +76,26 @@ class Rectangle:
     stroke: float = 0.0
 
 
-Item = Raster | Text | Rectangle
+Segment = tuple[tuple[float, float], tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Polyline:
+    """A line through two points (x, y) or more, `stroke` pixels wide."""
+
+    points: tuple[tuple[float, float], ...]
+    tone: Tone
+    stroke: float = 1.5
+    dashed: bool = False
+
+    def segments(self) -> list[Segment]:
+        """Return the parts to draw as (start, end): those between two points, or the dashes along them."""
+        pairs = list(zip(self.points, self.points[1:], strict=False))
+        return pairs if not self.dashed else list(_dashes(pairs))
+
+
+Item = Raster | Text | Rectangle | Polyline
+DASH, GAP = 4.0, 3.0  # pixels
 _STRONG = 1.06  # the width of bold text relative to regular text
 
 
@@ -95,6 +116,21 @@ def text_width(text: str, size: float, *, strong: bool = False) -> float:
     """Return the width in pixels in the font of PNG files. Other fonts differ by a few percent, and by up to 25% in bold."""
     font, drawable = choose_font(single_line(text), size)
     return float(font.getlength(drawable)) * (_STRONG if strong else 1.0)
+
+
+def _dashes(pairs: list[Segment]) -> Iterator[Segment]:
+    """Yield the dashes along consecutive segments. The pattern goes on from one segment to the next."""
+    place = 0.0  # on the whole line
+    for (x0, y0), (x1, y1) in pairs:
+        length, at = math.hypot(x1 - x0, y1 - y0), 0.0
+        while at < length:
+            phase = (place + at) % (DASH + GAP)
+            end = min(length, at + (DASH if phase < DASH else DASH + GAP) - phase)
+            if phase < DASH:
+                across, down = (x1 - x0) / length, (y1 - y0) / length
+                yield (x0 + across * at, y0 + down * at), (x0 + across * end, y0 + down * end)
+            at = max(end, at + 1e-6)
+        place += length
 
 
 def wrap(text: str, size: float, width: float) -> list[str]:

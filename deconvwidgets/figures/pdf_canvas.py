@@ -10,7 +10,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from deconvwidgets.figures.characters import single_line
-from deconvwidgets.figures.drawing import LIGHT, Drawing, Raster, Rectangle, Text, text_width
+from deconvwidgets.figures.drawing import LIGHT, Drawing, Polyline, Raster, Rectangle, Text, text_width
 from deconvwidgets.figures.pdf_fonts import font_runs
 
 _POINTS = 0.75  # per pixel, of which an inch has 96
@@ -30,6 +30,8 @@ def draw_pdf(drawing: Drawing, title: str) -> bytes:
             _draw_image(canvas, item, drawing.height)
         elif isinstance(item, Text):
             _draw_text(canvas, item, drawing.height)
+        elif isinstance(item, Polyline):
+            _draw_line(canvas, item, drawing.height)
         else:
             _draw_rectangle(canvas, item, drawing.height)
     canvas.showPage()
@@ -68,6 +70,12 @@ def _draw_text(canvas: Canvas, item: Text, height: float) -> None:
         line.textOut(run.text)
     canvas.drawText(line)
     canvas.restoreState()  # the scale and the render mode would also be those of the next text
+
+
+def _draw_line(canvas: Canvas, item: Polyline, height: float) -> None:
+    canvas.setLineWidth(item.stroke)
+    canvas.setStrokeColor(HexColor(LIGHT[item.tone]))
+    canvas.lines([(x0, height - y0, x1, height - y1) for (x0, y0), (x1, y1) in item.segments()])
 
 
 def _draw_rectangle(canvas: Canvas, item: Rectangle, height: float) -> None:

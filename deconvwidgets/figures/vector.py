@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deconvwidgets.figures.characters import replace_invalid
-from deconvwidgets.figures.drawing import LIGHT, Drawing, Raster, Rectangle, Text, text_width
+from deconvwidgets.figures.drawing import DASH, GAP, LIGHT, Drawing, Item, Polyline, Raster, Text, text_width
 
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -27,7 +27,7 @@ def to_svg(drawing: Drawing) -> bytes:
     ).encode()
 
 
-def _element(item: Raster | Text | Rectangle) -> str:
+def _element(item: Item) -> str:
     if isinstance(item, Raster):
         return _image(item)
     if isinstance(item, Text):
@@ -35,8 +35,16 @@ def _element(item: Raster | Text | Rectangle) -> str:
         anchor = ' text-anchor="end"' if item.anchor == "end" else ""
         place = f'x="{item.x:.1f}" y="{item.y:.1f}" font-size="{item.size:.1f}" fill="{LIGHT[item.tone]}"'
         return f"<text {place}{weight}{anchor}{_length(item)}>{escape(item.text)}</text>"
+    if isinstance(item, Polyline):
+        return _line(item)
     paint = f'fill="none" stroke="{LIGHT[item.tone]}" stroke-width="{item.stroke:.1f}"' if item.stroke else f'fill="{LIGHT[item.tone]}"'
     return f'<rect x="{item.x:.1f}" y="{item.y:.1f}" width="{item.width:.1f}" height="{item.height:.1f}" {paint}/>'
+
+
+def _line(item: Polyline) -> str:
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in item.points)
+    dashes = f' stroke-dasharray="{DASH:g} {GAP:g}"' if item.dashed else ""
+    return f'<polyline points="{points}" fill="none" stroke="{LIGHT[item.tone]}" stroke-width="{item.stroke:.1f}"{dashes}/>'
 
 
 def _length(item: Text) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import reprlib
 from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from typing import Any
 
 from PIL import Image
 
+from deconvwidgets.arguments import texts
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.content import content_of_image
 from deconvwidgets.records.geometry import Box, Geometry
@@ -144,6 +146,16 @@ class ImageSet(ABC):
         """Return an image set of these photographs only, in the given order."""
         return SubsetImages(self, sources)
 
+    def only_classes(self, names: Sequence[str]) -> ImageSet:
+        """Return an image set of the photographs of these classes only. They are its classes, in this order.
+
+        Raises
+        ------
+        PictureError
+            If a class does not exist or has no photograph.
+        """
+        return ClassImages(self, names)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}: {self.source_count} photographs, {len(self)} crops>"
 
@@ -192,6 +204,36 @@ class SubsetImages(ImageSet):
 
     def crops_of(self, source: int) -> range:
         return range(self._starts[source], self._starts[source + 1])
+
+
+class ClassImages(SubsetImages):
+    """The photographs of some classes of an image set, labelled by them."""
+
+    def __init__(self, images: ImageSet, names: Sequence[str]) -> None:
+        known, chosen = images.categories or (), tuple(texts(names, "names", "the names of one or more classes", PictureError))
+        unknown = next((name for name in chosen if name not in known), None)
+        if unknown is not None:
+            raise PictureError(
+                f"{images.name} has no class {unknown!r}. It has {reprlib.repr(', '.join(known)) if known else 'no classes'}."
+            )
+        self._new_labels = {known.index(name): number for number, name in enumerate(chosen)}
+        super().__init__(images, (source for source in range(images.source_count) if images.label(source) in self._new_labels))
+        empty = set(range(len(chosen))) - {self.label(source) for source in range(self.source_count)}
+        if empty:
+            raise PictureError(f"{images.name} has no photograph of the class {chosen[min(empty)]!r}: leave it out.")
+        self.categories = chosen
+        self.name = f"{images.name} ({len(chosen)} of {len(known)} classes)"
+        self.digest = digest_of([self.digest, *chosen])
+
+    def label(self, source: int) -> int | None:
+        label = super().label(source)
+        return None if label is None else self._new_labels[label]
+
+    def target(self, source: int) -> object:
+        return self.label(source)
+
+    def read_source(self, source: int, side: int | None = None) -> OpenedPhotograph:
+        return replace(super().read_source(source, side), label=self.label(source))
 
 
 def label_name(images: ImageSet, source: int) -> str | None:

@@ -76,8 +76,12 @@ def build_random(name: str, num_classes: int = 1000) -> nn.Module:
     """Return a model in evaluation mode with random weights, which are always the same. torch's global generator is not changed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = _BUILTIN[name](num_classes=num_classes) if is_builtin(name) else _build_torchvision(name, num_classes)
-    return model.eval()
+        return build_plain(name, num_classes).eval()
+
+
+def build_plain(name: str, num_classes: int) -> nn.Module:
+    """Return a model with random weights of torch's global generator."""
+    return _BUILTIN[name](num_classes=num_classes) if is_builtin(name) else _build_torchvision(name, num_classes)
 
 
 def _build_torchvision(name: str, num_classes: int) -> nn.Module:

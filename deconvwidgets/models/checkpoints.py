@@ -43,22 +43,36 @@ def read_checkpoint(path: Path) -> StateDict:
     ModelError
         If the file does not exist, is damaged, or contains no state dict.
     """
+    return state_in(read_content(path), path)
+
+
+def read_content(path: Path) -> object:
+    """Read a .safetensors file or a PyTorch file, which may hold more than a state dict, without running code. Raises ModelError."""
     refuse_special_file(path, ModelError, "Give the path of a .pth, .pt or .safetensors file.")
     if not path.is_file():
         raise ModelError(f"There is no checkpoint {path}. Give the path of a .pth, .pt or .safetensors file.")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pytorch(path)
+    return _read_safetensors(path) if path.suffix == ".safetensors" else _read_pytorch(path)
+
+
+def state_in(content: object, path: Path) -> StateDict:
+    """Return the state dict in the content of a file, as `read_checkpoint` does. Raises ModelError if there is none."""
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
             break
     if not isinstance(content, Mapping) or not content or not all(isinstance(value, Tensor) for value in content.values()):
         raise ModelError(f"{path} contains no state dict (names and tensors). Save one with torch.save(model.state_dict(), path).")
-    for name, tensor in content.items():
+    check_values(content, path)
+    return {_OLD_DENSENET.sub(r"\1\2", str(name).removeprefix("module.")): tensor for name, tensor in content.items()}
+
+
+def check_values(state: Mapping[str, Tensor], path: Path) -> None:
+    """Raise ModelError, which names the tensor and the file, if a tensor cannot be copied into a model, or is not finite."""
+    for name, tensor in state.items():
         if (problem := _problem(tensor)) is not None:
             raise ModelError(
                 f"{name} in {path} {problem}. Save the state dict of the trained model, with torch.save(model.state_dict(), path)."
             )
-    return {_OLD_DENSENET.sub(r"\1\2", str(name).removeprefix("module.")): tensor for name, tensor in content.items()}
 
 
 def _problem(tensor: Tensor) -> str | None:
@@ -71,7 +85,8 @@ def _problem(tensor: Tensor) -> str | None:
         return "is sparse: call to_dense() on it"
     if tensor.is_complex():
         return "is complex: only models with real weights are supported"
-    if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+    # A finite sum is that of finite values, and computed faster than the check of each of them.
+    if tensor.is_floating_point() and not bool(tensor.sum(dtype=torch.float32).isfinite()) and not bool(torch.isfinite(tensor).all()):
         return "contains nan or infinite values: the training diverged, or the file is damaged"
     return None
 
@@ -89,7 +104,8 @@ def _read_pytorch(path: Path) -> object:
     except pickle.UnpicklingError as error:
         raise ModelError(
             f"{path} contains more than tensors: loading it would run code. "
-            "If you trust it, load it yourself and save only its tensors with torch.save(model.state_dict(), path)."
+            "If you trust it, load it yourself with torch.load(path, weights_only=False), and save only its tensors with "
+            "torch.save(model.state_dict(), path)."
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = (str(error) or "unexpected end of file").splitlines()[0]
@@ -119,24 +135,25 @@ def fit_into(build: Callable[[int], nn.Module], state: StateDict, architecture: 
         If tensors are missing, unexpected, or of another shape.
     """
     model = build(1000)
-    classes = _class_count(model, state)
+    classes = class_count(model, state)
     if classes != 1000:
         model = build(classes)
-    problems = _mismatches(model.state_dict(), state)
+    problems = mismatches(model.state_dict(), state)
     if problems:
         raise ModelError(f"The checkpoint does not fit {architecture}: {'; '.join(problems)}. Give the name of its architecture.")
     model.load_state_dict(state)
     return model
 
 
-def _class_count(model: nn.Module, state: StateDict) -> int:
+def class_count(model: nn.Module, state: StateDict) -> int:
     """Return the number of outputs of the last layer in the checkpoint; 1000 if the checkpoint does not contain it."""
     last = [name for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
     weight = state.get(f"{last}.weight")
     return int(weight.shape[0]) if weight is not None and weight.ndim >= 1 else 1000
 
 
-def _mismatches(expected: Mapping[str, Tensor], state: StateDict) -> list[str]:
+def mismatches(expected: Mapping[str, Tensor], state: StateDict) -> list[str]:
+    """Return in words how a state dict differs from that of a model; nothing if it fits."""
     missing = [name for name in expected if name not in state and not name.endswith("num_batches_tracked")]
     unexpected = [name for name in state if name not in expected]
     shapes = [

@@ -29,6 +29,9 @@ class Part:
             output = part_of(output, key)
         return output[:, None] if self._add_column else output.flatten(1) if self._flatten else output
 
+    def __deepcopy__(self, memo: object) -> Part:
+        return self  # it is never changed; a model's fingerprint compares such objects by identity
+
     @property
     def is_identity(self) -> bool:
         """Whether it returns the output itself."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import torch
 from threadpoolctl import ThreadpoolController
@@ -25,5 +26,15 @@ class Cores:
         A small computation is not slower: with more worker threads than cores, libgomp's threads sleep between two operations, and waking
         them costs what they save (docs/decisions/dragging-patches.md).
         """
-        with self._controller.limit(limits=max(1, torch.get_num_threads() // 2), user_api="openmp"):
+        with self._limit(torch.get_num_threads() // 2):
             yield
+
+    @contextmanager
+    def all_but_one(self) -> Iterator[None]:
+        """Let the calling thread compute on all cores but one, for a computation of hours beside which widgets answer."""
+        with self._limit(torch.get_num_threads() - 1):
+            yield
+
+    def _limit(self, threads: int) -> AbstractContextManager[Any]:
+        limit: AbstractContextManager[Any] = self._controller.limit(limits=max(1, threads), user_api="openmp")
+        return limit

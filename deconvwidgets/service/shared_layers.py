@@ -56,19 +56,29 @@ class SharedLayers:
         The state that each session begins with; its index grows.
     executor : Executor, optional
         Runs all jobs. By default the index has a worker, and each session has its own.
+    device_lock, images, projections : DeviceLock, PreparedImageCache and UnitProjections, optional
+        Those that it shares with the layers of other models, whose snapshots have other versions of the layers. By default its own.
     """
 
-    def __init__(self, snapshot: Snapshot, executor: Executor | None = None) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        executor: Executor | None = None,
+        *,
+        device_lock: DeviceLock | None = None,
+        images: PreparedImageCache | None = None,
+        projections: UnitProjections | None = None,
+    ) -> None:
         self._snapshot = snapshot
         self._lock = RLock()
         self._sessions: WeakSet[Session] = WeakSet()
         self._last_request = -inf
         self.given_executor = executor
         self.executor: Executor = executor if executor is not None else Worker()
-        self.device_lock = DeviceLock(lambda: _BATCH_PATIENCE if self.session_count > 1 else inf)
+        self.device_lock = device_lock or DeviceLock(lambda: _BATCH_PATIENCE if self.session_count > 1 else inf)
         self.turns = Turns(_LONG_JOBS)
-        self.images = PreparedImageCache()
-        self.projections = UnitProjections(self.device_lock, self.images)
+        self.images = images or PreparedImageCache()
+        self.projections = projections or UnitProjections(self.device_lock, self.images)
         self.mosaics = MosaicRenderer(self.device_lock, self.images, self.projections)
         self.thumbnails = Thumbnails()
         self.index = IndexJob(self)

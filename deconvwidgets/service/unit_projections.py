@@ -48,18 +48,20 @@ class _Compressed:
         return self.shares.astype(np.float32) * np.float32(self.largest)
 
 
+UnitPlace = tuple[int, Place]  # a unit, and where it is active
+
+
 @dataclass(frozen=True, slots=True)
 class _Task:
     """What to project."""
 
     snapshot: Snapshot
     name: str
-    unit: int
     rule: Rule
 
-    def key(self, place: Place) -> Hashable:
-        state = self.snapshot
-        return (state.layers_version, state.below.factors(self.name), self.name, self.unit, self.rule, place)
+    def key(self, at: UnitPlace) -> Hashable:
+        state, (unit, place) = self.snapshot, at
+        return (state.layers_version, state.below.factors(self.name), self.name, unit, self.rule, place)
 
 
 class UnitProjections:
@@ -91,46 +93,55 @@ class UnitProjections:
         RuleError
             If an operation below the layer has no such rule.
         """
-        task, found = _Task(snapshot, name, unit, rule), dict[Place, _Compressed]()
-        wanted = tuple(dict.fromkeys(places(top)))  # each once: a place may be asked for twice
+        return self.of_units(snapshot, name, [(unit, activation) for activation in top], rule, background)
+
+    def of_units(
+        self, snapshot: Snapshot, name: str, activations: Sequence[tuple[int, Activation]], rule: Rule, background: bool = False
+    ) -> list[Pixels]:
+        """Return projections of activations of several units of a layer, as `get` does of one."""
+        task, found = _Task(snapshot, name, rule), dict[UnitPlace, _Compressed]()
+        asked = [(unit, place) for (unit, _), place in zip(activations, places([one for _, one in activations]), strict=True)]
+        wanted = tuple(dict.fromkeys(asked))  # each once: a place may be asked for twice
         self._take_cached(task, wanted, found)
         if len(found) < len(wanted):
-            missing = [place for place in wanted if place not in found]
-            inputs = self._images.get(snapshot, [crop for crop, _, _ in missing])
-            pixels = {place: tensor for place, (tensor, _) in zip(missing, inputs, strict=True)}
+            missing = [at for at in wanted if at not in found]
+            inputs = self._images.get(snapshot, [crop for _, (crop, _, _) in missing])
+            pixels = {at: tensor for at, (tensor, _) in zip(missing, inputs, strict=True)}
             while len(found) < len(wanted):
                 with self._lease(background):
                     self._take_cached(task, wanted, found)  # another request may have computed some while this one waited for the device
-                    left = [place for place in wanted if place not in found]
+                    left = [at for at in wanted if at not in found]
                     if left:
-                        self._compute_step(task, {place: pixels[place] for place in left}, found, background)
-        return [found[place].pixels() for place in places(top)]
+                        self._compute_step(task, {at: pixels[at] for at in left}, found, background)
+        return [found[at].pixels() for at in asked]
 
     def keep_only(self, layers_version: int) -> None:
         """Remove the entries of all other versions of the layers."""
         self._cache.keep_only(lambda key: key[0] == layers_version)
 
-    def _take_cached(self, task: _Task, wanted: Sequence[Place], found: dict[Place, _Compressed]) -> None:
-        for place in wanted:
-            if place not in found and (cached := self._cache.get(task.key(place))) is not None:
-                found[place] = cached
+    def _take_cached(self, task: _Task, wanted: Sequence[UnitPlace], found: dict[UnitPlace, _Compressed]) -> None:
+        for at in wanted:
+            if at not in found and (cached := self._cache.get(task.key(at))) is not None:
+                found[at] = cached
 
     def _lease(self, background: bool) -> AbstractContextManager[None]:
         return self._device_lock.batch() if background else self._device_lock.request()
 
-    def _compute_step(self, task: _Task, missing: Mapping[Place, Tensor], found: dict[Place, _Compressed], background: bool) -> None:
+    def _compute_step(
+        self, task: _Task, missing: Mapping[UnitPlace, Tensor], found: dict[UnitPlace, _Compressed], background: bool
+    ) -> None:
         """Project the first of the missing activations, or all of them."""
         chosen = list(missing)[: self._batch_sizer.size() if background else None]
         started = perf_counter()
-        batch = to_model(torch.stack([missing[place] for place in chosen]), task.snapshot.bundle.model)
-        positions = torch.tensor([(row, column) for _, row, column in chosen]).to(batch.device)
+        batch = to_model(torch.stack([missing[at] for at in chosen]), task.snapshot.bundle.model)
+        units, positions = [unit for unit, _ in chosen], torch.tensor([(row, column) for _, (_, row, column) in chosen]).to(batch.device)
         beyond_paper = task.rule == "extended"
         rule: EngineRule = "deconvnet" if task.rule == "extended" else task.rule
         network = task.snapshot.below.network(task.name)
-        projected = project(network, batch, task.name, unit=task.unit, at=positions, rule=rule, beyond_paper=beyond_paper)
-        for place, pixels in zip(chosen, projected.pixels.detach().float().cpu().numpy(), strict=True):
-            found[place] = compressed = _Compressed.of(pixels)
-            self._cache.put(task.key(place), compressed)
+        projected = project(network, batch, task.name, unit=units, at=positions, rule=rule, beyond_paper=beyond_paper)
+        for at, pixels in zip(chosen, projected.pixels.detach().float().cpu().numpy(), strict=True):
+            found[at] = compressed = _Compressed.of(pixels)
+            self._cache.put(task.key(at), compressed)
         if background:
             self._batch_sizer.record(len(batch), perf_counter() - started)
 

@@ -83,6 +83,11 @@ def evaluation() -> Any:
     return dw.evaluate(BUNDLE, Labelled(), mapping={"a": 0, "b": 1}, store="memory", progress=False)
 
 
+@cache
+def index() -> Any:
+    return dw.ActivationIndex.build(BUNDLE, PHOTOGRAPHS, progress=False)
+
+
 def probability(value: Any) -> Any:
     clean = real(low=0)(value)
     return clean if clean is not REFUSED and clean <= 1 else REFUSED
@@ -359,6 +364,29 @@ FUNCTIONS: dict[str, Case] = {
     ),
     "dw.compare_evaluations": Case(dw.compare_evaluations, {"before": None, "after": None}, {"before": nothing}),
     "dw.compare_evaluations(after)": Case(lambda after: dw.compare_evaluations(evaluation(), after), {"after": None}, {"after": nothing}),
+    "dw.compare": Case(
+        dw.compare,
+        {"bundle_a": BUNDLE, "bundle_b": BUNDLE, "images": PHOTOGRAPHS, "layers": ["conv1"], "device": "cpu", "progress": False},
+        {
+            "bundle_a": nothing,
+            "bundle_b": nothing,
+            "images": nothing,
+            "layers": optional(names_of_layers),
+            "samples": whole(8, 1 << 20),
+            "thresholds": optional(nothing),
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+        },
+        lambda comparison: comparison.to_csv(),
+    ),
+    "dw.compare_indexes": Case(
+        lambda **arguments: dw.compare_indexes(index(), index(), **arguments),
+        {},
+        {"layers": optional(names_of_layers), "thresholds": optional(nothing)},
+        lambda comparison: comparison.to_csv(),
+    ),
+    "dw.compare_indexes(indexes)": Case(dw.compare_indexes, {"index_a": None, "index_b": None}, {"index_a": nothing}),
+    "dw.compare_indexes(index_b)": Case(lambda index_b: dw.compare_indexes(index(), index_b), {"index_b": None}, {"index_b": nothing}),
     "dw.open_images(what)": Case(dw.open_images, {"what": PHOTOGRAPHS}, {"what": nothing}),
     "dw.save_head": Case(dw.save_head, {"head": random_head(BUNDLE, "conv1"), "path": "x"}, {"head": nothing, "path": location}),
     "dw.save_units": Case(dw.save_units, {"bundle": BUNDLE, "path": "x"}, {"bundle": nothing, "path": location}),

@@ -8,12 +8,14 @@ from typing import Any
 
 from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
+from deconvwidgets.instruments.evolution.widget.explorer import EvolutionExplorer
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.widgets.explorer import Explorer
 from tests.instruments.comparison.widget.fake_api import FakeSideBySide
 from tests.instruments.evaluation.widget.fake_api import FakeEvaluationService
+from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 from tests.instruments.occlusion.widget.fake_api import FakeOcclusionService
 from tests.instruments.transfer.widget.fake_api import FakeTransferService
 from tests.widgets.fake_service import FakeService
@@ -26,13 +28,15 @@ class Case:
     """A widget with the values that the tests need."""
 
     widget: type[Explorer]
-    make_service: Callable[[], FakeService]
+    make_service: Callable[[], Any]
     valid_state: dict[str, Any]  # a part of a state
     invalid_state: dict[str, Any]
     slow_request: dict[str, Any]
     slow_method: str  # the method of the service (or of its API) that answers it
     events: frozenset[str]  # the kinds of events that the widget receives
     argument: str  # a keyword argument of the widget, misspelt by a test
+    needs: str = "a model service, such as"  # what an error says that it needs
+    first: str = "service"  # the name of its first argument
     api: str = ""  # the attribute of the service with the API
     prepare: Callable[[Any], object] = field(default=lambda service: None)  # makes slow_request and saving possible
 
@@ -61,7 +65,7 @@ CASES = {
         "file",
         frozenset({"changed", "failed", "occlusion"}),
         "image",
-        "occlusion",
+        api="occlusion",
     ),
     "transfer": Case(
         TransferPanel,
@@ -72,8 +76,8 @@ CASES = {
         "data",
         frozenset({"changed", "failed", "transfer"}),
         "state",
-        "transfer",
-        lambda service: service.transfer.whole_run(),
+        api="transfer",
+        prepare=lambda service: service.transfer.whole_run(),
     ),
     "evaluation": Case(
         EvaluationPanel,
@@ -84,8 +88,20 @@ CASES = {
         "data",
         frozenset({"changed", "failed", "evaluation"}),
         "state",
-        "evaluation",
-        lambda service: service.evaluation.whole_run(),
+        api="evaluation",
+        prepare=lambda service: service.evaluation.whole_run(),
+    ),
+    "evolution": Case(
+        EvolutionExplorer,
+        FakeEvolutionService,
+        {"epoch": 5, "unit": ["conv2", 7]},
+        {"unit": ["conv2", 1000]},
+        {"kind": "figure", "figure": "evolution.png", "state": {}},
+        "figure",
+        frozenset({"changed", "failed", "progress", "evolution"}),
+        "state",
+        "checkpoints and images, or an evolution service",
+        "checkpoints",
     ),
     "comparison": Case(
         SideBySideLayers,

@@ -22,7 +22,7 @@ from tests.widgets.requests import send_request, sent, wait_until
 
 __all__ = ["sent"]  # pytest finds fixtures by name
 
-EVENTS = ("changed", "progress", "failed", "occlusion", "transfer", "evaluation")
+EVENTS = ("changed", "progress", "failed", "occlusion", "transfer", "evaluation", "evolution")
 
 
 @pytest.fixture(params=CASES)
@@ -115,12 +115,12 @@ def test_the_synced_traits(case, widget):
 def test_unknown_arguments_raise_an_error_with_a_suggestion(case, service):
     with pytest.raises(TypeError, match=rf"{case.widget.__name__} has no argument '{case.argument}s'.* Did you mean '{case.argument}'\?"):
         case.widget(service, **{f"{case.argument}s": None})
-    with pytest.raises(TypeError, match="Its arguments are service, "):
+    with pytest.raises(TypeError, match=f"Its arguments are {case.first}, "):
         case.widget(service, zzz=1)
     assert len(service.events) == 0
 
 
-def test_service_must_be_a_model_service(case):
+def test_service_must_be_of_the_widgets_kind(case):
     for value in (None, "alexnet", object()):
         with pytest.raises(ServiceError, match=f"{case.widget.__name__} needs {re.escape(case.widget.SERVICE_EXAMPLE)}"):
             case.widget(value)

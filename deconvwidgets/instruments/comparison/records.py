@@ -17,12 +17,10 @@ from deconvwidgets.records.repr import compact_repr
 if TYPE_CHECKING:
     import pandas as pd
 
-StatusA = Literal["kept", "moved", "changed", "merged", "died", "lost", "dead", "constant"]
-StatusB = Literal["kept", "moved", "changed", "split", "new", "dead", "constant"]
 Pairing = Literal["name", "CKA", "given"]
 Order = Literal["correlation", "strongest", "share_active"]
-STATUSES_A: tuple[str, ...] = get_args(StatusA)
-STATUSES_B: tuple[str, ...] = get_args(StatusB)
+STATUSES_A = ("kept", "moved", "changed", "merged", "died", "lost", "dead", "constant")
+STATUSES_B = ("kept", "moved", "changed", "split", "new", "dead", "constant")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +32,10 @@ class Thresholds:
     same : float
         Units whose activations correlate with at least this are the same.
     related : float
-        Units whose activations correlate with at least this, and less than `same`, are the same unit changed.
+        Units that correlate with each other by at least this, less than `same`, and not more with any other, are the same unit changed.
     """
 
-    same: float = 0.9
+    same: float = 0.95
     related: float = 0.5
 
 
@@ -78,6 +76,8 @@ class UnitSide:
         The unit of the other model that it correlates with most, matched to it or not; -1 for a dead or constant unit.
     nearest_correlation : ndarray, float64
         The correlation with that.
+    other_correlation : ndarray, float64
+        The highest correlation with another unit than the match: what the correlation with the match stands out from, or does not.
     copy_of : ndarray, int64
         Of a unit that is split or merged, the unit of the other model that it is the same as, besides that one's match; -1 for the others.
     status : ndarray of str
@@ -90,6 +90,7 @@ class UnitSide:
     correlation: NDArray[np.float64]
     nearest: NDArray[np.int64]
     nearest_correlation: NDArray[np.float64]
+    other_correlation: NDArray[np.float64]
     copy_of: NDArray[np.int64]
     status: NDArray[np.str_]
     maximum: NDArray[np.float64]
@@ -101,6 +102,10 @@ class UnitSide:
     def with_status(self, status: str) -> tuple[int, ...]:
         """Return the units with a status, ascending."""
         return tuple(np.flatnonzero(self.status == status).tolist())
+
+    def pairs(self, status: str) -> tuple[tuple[int, int], ...]:
+        """Return the units with a status, ascending, each with its match."""
+        return tuple((unit, int(self.match[unit])) for unit in self.with_status(status))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -159,9 +164,13 @@ class LayerComparison:
 
     @property
     def median_correlation(self) -> float:
-        """The median correlation of the matched units; NaN if there are none that vary."""
-        values = self.a.correlation[np.isfinite(self.a.correlation)]
-        return float(np.median(values)) if len(values) else float("nan")
+        """The median correlation of the units of a with their matches; NaN if there are none that vary."""
+        return table.median(self.a.correlation)
+
+    @property
+    def median_other(self) -> float:
+        """The median of the highest correlation of each unit of a with another unit than its match; NaN if there are none that vary."""
+        return table.median(self.a.other_correlation)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -178,7 +187,7 @@ class Comparison:
     crops : int
         The number of crops that correlations and CKA are computed over.
     total : int
-        The number of crops of the image set that both models saw. If it is larger than `crops`, these are a random sample without copies.
+        The number of crops that both models saw. If it is larger than `crops`, these are a random sample without copies.
     thresholds : Thresholds
     layers : tuple of LayerComparison
         The pairs of layers.
@@ -229,11 +238,11 @@ class Comparison:
 
     def moved(self, layer: str) -> tuple[tuple[int, int], ...]:
         """Return the units that are the same in b under another number, as (unit of a, unit of b)."""
-        return self._pairs(layer, "moved")
+        return self.layer(layer).a.pairs("moved")
 
     def changed(self, layer: str) -> tuple[tuple[int, int], ...]:
         """Return the units that are related to their match, and not the same, as (unit of a, unit of b)."""
-        return self._pairs(layer, "changed")
+        return self.layer(layer).a.pairs("changed")
 
     def split(self, layer: str) -> tuple[tuple[int, tuple[int, ...]], ...]:
         """Return the units that are the same as several of b, as (unit of a, units of b): its match first, then the others ascending.
@@ -241,12 +250,12 @@ class Comparison:
         They are in `kept` or `moved` as well.
         """
         pair = self.layer(layer)
-        return _joined(pair.a, pair.b, "split")
+        return table.joined(pair.a, pair.b, "split")
 
     def merged(self, layer: str) -> tuple[tuple[tuple[int, ...], int], ...]:
         """Return the units of b that several of a are the same as, as (units of a, unit of b): its match first."""
         pair = self.layer(layer)
-        return tuple((others, unit) for unit, others in _joined(pair.b, pair.a, "merged"))
+        return tuple((others, unit) for unit, others in table.joined(pair.b, pair.a, "merged"))
 
     def died(self, layer: str) -> tuple[int, ...]:
         """Return the units of a that respond to the images, and whose match in b is dead or constant."""
@@ -289,15 +298,3 @@ class Comparison:
     def to_csv(self, layer: str | None = None) -> bytes:
         """Return the table of `to_dataframe` as the bytes of a CSV file; it does not need pandas."""
         return table.to_csv(self.layers if layer is None else (self.layer(layer),))
-
-    def _pairs(self, layer: str, status: str) -> tuple[tuple[int, int], ...]:
-        side = self.layer(layer).a
-        return tuple((unit, int(side.match[unit])) for unit in side.with_status(status))
-
-
-def _joined(whole: UnitSide, parts: UnitSide, status: str) -> tuple[tuple[int, tuple[int, ...]], ...]:
-    """Return the units of one side that several units of the other are the same as, with these: its match, then those of a status."""
-    of: dict[int, list[int]] = {}
-    for unit in parts.with_status(status):
-        of.setdefault(int(parts.copy_of[unit]), []).append(unit)
-    return tuple((unit, (int(whole.match[unit]), *of[unit])) for unit in sorted(of))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from deconvwidgets.instruments.comparison.records import Comparison, LayerComparison
 
 _STATUSES = ("kept", "moved", "changed", "split", "merged", "died", "lost", "new", "dead", "constant")
-_HEADER = ("layer", "units", *_STATUSES, "median r", "CKA")
+_HEADER = ("layer", "units", *_STATUSES, "median r", "other r", "CKA")
 
 
 def text(comparison: Comparison) -> str:
@@ -40,7 +40,12 @@ def title(comparison: Comparison) -> str:
 def _cells(pair: LayerComparison) -> tuple[str, ...]:
     found, units = pair.counts, (len(pair.a.status), len(pair.b.status))
     size = f"{units[0]}" if units[0] == units[1] else f"{units[0]} / {units[1]}"
-    return (pair.short_name, size, *(str(found[status]) for status in _STATUSES), _decimal(pair.median_correlation), _decimal(pair.cka))
+    return (
+        pair.short_name,
+        size,
+        *(str(found[status]) for status in _STATUSES),
+        *map(_decimal, (pair.median_correlation, pair.median_other, pair.cka)),
+    )
 
 
 def _decimal(value: float) -> str:

@@ -104,3 +104,17 @@ def _number(value: Any) -> float | None:
 
 def _cell(value: object) -> object:
     return "" if value is None else csv_text(value) if isinstance(value, str) else value
+
+
+def median(values: NDArray[np.float64]) -> float:
+    """Return the median of the values that are finite; NaN without any."""
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else float("nan")
+
+
+def joined(whole: UnitSide, parts: UnitSide, status: str) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """Return the units of one side that several units of the other are the same as, with these: its match, then those of a status."""
+    of: dict[int, list[int]] = {}
+    for unit in parts.with_status(status):
+        of.setdefault(int(parts.copy_of[unit]), []).append(unit)
+    return tuple((unit, (int(whole.match[unit]), *of[unit])) for unit in sorted(of))

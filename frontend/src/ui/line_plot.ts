@@ -1,5 +1,6 @@
 /** A plot of lines and points on one axis, drawn at once by the page itself: a chart of Plotly needs seconds to load. */
 import { h } from "./dom.ts";
+import { percentScale, type Scale } from "./scales.ts";
 import { createDrawing, elementFactory } from "./svg.ts";
 
 /** Values that are null break a line. */
@@ -15,10 +16,17 @@ export interface PlotContent {
   /** Horizontal lines with a text. */
   rules: { y: number; text: string }[];
   maxX: number;
+  /** The vertical axis; percentages from 0 to 100 by default. */
+  scale?: Scale;
+  /** Vertical lines, and triangles on the axis. */
+  marks?: { x: number; title: string; kind: "line" | "triangle" }[];
+  /** Where the values are read: a vertical line with a dot on each line that has a value there. */
+  cursor?: number | null;
 }
 
 const MARGIN = { left: 44, right: 14, top: 12, bottom: 38 };
-const Y_TICKS = [0, 25, 50, 75, 100];
+const PERCENT = percentScale();
+const TRIANGLE = 4; // half of its width
 const X_TICKS = 5; // about
 
 /** Return round numbers from 0 to `max`. */
@@ -31,22 +39,28 @@ export function ticks(max: number, count = X_TICKS): number[] {
 }
 
 /** Return the path of a line; null values break it. */
-export function linePath(x: number[], y: (number | null)[], toX: (value: number) => number, toY: (value: number) => number): string {
+export function linePath(x: number[], y: (number | null)[], toX: (value: number) => number, toY: (value: number) => number | null): string {
   let path = "";
   let pen = "M";
   x.forEach((value, index) => {
-    const height = y[index];
-    if (height === null || height === undefined) pen = "M";
+    const given = y[index];
+    const height = given === null || given === undefined ? null : toY(given);
+    if (height === null) pen = "M";
     else {
-      path += `${pen}${toX(value).toFixed(1)} ${toY(height).toFixed(1)}`;
+      path += `${pen}${toX(value).toFixed(1)} ${height.toFixed(1)}`;
       pen = "L";
     }
   });
   return path;
 }
 
+/** Return a triangle that stands below a point of the axis. */
+function trianglePath(x: number, y: number): string {
+  return `M${x} ${y}l${TRIANGLE} ${1.6 * TRIANGLE}h${-2 * TRIANGLE}z`;
+}
+
 /**
- * Create a plot of percentages from 0 to 100.
+ * Create a plot of lines and points. It is as large as its nearest positioned ancestor.
  * @param label the accessible name
  * @param hover called with the integer on the x axis under the pointer; null when the pointer leaves
  */
@@ -75,15 +89,22 @@ export function createLinePlot({
     const [right, bottom] = [width - MARGIN.right, height - MARGIN.bottom];
     const maxX = Math.max(1, content?.maxX ?? 1);
     const toX = (value: number) => MARGIN.left + (value / maxX) * (right - MARGIN.left);
-    const toY = (value: number) => bottom - (value / 100) * (bottom - MARGIN.top);
-    return { width, height, right, bottom, toX, toY, maxX };
+    const scale = content?.scale ?? PERCENT;
+    const toY = (value: number) => {
+      const height = scale.height(value);
+      return height === null ? null : bottom - height * (bottom - MARGIN.top);
+    };
+    return { width, height, right, bottom, toX, toY, maxX, scale };
   };
 
-  const drawAxes = ({ right, bottom, toX, toY }: ReturnType<typeof scales>, { maxX }: PlotContent) => {
-    const grid = Y_TICKS.flatMap((value) => [
-      svg("line", { class: "dwx-plot-grid", x1: MARGIN.left, x2: right, y1: toY(value), y2: toY(value) }),
-      svg("text", { x: MARGIN.left - 7, y: toY(value) + 4, "text-anchor": "end" }, `${value}%`),
-    ]);
+  const drawAxes = ({ right, bottom, toX, toY, scale }: ReturnType<typeof scales>, { maxX }: PlotContent) => {
+    const grid = scale.ticks.flatMap(({ value, text }) => {
+      const y = toY(value) ?? bottom;
+      return [
+        svg("line", { class: "dwx-plot-grid", x1: MARGIN.left, x2: right, y1: y, y2: y }),
+        svg("text", { x: MARGIN.left - 7, y: y + 4, "text-anchor": "end" }, text),
+      ];
+    });
     const below = ticks(maxX).map((value) => svg("text", { x: toX(value), y: bottom + 16, "text-anchor": "middle" }, String(value)));
     const middle = (MARGIN.top + bottom) / 2;
     const titles = [
@@ -93,22 +114,50 @@ export function createLinePlot({
     return [...grid, ...below, ...titles];
   };
 
+  const drawMarks = ({ bottom, toX }: ReturnType<typeof scales>, { marks = [] }: PlotContent) =>
+    marks.map(({ x, title, kind }) => {
+      const place = toX(x);
+      const shape =
+        kind === "line"
+          ? svg("line", { class: "dwx-plot-rule", x1: place, x2: place, y1: MARGIN.top, y2: bottom }, svg("title", {}, title))
+          : svg("path", { class: "dwx-plot-triangle", d: trianglePath(place, bottom) }, svg("title", {}, title));
+      return shape;
+    });
+
+  const drawCursor = ({ bottom, toX, toY }: ReturnType<typeof scales>, { cursor, lines }: PlotContent) => {
+    if (cursor === null || cursor === undefined) return [];
+    const place = toX(cursor);
+    const dots = lines.flatMap(({ x, y, className }) => {
+      const value = y[x.indexOf(cursor)];
+      const height = value === null || value === undefined ? null : toY(value);
+      return height === null ? [] : [svg("circle", { class: `dwx-plot-point ${className}`, cx: place, cy: height, r: 3.5 })];
+    });
+    return [svg("line", { class: "dwx-plot-cursor", x1: place, x2: place, y1: MARGIN.top, y2: bottom }), ...dots];
+  };
+
   const draw = () => {
     const sizes = scales();
     if (!content || sizes.width < 80 || sizes.height < 80) return; // hidden; the observer reports when it is shown
     const { right, toX, toY } = sizes;
     drawing.setAttribute("viewBox", `0 0 ${sizes.width} ${sizes.height}`);
-    const rules = content.rules.flatMap(({ y, text }) => [
-      svg("line", { class: "dwx-plot-rule", x1: MARGIN.left, x2: right, y1: toY(y), y2: toY(y) }),
-      svg("text", { x: right, y: toY(y) - 5, "text-anchor": "end" }, text),
-    ]);
+    const rules = content.rules.flatMap(({ y, text }) => {
+      const height = toY(y);
+      if (height === null || height < MARGIN.top || height > sizes.bottom) return [];
+      return [
+        svg("line", { class: "dwx-plot-rule", x1: MARGIN.left, x2: right, y1: height, y2: height }),
+        svg("text", { x: right, y: height - 5, "text-anchor": "end" }, text),
+      ];
+    });
     const lines = content.lines.map(({ x, y, className }) =>
       svg("path", { class: `dwx-plot-line ${className}`, d: linePath(x, y, toX, toY) }),
     );
-    const points = content.points.map(({ x, y, title, className }) =>
-      svg("circle", { class: `dwx-plot-point ${className}`, cx: toX(x), cy: toY(y), r: 4.5 }, svg("title", {}, title)),
-    );
-    drawing.replaceChildren(...drawAxes(sizes, content), ...rules, ...lines, ...points);
+    const points = content.points.flatMap(({ x, y, title, className }) => {
+      const height = toY(y);
+      if (height === null) return [];
+      return [svg("circle", { class: `dwx-plot-point ${className}`, cx: toX(x), cy: height, r: 4.5 }, svg("title", {}, title))];
+    });
+    const below = [...drawAxes(sizes, content), ...rules, ...drawMarks(sizes, content)];
+    drawing.replaceChildren(...below, ...lines, ...points, ...drawCursor(sizes, content));
   };
 
   const update = (newContent: PlotContent) => {

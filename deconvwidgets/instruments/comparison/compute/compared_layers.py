@@ -101,12 +101,15 @@ def _contents(row: NDArray[np.uint64]) -> set[int]:
 
 def _side(place: Place, matrix: Matrix, match: NDArray[np.int64], copy_of: NDArray[np.int64], status: NDArray[np.str_]) -> UnitSide:
     index, info = place
-    stats, (unit, value) = index.stats(info.name), nearest(matrix)
+    stats, (unit, value), others = index.stats(info.name), nearest(matrix), matrix.copy()
+    matched = np.flatnonzero(match >= 0)
+    others[matched, match[matched]] = np.nan
     return UnitSide(
         match=match,
         correlation=partner_values(matrix, match),
         nearest=unit,
         nearest_correlation=value,
+        other_correlation=nearest(others)[1],
         copy_of=copy_of,
         status=status,
         maximum=stats.maximum.astype(np.float64),

@@ -8,6 +8,8 @@ from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.comparison.records import LayerComparison, Thresholds
 from deconvwidgets.records.layers import LayerInfo
 
+_MAX_NAMES = 6  # of layers in a note
+
 
 def notes_of(
     index_a: ActivationIndex,
@@ -17,7 +19,7 @@ def notes_of(
     layers: Sequence[LayerComparison],
     left_out: Sequence[LayerInfo],
 ) -> tuple[str, ...]:
-    """Return notes about the sample, the transforms, the thresholds, CKA, and the layers of b that are left out."""
+    """Return notes about the sample, transforms, thresholds, CKA, layers whose units do not correspond, and layers that are left out."""
     first, second, notes = index_a.identity, index_b.identity, []
     total = min(index_a.crops, index_b.crops)
     if crops < total:
@@ -28,16 +30,18 @@ def notes_of(
     raised = [pair for pair in layers if pair.thresholds != thresholds]
     if raised:
         highest = max(pair.thresholds.related for pair in raised)
-        notes.append(
-            f"Over {crops:,} crops, correlations up to {highest:.2f} can be chance: the thresholds of {_listed(raised)} are raised."
-        )
+        notes.append(f"Over {crops:,} crops, correlations up to {highest:.2f} can be chance: thresholds are raised in {_listed(raised)}.")
     biased = [pair for pair in layers if crops < max(len(pair.a.status), len(pair.b.status))]
     if biased:
         notes.append(f"Over {crops:,} crops, CKA is biased upwards in layers with more units: {_listed(biased)}.")
+    unrelated = [pair for pair in layers if pair.median_correlation <= pair.median_other]
+    if unrelated:
+        notes.append(f"In {_listed(unrelated)}, units correlate with their match no more than with other units: matches there mean little.")
     if left_out:
         notes.append(f"Layers of {second.model} without a partner: {', '.join(info.short_name for info in left_out)}.")
     return tuple(notes)
 
 
 def _listed(pairs: Sequence[LayerComparison]) -> str:
-    return ", ".join(pair.short_name for pair in pairs)
+    names = [pair.short_name for pair in pairs]
+    return ", ".join(names) if len(names) <= _MAX_NAMES else f"{', '.join(names[: _MAX_NAMES - 1])} and {len(names) - _MAX_NAMES + 1} more"

@@ -1,1 +1,1 @@
-"""The figures of the experiment as PNG, SVG, HTML and CSV files, made from records."""
+"""The figures of comparisons as HTML, CSV, JSON and XML, made from records."""

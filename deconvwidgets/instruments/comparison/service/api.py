@@ -188,6 +188,6 @@ def _require_same_images(first: Overview, second: Overview) -> None:
     if first.images_digest != second.images_digest:
         raise ServiceError(
             f"The two services have different image sets: {first.images!r} (digest {first.images_digest[:12]}) and {second.images!r} "
-            f"(digest {second.images_digest[:12]}). Units are compared by what they do on the same images: make both services with one image set, "
-            "images = dw.open_images(...)."
+            f"(digest {second.images_digest[:12]}). Units are compared by what they do on the same images: make both services with one "
+            "image set, images = dw.open_images(...)."
         )

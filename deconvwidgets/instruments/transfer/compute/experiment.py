@@ -21,6 +21,7 @@ from deconvwidgets.images.empty_classes import left_out_note, without_empty_clas
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import require_classes
 from deconvwidgets.images.open import open_images
+from deconvwidgets.images.splits import draw_fold
 from deconvwidgets.instruments.transfer.compute.checks import checked_callback
 from deconvwidgets.instruments.transfer.compute.feature_crops import DESCRIPTIONS, Crops
 from deconvwidgets.instruments.transfer.compute.features import FeatureShape, Store, default_layer, extract_features
@@ -29,7 +30,6 @@ from deconvwidgets.instruments.transfer.compute.muted_units import UnitsOfLayers
 from deconvwidgets.instruments.transfer.compute.protocol import TransferData
 from deconvwidgets.instruments.transfer.compute.report import FoldResults, RunInfo
 from deconvwidgets.instruments.transfer.compute.scores import class_accuracy
-from deconvwidgets.instruments.transfer.compute.splits import draw_fold
 from deconvwidgets.instruments.transfer.records import HeadReport
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deconvwidgets.compute.job import DeviceLease
+from deconvwidgets.images.splits import Fold, hold_out
 from deconvwidgets.instruments.transfer.compute.gram import Design
 from deconvwidgets.instruments.transfer.compute.scores import accuracy_of_logits
 from deconvwidgets.instruments.transfer.compute.softmax import Fit, fit_softmax
-from deconvwidgets.instruments.transfer.compute.splits import Fold, hold_out
 from deconvwidgets.instruments.transfer.compute.temperature import fit_temperature, log_losses
 
 HELD_OUT = 0.2  # share of the training images

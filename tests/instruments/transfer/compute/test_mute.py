@@ -9,9 +9,9 @@ import torch
 
 import deconvwidgets as dw
 from deconvwidgets.errors import HeadError, LayerError
+from deconvwidgets.images.splits import draw_fold
 from deconvwidgets.instruments.transfer.compute.folds import FoldImages, SoftmaxTrainer
 from deconvwidgets.instruments.transfer.compute.mute import compare_reports
-from deconvwidgets.instruments.transfer.compute.splits import draw_fold
 from deconvwidgets.instruments.transfer.muting import name_units
 from tests.instruments.transfer.compute.test_train import ColouredPhotographs, train
 

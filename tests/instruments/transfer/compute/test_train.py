@@ -14,10 +14,10 @@ import deconvwidgets as dw
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import HeadError, JobCancelledError, PictureError
 from deconvwidgets.images.image_set import ImageSet, digest_of
+from deconvwidgets.images.splits import draw_fold
 from deconvwidgets.instruments.transfer.compute.experiment import TransferExperiment
 from deconvwidgets.instruments.transfer.compute.folds import WEIGHT_DECAYS, FoldImages, SoftmaxTrainer
 from deconvwidgets.instruments.transfer.compute.scores import class_accuracy, confusion_matrix
-from deconvwidgets.instruments.transfer.compute.splits import draw_fold
 from deconvwidgets.instruments.transfer.compute.train import learning_curve, train_softmax_head, train_svm_head
 
 COLOURS = {"brick": (180, 70, 50), "grass": (90, 160, 60), "sea": (40, 90, 170)}

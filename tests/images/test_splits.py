@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deconvwidgets.errors import HeadError
-from deconvwidgets.instruments.transfer.compute.splits import draw_fold, hold_out
+from deconvwidgets.images.splits import draw_fold, hold_out
 
 SIZES = (3, 31, 80, 90, 200)
 LABELS = np.random.default_rng(5).permutation(np.repeat(np.arange(len(SIZES)), SIZES))
@@ -50,9 +50,7 @@ def test_the_split_depends_on_seed_and_fold_only():
 
 def test_another_process_draws_the_same_split():
     fold = draw_fold([0] * 20 + [1] * 30, 3, 1, 2)
-    script = (
-        "from deconvwidgets.instruments.transfer.compute.splits import draw_fold; print(*draw_fold([0] * 20 + [1] * 30, 3, 1, 2).train)"
-    )
+    script = "from deconvwidgets.images.splits import draw_fold; print(*draw_fold([0] * 20 + [1] * 30, 3, 1, 2).train)"
     output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert output.split() == [str(number) for number in fold.train]
 

@@ -1,0 +1,77 @@
+"""State dicts fitted to a model: the prefix of the names is found by comparing them, not by guessing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from deconvwidgets.checkpoints.recorded_model import plain_name
+from deconvwidgets.errors import CheckpointError
+from deconvwidgets.models.checkpoints import StateDict
+
+
+def without_prefix(expected: Iterable[str], state: Mapping[str, Tensor], path: Path, prefix: str | None = None) -> StateDict:
+    """Return the part of a state dict that is the model's, under the model's names.
+
+    Parameters
+    ----------
+    expected : iterable of str
+        The names of the model's state dict.
+    state : mapping of str to Tensor
+        The state dict of a file. The names that torch.compile and other wrappers insert are removed.
+    path : pathlib.Path
+        The file, for the error message.
+    prefix : str, optional
+        The prefix of the model's tensors in the file, such as "model.". By default the one under which the file has all of the
+        model's tensors.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Those with the prefix. If no prefix fits, that under which most of the model's tensors are, so that a comparison with the
+        model shows what is missing.
+
+    Raises
+    ------
+    CheckpointError
+        If several prefixes fit, and the tensors differ.
+    """
+    plain = {plain_name(name): tensor for name, tensor in state.items()}
+    names = frozenset(expected)
+    if prefix is not None:
+        return _under(prefix, plain)
+    needed = {name for name in names if not name.endswith("num_batches_tracked")}
+    counts = Counter(start for name in plain for start, rest in _splits(name) if rest in needed)
+    complete = [start for start, count in counts.items() if count == len(needed)]
+    if not complete:
+        return _under(max(counts, key=lambda start: (counts[start], -len(start)), default=""), plain)
+    if "" in complete or len(complete) == 1:
+        return _under("" if "" in complete else complete[0], plain)
+    first, *others = (_under(start, plain) for start in sorted(complete))
+    if any(not _equal(first, other, needed) for other in others):
+        listed = " and ".join(repr(start) for start in sorted(complete))
+        raise CheckpointError(
+            f"{path} has the model several times, with other values: under {listed}. Say which one: "
+            f"dw.open_checkpoints(..., prefix={sorted(complete)[0]!r})."
+        )
+    return first
+
+
+def _splits(name: str) -> Iterable[tuple[str, str]]:
+    """Yield the ways to split a dotted name into a prefix, "" or one that ends in a dot, and the rest."""
+    yield "", name
+    for position, character in enumerate(name):
+        if character == ".":
+            yield name[: position + 1], name[position + 1 :]
+
+
+def _under(prefix: str, state: Mapping[str, Tensor]) -> StateDict:
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+
+
+def _equal(first: StateDict, other: StateDict, names: Iterable[str]) -> bool:
+    return all(torch.equal(first[name], other[name]) for name in names)

@@ -1,0 +1,111 @@
+"""What became of the frozen units of a layer: matched by their activations, and compared by what they look for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deconvwidgets.index.similarity import correlations, varies
+from deconvwidgets.instruments.comparison.check_limits import CheckLimits
+from deconvwidgets.instruments.comparison.compute.matching import Matching, match_units, partner_values
+from deconvwidgets.instruments.comparison.frozen_records import UnitStatistics
+from deconvwidgets.instruments.comparison.records import Thresholds
+
+RELATED = 0.5  # a correlation of the match below this: the unit is lost rather than changed
+_TIE = 0.02  # what the same number adds to a correlation: near-copies do not change places for rounding
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MatchedUnits:
+    """The matching of U frozen units with V units, and the correlation of each frozen unit with its match (U,), float64."""
+
+    matching: Matching
+    correlation: Floats
+
+
+def match_layer(
+    before: NDArray[np.float32], after: NDArray[np.float32], dead_before: NDArray[np.bool_], dead_after: NDArray[np.bool_], same: float
+) -> MatchedUnits:
+    """Match units by their activations (samples, U) and (samples, V) in the same crops; dead ones (U,) and (V,) have none."""
+    values = before.astype(np.float64), after.astype(np.float64)
+    known = correlations(*values)
+    silent = [
+        np.where(dead, "dead", np.where(varies(one), "", "constant")) for dead, one in zip((dead_before, dead_after), values, strict=True)
+    ]
+    matching = match_units(known, silent[0], silent[1], Thresholds(same=max(same, 1e-9), related=min(RELATED, max(same, 1e-9))), tie=_TIE)
+    return MatchedUnits(matching, partner_values(known, matching.match_a))
+
+
+def overlaps(before: NDArray[np.int64], after: NDArray[np.int64], match: NDArray[np.int64]) -> Floats:
+    """Return the share of each unit's strongest photographs (U, k) that are among those (V, k) of its match (U,); -1 is none.
+
+    Examples
+    --------
+    >>> before, after = np.array([[4, 7, 9]]), np.array([[1, 2, 3], [7, 5, 4]])
+    >>> overlaps(before, after, np.array([1])).round(2)
+    array([0.67])
+    """
+    shares = np.full(len(before), np.nan)
+    for unit, other in enumerate(match.tolist()):
+        wanted = set(before[unit].tolist()) - {-1}
+        if other >= 0 and wanted:
+            shares[unit] = len(wanted & set(after[other].tolist())) / len(wanted)
+    return shares
+
+
+def revise(
+    status: NDArray[np.str_],
+    matched: MatchedUnits,
+    overlap: Floats,
+    likeness: Floats,
+    before: UnitStatistics,
+    after: UnitStatistics,
+    limits: CheckLimits,
+) -> tuple[NDArray[np.str_], tuple[str, ...]]:
+    """Return the status of each unit, with those changed that look for something else than before, and the reasons."""
+    status, reasons = status.astype("U8"), [""] * len(status)
+    for unit, found in enumerate(status.tolist()):
+        match = int(matched.matching.match_a[unit])
+        if found in ("kept", "moved"):
+            why = _differences(unit, match, overlap, likeness, before, after, limits)
+            if why:
+                status[unit], reasons[unit] = "changed", "; ".join(why)
+        elif found not in ("dead", "constant"):
+            reasons[unit] = _reason(found, unit, matched)
+        elif found == "constant" and _went_silent(unit, after):  # it is silent in the sample, and was active in other crops
+            status[unit], reasons[unit] = "died", "it is active in no crop"
+    return status, tuple(reasons)
+
+
+def _differences(
+    unit: int, match: int, overlap: Floats, likeness: Floats, before: UnitStatistics, after: UnitStatistics, limits: CheckLimits
+) -> list[str]:
+    why = []
+    if overlap[unit] < limits.overlap:  # NaN is not
+        why.append(f"{overlap[unit]:.0%} of its strongest photographs are the same")
+    if likeness[unit] < limits.likeness:
+        why.append(f"its projections correlate with {likeness[unit]:.2f}")
+    ratio = float(after.mean[match]) / float(before.mean[unit]) if before.mean[unit] > 0 else math.nan
+    if ratio > limits.scale or ratio < 1 / limits.scale:
+        why.append(f"its mean activation is {ratio:.3g} times as large")
+    return why
+
+
+def _reason(status: str, unit: int, matched: MatchedUnits) -> str:
+    correlation = matched.correlation[unit]
+    if status == "died":
+        return "its unit is active in no crop, or the same in all"
+    if status == "merged":
+        return f"a copy of unit {matched.matching.copy_of_a[unit]}, which another unit is matched to"
+    if math.isnan(correlation):
+        return "no unit is left for it"
+    return f"its activations correlate with {correlation:.2f}"
+
+
+def _went_silent(unit: int, after: UnitStatistics) -> bool:
+    return unit < len(after.share_active) and float(after.share_active[unit]) == 0

@@ -1,0 +1,1 @@
+"""The EvolutionExplorer: how features come to be while a network is trained."""

@@ -1,0 +1,1 @@
+"""How the units of a network change from checkpoint to checkpoint."""

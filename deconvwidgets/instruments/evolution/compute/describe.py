@@ -1,0 +1,53 @@
+"""The measures of how settled layers are as a table, and what they are over, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from deconvwidgets.errors import CheckpointError
+from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.instruments.evolution.records import LayerSettling
+from deconvwidgets.records.layers import LayerInfo
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def sample_note(index: ActivationIndex) -> str:
+    """Return over which crops the correlation and CKA are, in words: all different ones, or a random sample of them."""
+    sampled, limit = len(index.sample), index.identity.options.samples
+    if sampled < limit:
+        return f"Correlation and CKA over all {sampled:,} different crops."
+    return f"Correlation and CKA over a random sample of {sampled:,} of {index.crops:,} crops."
+
+
+def settling_table(layers: Sequence[LayerInfo], settled: Sequence[LayerSettling]) -> list[dict[str, Any]]:
+    """Return a row for each layer and epoch."""
+    return [
+        {
+            "layer": info.short_name,
+            "epoch": epoch,
+            "correlation": float(one.correlation[column]),
+            "same_strongest": float(one.same_strongest[column]),
+            "cka": float(one.cka[column]),
+            "constant_units": int(one.constant[column].sum()),
+            "units": one.units,
+            "samples": one.samples,
+        }
+        for info, one in zip(layers, settled, strict=True)
+        for column, epoch in enumerate(one.epochs)
+    ]
+
+
+def settling_frame(layers: Sequence[LayerInfo], settled: Sequence[LayerSettling]) -> pd.DataFrame:
+    """Return the table as a data frame. Raises CheckpointError if pandas is not installed."""
+    try:
+        pandas = import_module("pandas")
+    except ImportError as error:
+        raise CheckpointError(
+            "A data frame needs pandas: pip install 'deconvwidgets[dataframe]'. Without it, evolution.settling(layer) returns arrays."
+        ) from error
+    frame: pd.DataFrame = pandas.DataFrame(settling_table(layers, settled))
+    return frame

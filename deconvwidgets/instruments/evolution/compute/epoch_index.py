@@ -1,0 +1,52 @@
+"""The activation index of one checkpoint, built in one pass and kept in the cache: a second call reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deconvwidgets.compute.job import JobContext
+from deconvwidgets.errors import ActivationIndexError
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.index.activation_index import ActivationIndex, layers_to_index
+from deconvwidgets.index.cached import index_path
+from deconvwidgets.index.identity import IndexIdentity
+from deconvwidgets.index.options import IndexOptions
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.layers import LayerInfo
+
+SAMPLES = 2048  # crops over which units are compared between checkpoints
+OPTIONS = IndexOptions(k=9, samples=SAMPLES)  # nine: of the first and the last checkpoint the nine strongest photographs are compared
+
+
+def build_epoch_index(
+    bundle: ModelBundle, images: ImageSet, layers: Sequence[str] | None, device: str, job: JobContext, progress: bool = False
+) -> ActivationIndex:
+    """Return the index of a checkpoint's model from the cache, or build it there. An interrupted build goes on where it was.
+
+    Raises
+    ------
+    LayerError
+        If one of `layers` does not exist.
+    ModelError
+        If a feature map contains NaN or infinity, as those of a training that diverged do.
+    ActivationIndexError
+        If the model has no feature maps, or if the cache cannot be written to.
+    """
+    infos = layers_to_index(bundle, layers)
+    if not infos:
+        raise ActivationIndexError(f"{bundle.name} has no feature maps: none of its layers returns (N, channels, height, width).")
+    path = index_path(IndexIdentity.of(bundle, images, infos, OPTIONS))
+    names = [info.name for info in infos]
+    return ActivationIndex.build(bundle, images, names, OPTIONS, path=path, overwrite=True, device=device, progress=progress, job=job)
+
+
+def check_same_architecture(index: ActivationIndex, layers: Sequence[LayerInfo]) -> None:
+    """Raise ActivationIndexError unless an index has these layers, by name, number of units and size of the map."""
+    found = {info.name: info for info in index.layers}
+    for info in layers:
+        other = found.get(info.name)
+        if other is None:
+            raise ActivationIndexError(f"Another architecture: it has no layer {info.short_name}, which the other checkpoints have.")
+        if (other.channels, other.height, other.width) != (info.channels, info.height, info.width):
+            sizes = [f"{one.channels} maps of {one.height} x {one.width}" for one in (other, info)]
+            raise ActivationIndexError(f"Another architecture: its {info.short_name} has {sizes[0]}, not {sizes[1]}.")

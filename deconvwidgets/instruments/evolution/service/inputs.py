@@ -1,0 +1,17 @@
+"""Prepared images that all checkpoints of a training share: they have one transform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from deconvwidgets.service.prepared_images import InputAndImage, PreparedImageCache
+from deconvwidgets.service.snapshot import Snapshot
+
+
+class SharedInputs(PreparedImageCache):
+    """A cache of prepared crops, whichever checkpoint they are prepared for."""
+
+    def get(self, snapshot: Snapshot, crops: Sequence[int]) -> list[InputAndImage]:
+        """Return the input and the image of each crop."""
+        return super().get(replace(snapshot, layers_version=0), crops)

@@ -1,0 +1,1 @@
+"""The EvolutionExplorer as a widget."""

@@ -1,0 +1,28 @@
+"""When the learning rate is annealed: when validation stalls."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Plateau:
+    """The best validation so far, and for how many epochs it has not improved.
+
+    An epoch improves if its loss or its error is lower than that of all epochs before. A loss of nan does not improve.
+    """
+
+    loss: float = math.inf
+    error: float = math.inf
+    stalled: int = 0
+
+    def after(self, loss: float, error: float) -> Plateau:
+        """Return the plateau after another epoch."""
+        improved = loss < self.loss or error < self.error
+        best = replace(self, loss=loss if loss < self.loss else self.loss, error=error if error < self.error else self.error)
+        return replace(best, stalled=0 if improved else self.stalled + 1)
+
+    def anneal(self, patience: int) -> tuple[bool, Plateau]:
+        """Return whether the learning rate is to be annealed, and the plateau from which to go on counting."""
+        return (True, replace(self, stalled=0)) if self.stalled >= patience else (False, self)

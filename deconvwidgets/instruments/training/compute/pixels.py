@@ -1,0 +1,111 @@
+"""The decoded photographs of a training: in memory, decoded once, or decoded anew for each batch where they need too much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from deconvwidgets.compute.decoder import CropDecoder
+from deconvwidgets.compute.decoding import decoded_batches
+from deconvwidgets.compute.job import JobContext
+from deconvwidgets.errors import TrainingError
+from deconvwidgets.instruments.training.compute.training_images import Examples
+from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.records.images import SkippedImage
+from deconvwidgets.records.progress import Progress
+
+Pixels = NDArray[np.uint8]
+_PART = 256  # examples that are decoded between two checks for cancellation
+
+
+class PixelSource(Protocol):
+    """Gives the pixels of examples, by their places in `Examples`."""
+
+    def read(self, places: Sequence[int] | NDArray[np.int64]) -> tuple[Pixels, NDArray[np.bool_]]:
+        """Return uint8 (n, channels, height, width) and whether each can be read; the pixels of one that cannot are 0."""
+        ...
+
+
+@dataclass(frozen=True)
+class PixelsInMemory:
+    """All pixels, decoded once."""
+
+    pixels: Pixels
+    readable: NDArray[np.bool_]
+
+    def read(self, places: Sequence[int] | NDArray[np.int64]) -> tuple[Pixels, NDArray[np.bool_]]:
+        """Return the pixels of examples, and whether each can be read."""
+        rows = np.asarray(places, np.int64)
+        return self.pixels[rows], self.readable[rows]
+
+
+@dataclass(frozen=True)
+class PixelsFromFiles:
+    """Pixels that are decoded when they are needed."""
+
+    decoder: CropDecoder
+    crops: NDArray[np.int64]  # ascending
+
+    def read(self, places: Sequence[int] | NDArray[np.int64]) -> tuple[Pixels, NDArray[np.bool_]]:
+        """Return the pixels of examples, and whether each can be read."""
+        wanted = self.crops[np.asarray(places, np.int64)]
+        batch = self.decoder.decode([int(crop) for crop in np.unique(wanted)])
+        pixels = np.zeros((len(wanted), *self.decoder.input_size), np.uint8)
+        rows = np.searchsorted(batch.crops, wanted)
+        readable = np.isin(wanted, batch.crops)
+        pixels[readable] = batch.pixels[rows[readable]]
+        return pixels, readable
+
+
+def open_pixels(examples: Examples, transform: Preprocess, memory: float, job: JobContext, title: str, progress: bool) -> PixelSource:
+    """Decode examples to memory if they fit, or prepare to decode them when they are needed.
+
+    Parameters
+    ----------
+    examples : Examples
+        The examples.
+    transform : Preprocess
+        Resizes and crops.
+    memory : float
+        The share of the available memory that they may need.
+    job : JobContext
+        Progress and cancellation.
+    title : str
+        Describes the examples, for progress.
+    progress : bool
+        Whether to show a progress bar.
+
+    Raises
+    ------
+    TrainingError
+        If no photograph can be read.
+    """
+    decoder = CropDecoder(examples.images, transform, transform.input_size, "the network")
+    size = len(examples) * int(np.prod(transform.input_size))
+    if size > memory * psutil.virtual_memory().available:
+        return PixelsFromFiles(decoder, np.array(examples.crops, np.int64))
+    return _decoded(decoder, examples.crops, job, title, progress)
+
+
+def _decoded(decoder: CropDecoder, crops: list[int], job: JobContext, title: str, progress: bool) -> PixelsInMemory:
+    pixels = np.zeros((len(crops), *decoder.input_size), np.uint8)
+    readable = np.zeros(len(crops), bool)
+    skipped: list[SkippedImage] = []
+    done = 0
+    with job.progress_bar(title, "image", len(crops), progress) as shown, closing(decoded_batches(decoder, crops, _PART)) as batches:
+        for batch in batches:
+            rows = np.searchsorted(crops, batch.crops)
+            pixels[rows], readable[rows] = batch.pixels, True
+            skipped += [reason for _, reason in batch.skipped]
+            done += len(batch) + len(batch.skipped)
+            shown.report(Progress(title, done, len(crops)))
+            job.check_cancelled("Training was stopped while it decoded the photographs. Call dw.train again to start.")
+    if not readable.any():
+        raise TrainingError(f"None of the {len(crops):,} photographs can be read: {skipped[0].reason if skipped else 'they are empty.'}")
+    return PixelsInMemory(pixels, readable)

@@ -1,0 +1,1 @@
+"""The curves of a training as PNG, SVG, PDF and CSV files, made from records."""

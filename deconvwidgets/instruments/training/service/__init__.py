@@ -1,0 +1,1 @@
+"""The service of the TrainingPanel: it starts and watches trainings by their folders."""

@@ -1,0 +1,144 @@
+"""The status of a training, from its folder and from what the service was asked to train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from deconvwidgets.checkpoints.description import TrainingDescription
+from deconvwidgets.instruments.training.records import Phase, TrainingPlan, TrainingStatus, diverged_epoch
+from deconvwidgets.instruments.training.service.folder import FolderContent
+from deconvwidgets.instruments.training.service.recipe_parts import PAPER_VALUES, recipe_parts
+from deconvwidgets.models.untrained import PAPERS
+from deconvwidgets.records.progress import Progress
+
+OwnRun = Literal["none", "running", "stopping"]
+ACTIVE: tuple[Phase, ...] = ("running", "stopping")
+
+
+def status_of(
+    folder: Path,
+    content: FolderContent,
+    plan: TrainingPlan | None,
+    *,
+    failure: str = "",
+    own_run: OwnRun = "none",
+    preparation: Progress | None = None,
+    overwrite: bool = False,
+) -> TrainingStatus:
+    """Return the status.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder of the training.
+    content : FolderContent
+        What it says.
+    plan : TrainingPlan or None
+        What the service can train; None if it only watches.
+    failure : str
+        Why the last start of this service failed; empty if it did not.
+    own_run : {"none", "running", "stopping"}
+        The training of this service, which may not have written anything yet.
+    preparation : Progress, optional
+        Of the training of this service.
+    overwrite : bool
+        Whether a start replaces what is in the folder.
+    """
+    phase: Phase = content.phase if own_run == "none" else own_run
+    described = content.description
+    shown = plan if plan is not None else None if described is None else _described_plan(described, folder)
+    own = plan is not None
+    begun = content.phase in ("cancelled", "failed", "interrupted", "finished")
+    complete = content.phase == "finished" and plan is not None and content.progress is not None and plan.epochs <= content.progress.epoch
+    return TrainingStatus(
+        folder=str(folder),
+        phase=phase,
+        plan=shown,
+        progress=content.progress,
+        epochs=len(content.log.epochs),
+        version=content.version,
+        checkpoints=content.checkpoints,
+        message=_message(folder, content, failure, own),
+        can_start=own and phase not in ACTIVE and (overwrite or not complete),
+        can_cancel=phase == "running",
+        resumes=begun and not overwrite,
+        code=_code(folder, content, described),
+        preparation=preparation if phase == "running" else None,
+    )
+
+
+def _described_plan(described: TrainingDescription, folder: Path) -> TrainingPlan:
+    recipe = _resolved(described)
+    counts = {name: recipe.get(name) for name in ("training_images", "validation_images", "parameters")}
+    known = {name: value if isinstance(value, int) else None for name, value in counts.items()}
+    epochs = recipe.get("epochs")
+    return TrainingPlan(
+        model=described.name or described.architecture or folder.name,
+        images=described.image_set,
+        training=known["training_images"],
+        validation=known["validation_images"],
+        classes=described.categories or (),
+        parameters=known["parameters"],
+        input_size=described.input_size,
+        pretrained=described.pretrained,
+        epochs=epochs if isinstance(epochs, int) else 0,
+        recipe=recipe_parts(recipe),
+    )
+
+
+def _resolved(described: TrainingDescription) -> dict[str, Any]:
+    """Return the recipe with the value of each "auto": the paper's for its own networks, and None for others."""
+    of_paper = described.architecture in PAPERS and not described.pretrained
+    return {
+        name: (PAPER_VALUES[name] if of_paper else None) if value == "auto" and name in PAPER_VALUES else value
+        for name, value in described.recipe.items()
+    }
+
+
+def _message(folder: Path, content: FolderContent, failure: str, own: bool) -> str:
+    progress = content.progress
+    if content.problem or failure:
+        return content.problem or failure
+    if content.phase == "new" and not own and content.description is not None:
+        return f"A training was set up in {folder}. It is shown as soon as it has begun."
+    if content.phase == "new" and not own:
+        where = "There is no training in" if content.exists else "There is no folder"
+        return f"{where} {folder} yet. It is shown as soon as one writes there."
+    if content.phase == "cancelled" and own:
+        return "The state is saved: Resume goes on from there."
+    if content.phase == "failed":
+        return progress.message if progress is not None and progress.message else "The training failed."
+    if content.phase == "interrupted" and progress is not None:
+        return _interrupted(content.quiet, progress.host, own)
+    diverged = diverged_epoch(content.log)
+    if diverged is not None:
+        return f"The loss is not a number since epoch {diverged}. Train again with a lower learning rate."
+    if content.quiet:
+        return f"No progress for {_duration(content.quiet)}."
+    return progress.message if progress is not None else ""
+
+
+def _interrupted(quiet: float, host: str, own: bool) -> str:
+    ended = (
+        f"No progress for {_duration(quiet)}: the training on {host} has probably ended." if quiet else "The process of the training ended."
+    )
+    way = "Resume goes on from the last saved state." if own else "The call that started it resumes it from the last saved state."
+    return f"{ended} {way}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
+
+
+def _code(folder: Path, content: FolderContent, described: TrainingDescription | None) -> tuple[tuple[str, str], ...]:
+    """Return the code that opens the checkpoints in an EvolutionExplorer, and the last one in a LayerExplorer."""
+    if not content.checkpoints:
+        return ()
+    build = "" if described is not None and described.architecture is not None else ", build=model"
+    opened = f"dw.open_checkpoints({str(folder)!r}{build})"
+    last = content.checkpoints[-1]
+    return (
+        ("How the features evolve", f"dw.EvolutionExplorer({opened}, images)"),
+        (f"The layers at epoch {last}", f"dw.LayerExplorer(dw.LocalModelService({opened}.bundle({last}), images))"),
+    )
