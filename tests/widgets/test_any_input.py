@@ -252,7 +252,11 @@ def service_of(service, tmp_path_factory):
     recorder.end_epoch(train_loss=1.0)
     checkpoints = dw.open_checkpoints(folder, build=bundle)
     evolution = dw.LocalEvolutionService(checkpoints, NoisePhotographs(), device="cpu", worker=SynchronousExecutor())
-    others = {"evolution": evolution, "comparison": LocalSideBySide(service, service), "training": LocalTrainingService(folder="no training")}
+    others = {
+        "evolution": evolution,
+        "comparison": LocalSideBySide(service, service),
+        "training": LocalTrainingService(folder="no training"),
+    }
     yield lambda name: others.get(name, service)
     evolution.close()
 
