@@ -24,9 +24,14 @@ def service() -> FakeSideBySide:
 @pytest.fixture
 def page(blank: Page, service: FakeSideBySide) -> Page:
     load_page(blank, built("comparison_occlusion.css"), kernel(SideBySideOcclusion.HANDLERS, service))
-    state = checked_state({"image": "crop:2"}, {}, service)
+    state = checked_state({"image": "crop:2", "window": 16, "stride": 8}, {}, service)
     blank.evaluate("([code, state]) => globalThis.open(code, state, 1180)", [built("comparison_occlusion.js"), state])
-    expect(blank.locator("[data-testid=side-by-side-occlusion][data-complete=true]")).to_be_visible()
+    # The kernel publishes events while maps are computed.
+    blank.wait_for_function(
+        "() => { for (const side of ['a', 'b']) model.trigger('msg:custom', {event: 'occlusion', side}, []);"
+        " return document.querySelector('.dwx[data-complete=true]') !== null; }",
+        polling=200,
+    )
     return blank
 
 
