@@ -15,6 +15,7 @@ import torch
 import deconvwidgets as dw
 from deconvwidgets.arguments import as_integer
 from deconvwidgets.index.options import IndexSettings
+from deconvwidgets.service.worker import SynchronousExecutor
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check, noise
 from tests.arguments.hostile_values import REFUSED, SKIPPED, boolean, choice, function, location, nothing, optional, real, whole, wholes
 from tests.conftest import random_head
@@ -89,6 +90,17 @@ def evaluation() -> Any:
 @cache
 def index() -> Any:
     return dw.ActivationIndex.build(BUNDLE, PHOTOGRAPHS, progress=False)
+
+
+@cache
+def model_service() -> Any:
+    return dw.LocalModelService(BUNDLE, PHOTOGRAPHS, device="cpu", worker=SynchronousExecutor())
+
+
+def side_by_side(service_a: Any, service_b: Any, instrument: Any = "layers") -> str:
+    service_a = service_a() if service_a is model_service else service_a  # not before it is needed
+    with dw.side_by_side(service_a, service_b, instrument) as widget:
+        return type(widget).__name__
 
 
 def probability(value: Any) -> Any:
@@ -428,6 +440,14 @@ FUNCTIONS: dict[str, Case] = {
     ),
     "dw.compare_indexes(indexes)": Case(dw.compare_indexes, {"index_a": None, "index_b": None}, {"index_a": nothing}),
     "dw.compare_indexes(index_b)": Case(lambda index_b: dw.compare_indexes(index(), index_b), {"index_b": None}, {"index_b": nothing}),
+    "dw.side_by_side": Case(
+        lambda **arguments: side_by_side(**{"service_b": model_service(), **arguments}),
+        {"service_a": model_service, "instrument": "layers"},
+        {"service_b": nothing, "instrument": choice("layers", "occlusion")},
+    ),
+    "dw.side_by_side(service_a)": Case(
+        lambda service_a: side_by_side(service_a, model_service()), {"service_a": None}, {"service_a": nothing}
+    ),
     "dw.open_images(what)": Case(dw.open_images, {"what": PHOTOGRAPHS}, {"what": nothing}),
     "dw.save_head": Case(dw.save_head, {"head": random_head(BUNDLE, "conv1"), "path": "x"}, {"head": nothing, "path": location}),
     "dw.save_units": Case(dw.save_units, {"bundle": BUNDLE, "path": "x"}, {"bundle": nothing, "path": location}),

@@ -164,6 +164,11 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         {"layer": "conv1", "unit": 0, "rank": 0},
         {"layer": indexed, "unit": whole(0, 3), "rank": whole(0, 8), "size": whole(16, 4096)},
     ),
+    "layers.on_crop": (
+        lambda service: service.layers.on_crop,
+        {"layer": "conv1", "unit": 0, "crop": 0},
+        {"layer": indexed, "unit": whole(0, 3), "crop": whole(0, len(PHOTOGRAPHS) - 1), "size": whole(16, 4096)},
+    ),
     "layers.mosaics": (lambda service: service.layers.mosaics, {}, {"request": nothing}),
     "layers.mosaics(parts)": (
         lambda service: lambda parts: service.layers.mosaics(MosaicRequest("conv1", 0, parts=parts)), {}, {"parts": nothing}
