@@ -150,8 +150,8 @@ class EvolutionExplorer(Explorer):
 
     def __repr__(self) -> str:
         overview = self._service.overview()
-        epochs = ", ".join(str(column.epoch) for column in overview.epochs) or "no checkpoint yet"
-        return f"EvolutionExplorer({overview.name}, epochs {epochs})"
+        numbers = ", ".join(str(column.epoch) for column in overview.epochs)
+        return f"EvolutionExplorer({overview.name}, {f'{overview.unit}s {numbers}' if numbers else 'no checkpoint yet'})"
 
     def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
         return checked_state(state, current, self._service.overview())
