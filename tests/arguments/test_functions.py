@@ -114,6 +114,11 @@ def new_folder(value: Any) -> Any:
     return location(value) if not isinstance(value, str | os.PathLike) or not Path(value).exists() else SKIPPED
 
 
+def no_folder(value: Any) -> Any:
+    """Refuse what is no path."""
+    return SKIPPED if location(value) is not REFUSED else REFUSED
+
+
 def opened_checkpoint(**arguments: Any) -> Any:
     if not Path("tiny").exists():
         dw.CheckpointRecorder("tiny", BUNDLE.model, input_size=(3, 16, 16))
@@ -413,9 +418,9 @@ FUNCTIONS: dict[str, Case] = {
     "dw.lightning_callback": Case(
         dw.lightning_callback,
         {"folder": "recording", "module": "net"},
-        {"folder": nothing, "module": lambda value: SKIPPED if value is None or isinstance(value, str) else REFUSED},
+        {"folder": no_folder, "module": lambda value: SKIPPED if value is None or isinstance(value, str) else REFUSED},
     ),
-    "dw.huggingface_callback": Case(dw.huggingface_callback, {"folder": "recording"}, {"folder": nothing}),
+    "dw.huggingface_callback": Case(dw.huggingface_callback, {"folder": "recording"}, {"folder": no_folder}),
     "dw.evaluate": Case(
         dw.evaluate,
         {"bundle": BUNDLE, "images": Labelled(), "mapping": {"a": 0, "b": 1}, "store": "memory", "device": "cpu", "progress": False},
