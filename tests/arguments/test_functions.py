@@ -126,6 +126,18 @@ def new_folder(value: Any) -> Any:
     return location(value) if not isinstance(value, str | os.PathLike) or not Path(value).exists() else SKIPPED
 
 
+def no_folder(value: Any) -> Any:
+    """Refuse what is no path."""
+    return SKIPPED if location(value) is not REFUSED else REFUSED
+
+
+def opened_checkpoint(**arguments: Any) -> Any:
+    if not Path("tiny").exists():
+        dw.CheckpointRecorder("tiny", BUNDLE.model, input_size=(3, 16, 16))
+    checkpoints = dw.open_checkpoints(arguments.pop("source"), **arguments)
+    return checkpoints.bundle(checkpoints.epochs[0])
+
+
 def no_units(value: Any) -> Any:
     return value if isinstance(value, list | tuple | dict | set) and not value else REFUSED
 
@@ -277,8 +289,9 @@ FUNCTIONS: dict[str, Case] = {
             "task": optional(choice("auto", "softmax", "probabilities", "multilabel", "binary", "regression")),
             "output": optional(nothing),
             "unit": lambda value: value if isinstance(value, str) else REFUSED,
+            "trained": boolean,
         },
-        lambda bundle: (bundle.name, bundle.input_size, bundle.categories, bundle.display_channels),
+        lambda bundle: (bundle.label, bundle.input_size, bundle.categories, bundle.display_channels),
     ),
     "bundle.with_head": Case(lambda head: BUNDLE.with_head(head), {"head": None}, {"head": optional(nothing)}, lambda bundle: bundle.name),
     "bundle.prepare": Case(lambda image: BUNDLE.prepare(image), {"image": noise()}, {"image": nothing}),
@@ -398,6 +411,28 @@ FUNCTIONS: dict[str, Case] = {
         },
         lambda trained: [tensor.numpy() for tensor in trained.bundle.model.state_dict().values()],
     ),
+    "dw.open_checkpoints": Case(
+        opened_checkpoint,
+        {"source": "tiny", "build": BUNDLE.model, "input_size": (3, 16, 16)},
+        {
+            "source": nothing,
+            "build": nothing,
+            "transform": optional(lambda value: SKIPPED if callable(value) else REFUSED),
+            "categories": optional(nothing),
+            "input_size": lambda value: SKIPPED if value is None else REFUSED,
+            "name": optional(name_of),
+            "epochs": optional(wholes((1,), high=10**9)),
+            "pretrained": optional(boolean),
+            "prefix": optional(lambda value: SKIPPED if isinstance(value, str) else REFUSED),
+        },
+        lambda bundle: (bundle.label, bundle.weights),
+    ),
+    "dw.lightning_callback": Case(
+        dw.lightning_callback,
+        {"folder": "recording", "module": "net"},
+        {"folder": no_folder, "module": lambda value: SKIPPED if value is None or isinstance(value, str) else REFUSED},
+    ),
+    "dw.huggingface_callback": Case(dw.huggingface_callback, {"folder": "recording"}, {"folder": no_folder}),
     "dw.evaluate": Case(
         dw.evaluate,
         {"bundle": BUNDLE, "images": Labelled(), "mapping": {"a": 0, "b": 1}, "store": "memory", "device": "cpu", "progress": False},
