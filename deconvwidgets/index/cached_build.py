@@ -20,7 +20,7 @@ from deconvwidgets.models.devices import on_device
 from deconvwidgets.records.layers import LayerInfo
 
 # Of indexes whose units are compared: the nine strongest photographs, and the activations in up to 2,048 crops.
-SIMILARITY_OPTIONS = IndexOptions(k=9, samples=2048, negative=False)
+SIMILARITY_OPTIONS = IndexOptions(k=9, samples=2048)
 
 
 def cached_index(

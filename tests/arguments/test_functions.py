@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,10 @@ import pytest
 import torch
 
 import deconvwidgets as dw
+from deconvwidgets.arguments import as_integer
 from deconvwidgets.index.options import IndexSettings
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check, noise
-from tests.arguments.hostile_values import REFUSED, boolean, choice, function, location, nothing, optional, real, whole, wholes
+from tests.arguments.hostile_values import REFUSED, SKIPPED, boolean, choice, function, location, nothing, optional, real, whole, wholes
 from tests.conftest import random_head
 
 pytestmark = pytest.mark.slow
@@ -83,6 +86,11 @@ def evaluation() -> Any:
     return dw.evaluate(BUNDLE, Labelled(), mapping={"a": 0, "b": 1}, store="memory", progress=False)
 
 
+@cache
+def index() -> Any:
+    return dw.ActivationIndex.build(BUNDLE, PHOTOGRAPHS, progress=False)
+
+
 def probability(value: Any) -> Any:
     clean = real(low=0)(value)
     return clean if clean is not REFUSED and clean <= 1 else REFUSED
@@ -90,6 +98,20 @@ def probability(value: Any) -> Any:
 
 def or_auto(kind: Any) -> Any:
     return lambda value: value if isinstance(value, str) and value == "auto" else kind(value)
+
+
+def mean_colour(classes: int) -> torch.nn.Module:
+    return torch.nn.Sequential(torch.nn.Conv2d(3, classes, 1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+
+
+def no_size(value: Any) -> Any:
+    """Refuse what is no size; sizes are tested elsewhere."""
+    return SKIPPED if as_integer(value) is not None or isinstance(value, list | tuple | np.ndarray) else REFUSED
+
+
+def new_folder(value: Any) -> Any:
+    """A path at which nothing is."""
+    return location(value) if not isinstance(value, str | os.PathLike) or not Path(value).exists() else SKIPPED
 
 
 def no_units(value: Any) -> Any:
@@ -340,6 +362,30 @@ FUNCTIONS: dict[str, Case] = {
         },
         lambda images: images.source_count,
     ),
+    "dw.train": Case(
+        dw.train,
+        {
+            "architecture": mean_colour, "images": Labelled(), "recipe": dw.Recipe(epochs=1, save_epochs=[]), "out": "training",
+            "input_size": 8, "overwrite": True, "device": "cpu", "progress": False,
+        },
+        {
+            "architecture": lambda value: SKIPPED if isinstance(value, torch.nn.Module) else REFUSED,
+            "images": nothing,
+            "recipe": optional(nothing),
+            "out": new_folder,
+            "validation": optional(nothing),
+            "input_size": optional(no_size),
+            "name": optional(lambda value: value if isinstance(value, str) and value else REFUSED),
+            "pretrained": boolean,
+            "resume": boolean,
+            "overwrite": boolean,
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+            "engine": choice("local"),
+            "workers": whole(1, 1),
+        },
+        lambda trained: [tensor.numpy() for tensor in trained.bundle.model.state_dict().values()],
+    ),
     "dw.evaluate": Case(
         dw.evaluate,
         {"bundle": BUNDLE, "images": Labelled(), "mapping": {"a": 0, "b": 1}, "store": "memory", "device": "cpu", "progress": False},
@@ -359,6 +405,29 @@ FUNCTIONS: dict[str, Case] = {
     ),
     "dw.compare_evaluations": Case(dw.compare_evaluations, {"before": None, "after": None}, {"before": nothing}),
     "dw.compare_evaluations(after)": Case(lambda after: dw.compare_evaluations(evaluation(), after), {"after": None}, {"after": nothing}),
+    "dw.compare": Case(
+        dw.compare,
+        {"bundle_a": BUNDLE, "bundle_b": BUNDLE, "images": PHOTOGRAPHS, "layers": ["conv1"], "device": "cpu", "progress": False},
+        {
+            "bundle_a": nothing,
+            "bundle_b": nothing,
+            "images": nothing,
+            "layers": optional(names_of_layers),
+            "samples": whole(8, 1 << 20),
+            "thresholds": optional(nothing),
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+        },
+        lambda comparison: comparison.to_csv(),
+    ),
+    "dw.compare_indexes": Case(
+        lambda **arguments: dw.compare_indexes(index(), index(), **arguments),
+        {},
+        {"layers": optional(names_of_layers), "thresholds": optional(nothing)},
+        lambda comparison: comparison.to_csv(),
+    ),
+    "dw.compare_indexes(indexes)": Case(dw.compare_indexes, {"index_a": None, "index_b": None}, {"index_a": nothing}),
+    "dw.compare_indexes(index_b)": Case(lambda index_b: dw.compare_indexes(index(), index_b), {"index_b": None}, {"index_b": nothing}),
     "dw.open_images(what)": Case(dw.open_images, {"what": PHOTOGRAPHS}, {"what": nothing}),
     "dw.save_head": Case(dw.save_head, {"head": random_head(BUNDLE, "conv1"), "path": "x"}, {"head": nothing, "path": location}),
     "dw.save_units": Case(dw.save_units, {"bundle": BUNDLE, "path": "x"}, {"bundle": nothing, "path": location}),

@@ -8,6 +8,7 @@ from typing import Any
 
 from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
+from deconvwidgets.instruments.evolution.widget.explorer import EvolutionExplorer
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
 from deconvwidgets.instruments.training.widget.panel import TrainingPanel
@@ -15,6 +16,7 @@ from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.widgets.explorer import Explorer
 from tests.instruments.comparison.widget.fake_api import FakeSideBySide
 from tests.instruments.evaluation.widget.fake_api import FakeEvaluationService
+from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 from tests.instruments.occlusion.widget.fake_api import FakeOcclusionService
 from tests.instruments.training.widget.fake_service import FakeTraining
 from tests.instruments.transfer.widget.fake_api import FakeTransferService
@@ -28,7 +30,7 @@ class Case:
     """A widget with the values that the tests need."""
 
     widget: type[Explorer]
-    make_service: Callable[[], FakeService | FakeTraining]
+    make_service: Callable[[], Any]
     valid_state: dict[str, Any]  # a part of a state
     invalid_state: dict[str, Any]
     slow_request: dict[str, Any]
@@ -63,7 +65,7 @@ CASES = {
         "file",
         frozenset({"changed", "failed", "occlusion"}),
         "image",
-        "occlusion",
+        api="occlusion",
     ),
     "transfer": Case(
         TransferPanel,
@@ -74,8 +76,8 @@ CASES = {
         "data",
         frozenset({"changed", "failed", "transfer"}),
         "state",
-        "transfer",
-        lambda service: service.transfer.whole_run(),
+        api="transfer",
+        prepare=lambda service: service.transfer.whole_run(),
     ),
     "evaluation": Case(
         EvaluationPanel,
@@ -86,8 +88,18 @@ CASES = {
         "data",
         frozenset({"changed", "failed", "evaluation"}),
         "state",
-        "evaluation",
-        lambda service: service.evaluation.whole_run(),
+        api="evaluation",
+        prepare=lambda service: service.evaluation.whole_run(),
+    ),
+    "evolution": Case(
+        EvolutionExplorer,
+        FakeEvolutionService,
+        {"epoch": 5, "unit": ["conv2", 7]},
+        {"unit": ["conv2", 1000]},
+        {"kind": "figure", "figure": "evolution.png", "state": {}},
+        "figure",
+        frozenset({"changed", "failed", "progress", "evolution"}),
+        "state",
     ),
     "training": Case(
         TrainingPanel,

@@ -15,6 +15,7 @@ import traitlets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import deconvwidgets as dw
 from deconvwidgets.errors import DeconvWidgetsError
 from deconvwidgets.instruments.comparison.service.api import LocalSideBySide
 from deconvwidgets.instruments.evaluation.widget.state import requested_settings as evaluation_settings
@@ -138,6 +139,22 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "file", "run": 1, "file": "classes.csv"},
     ],
 }
+EVOLUTION = {"choose": "chosen", "units": [["conv1", 2], ["conv2", 3]], "count": 2, "seed": 3, "layers": ["conv2"]}
+AT_EPOCH = {"layer": "conv2, epoch 1", "unit": 3}
+REQUESTS["evolution"] = [
+    {"kind": "hello"},
+    {"kind": "rows", "choice": EVOLUTION},
+    {"kind": "cells", "cells": [[1, "conv1", 2], [0, "conv2", 3]], "parts": ["projections", "patches"], "tile": 24},
+    {"kind": "settling", "measure": "cka"},
+    {"kind": "history", "layer": "conv2", "unit": 3},
+    {"kind": "figure", "figure": "evolution.svg", "state": {**EVOLUTION, "show": "patches", "measure": "cka"}},
+    {"kind": "cancel_index"},
+    {"kind": "resume_index"},
+    {"kind": "mosaics", **AT_EPOCH, "tile": 20, "rule": "deconvnet", "contrast": "tile", "parts": ["patches"]},
+    {"kind": "unit_detail", **AT_EPOCH},
+    {"kind": "source_image", **AT_EPOCH, "rank": 2, "size": 48},
+    {"kind": "enlarged", **AT_EPOCH, "rank": 1, "size": 48, "rule": "gradient", "contrast": "shared"},
+]
 UNITS = [
     {"kind": "set_units", "units": [["conv1", 1, 0.5], ["conv1", 2, 0]]},
     {"kind": "save_units", "path": "units.json"},
@@ -146,6 +163,7 @@ UNITS = [
 ]
 for name, requests in REQUESTS.items():
     requests += UNITS if CASES[name].widget.HAS_MODEL else []
+    requests += [] if name == "evolution" else UNITS  # it has a model for each epoch
 ANSWER = {"image": "crop:2", "layer": "conv2", "target": 1, "against": 0, "method": "auto", "baseline": None, "top": 2, "unchanged": False}
 CONTRIBUTIONS: list[dict[str, Any]] = [
     {"kind": "contributions", "request": ANSWER},
@@ -193,6 +211,7 @@ STATES: dict[str, dict[str, Any]] = {
     "transfer": {**SETTINGS, "data": "photo-crops", "seed": 1, "curve": True, "run": 1, "compare": 1, "show": "confusion", "cell": [0, 1]},
     "training": {"accuracy": "accuracy", "layers": "updates"},
     "evaluation": {**EVALUATION, "automatic": False, "run": 1, "before": 2, "show": "changes", "cell": [0, 1], "label": 1, "output": 0},
+    "evolution": {**EVOLUTION, "epoch": 1, "unit": ["conv2", 3], "rank": 2, "show": "both", "measure": "same_strongest"},
 }  # fmt: skip
 
 
@@ -224,6 +243,24 @@ def service(tmp_path_factory):
         service.close()
 
 
+@pytest.fixture(scope="module")
+def service_of(service, tmp_path_factory):
+    """Return a function that returns the service of a widget by its name."""
+    bundle = make_tiny_bundle()
+    folder = tmp_path_factory.mktemp("checkpoints")
+    recorder = dw.CheckpointRecorder(folder, bundle.model, transform=bundle.transform, input_size=bundle.input_size)
+    recorder.end_epoch(train_loss=1.0)
+    checkpoints = dw.open_checkpoints(folder, build=bundle)
+    evolution = dw.LocalEvolutionService(checkpoints, NoisePhotographs(), device="cpu", worker=SynchronousExecutor())
+    others = {
+        "evolution": evolution,
+        "comparison": LocalSideBySide(service, service),
+        "training": LocalTrainingService(folder="no training"),
+    }
+    yield lambda name: others.get(name, service)
+    evolution.close()
+
+
 def mutate(draw: st.DrawFn, value: Any, anything: st.SearchStrategy[Any]) -> Any:
     """Return the value with a random part removed or replaced."""
     if isinstance(value, dict) and value and draw(st.integers(0, 4)):
@@ -247,20 +284,15 @@ def messages(draw: st.DrawFn, name: str) -> tuple[Any, list[bytes]]:
     return message, draw(st.lists(st.binary(max_size=5), max_size=2))
 
 
-def service_for(name: str, service: LocalModelService) -> Any:
-    """Return what a widget is made on: the model service, two of them, or the service of a training."""
-    if name == "training":
-        return LocalTrainingService(folder="no training")
-    return LocalSideBySide(service, service) if name == "comparison" else service
-
-
 @pytest.mark.parametrize("name", CASES)
-def test_unchanged_requests_are_valid(service, name):
-    handlers = CASES[name].widget.HANDLERS
-    service.reset_head()  # another widget's requests use one of other classes
+def test_unchanged_requests_are_valid(service_of, name):
+    service, handlers = service_of(name), CASES[name].widget.HANDLERS
+    service_of("layers").reset_head()  # another widget's requests use one of other classes
     assert {request["kind"] for request in REQUESTS[name]} == set(handlers)
     for request in REQUESTS[name]:
-        content, _ = dispatch(handlers, service_for(name, service), Request.of(copy.deepcopy(request), [b"abc"]))
+        content, _ = dispatch(handlers, service, Request.of(copy.deepcopy(request), [b"abc"]))
+        assert content["ok"] or request["kind"] in ("upload", "use_bundled_head", "undo_head", "maps", "stop_maps"), content
+        content, _ = dispatch(handlers, service, Request.of(copy.deepcopy(request), [b"abc"]))
         assert content["ok"] or request["kind"] in REFUSED, content
 
 
@@ -279,12 +311,12 @@ def variants(value: Any) -> Iterator[Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-def test_requests_with_an_invalid_part_are_answered(service, name):
-    handlers = CASES[name].widget.HANDLERS
+def test_requests_with_an_invalid_part_are_answered(service_of, name):
+    service, handlers = service_of(name), CASES[name].widget.HANDLERS
     for request in REQUESTS[name]:
         for variant in variants(request):
             if isinstance(variant, dict) and variant.get("kind") == request["kind"]:
-                check_answer(*dispatch(handlers, service_for(name, service), Request.of(variant, [b"abc"])), variant)
+                check_answer(*dispatch(handlers, service, Request.of(variant, [b"abc"])), variant)
 
 
 def check_answer(content: dict[str, Any], buffers: list[bytes], message: object) -> None:
@@ -296,20 +328,20 @@ def check_answer(content: dict[str, Any], buffers: list[bytes], message: object)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-def test_random_messages_are_answered(service, name):
-    handlers = CASES[name].widget.HANDLERS
+def test_random_messages_are_answered(service_of, name):
+    service, handlers = service_of(name), CASES[name].widget.HANDLERS
 
     @SEEDED
     @given(messages(name))
     def check(message):
-        check_answer(*dispatch(handlers, service_for(name, service), Request.of(*message)), message)
+        check_answer(*dispatch(handlers, service, Request.of(*message)), message)
 
     check()
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_random_states_are_set_or_rejected(service, name):
-    with CASES[name].widget(service_for(name, service)) as widget, warnings.catch_warnings():
+def test_random_states_are_set_or_rejected(service_of, name):
+    with CASES[name].widget(service_of(name)) as widget, warnings.catch_warnings():
         warnings.simplefilter("ignore")
 
         @st.composite

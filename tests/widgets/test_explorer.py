@@ -23,7 +23,7 @@ from tests.widgets.requests import send_request, sent, wait_until
 
 __all__ = ["sent"]  # pytest finds fixtures by name
 
-EVENTS = ("changed", "progress", "failed", "occlusion", "transfer", "evaluation", "training")
+EVENTS = ("changed", "progress", "failed", "occlusion", "transfer", "evaluation", "evolution", "training")
 
 
 @pytest.fixture(params=CASES)
@@ -121,7 +121,7 @@ def test_unknown_arguments_raise_an_error_with_a_suggestion(case, service):
     assert len(service.events) == 0
 
 
-def test_service_must_be_a_model_service(case):
+def test_service_must_be_of_the_widgets_kind(case):
     for value in (None, "alexnet", object()):
         with pytest.raises(ServiceError, match=f"{case.widget.__name__} needs {re.escape(case.widget.SERVICE_EXAMPLE)}"):
             case.widget(value)

@@ -11,13 +11,14 @@ import pytest
 
 from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
+from deconvwidgets.instruments.evolution.widget.explorer import EvolutionExplorer
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
 from deconvwidgets.instruments.training.widget.panel import TrainingPanel
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from tests.widgets.chromium import STATIC
 
-WIDGETS = (LayerExplorer, OcclusionExplorer, TransferPanel, EvaluationPanel, SideBySideLayers, TrainingPanel)
+WIDGETS = (LayerExplorer, OcclusionExplorer, TransferPanel, EvaluationPanel, EvolutionExplorer, SideBySideLayers, TrainingPanel)
 NODE = shutil.which("node")
 
 
@@ -40,6 +41,6 @@ def test_modules_and_styles_have_no_references(widget: type) -> None:
 def test_all_built_files_belong_to_widgets() -> None:
     assert {path.name for path in STATIC.iterdir()} == {
         f"{name}.{kind}"
-        for name in ("layers", "occlusion", "transfer", "evaluation", "comparison", "evolution", "training")
+        for name in ("layers", "occlusion", "transfer", "evaluation", "evolution", "comparison", "training")
         for kind in ("js", "css")
     }

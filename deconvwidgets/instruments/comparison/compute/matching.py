@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from scipy.special import stdtrit
 
 from deconvwidgets.instruments.comparison.records import Thresholds
 
@@ -40,7 +41,7 @@ class Matching:
     status_b: Names
 
 
-def match_units(correlations: Floats, silent_a: Names, silent_b: Names, thresholds: Thresholds) -> Matching:
+def match_units(correlations: Floats, silent_a: Names, silent_b: Names, thresholds: Thresholds, tie: float = _TIE) -> Matching:
     """Match the units of two layers, and say what became of each.
 
     Parameters
@@ -51,9 +52,11 @@ def match_units(correlations: Floats, silent_a: Names, silent_b: Names, threshol
         "dead" or "constant" for units that do not respond to the images; "" for the others.
     thresholds : Thresholds
         Their `related` should not be below `chance_correlation`.
+    tie : float
+        As for `assignment`.
     """
     known = np.where((silent_a == "")[:, None] & (silent_b == "")[None, :], correlations, np.nan)
-    match_a, match_b = assignment(known)
+    match_a, match_b = assignment(known, tie)
     own_a, own_b = partner_values(known, match_a), partner_values(known.T, match_b)
     is_same_a, is_same_b = own_a >= thresholds.same, own_b >= thresholds.same  # NaN is not
     is_mutual_a = own_a >= np.fmax(nearest(known)[1], np.append(nearest(known.T)[1], np.nan)[match_a])
@@ -76,7 +79,7 @@ def match_units(correlations: Floats, silent_a: Names, silent_b: Names, threshol
     return Matching(match_a, match_b, copy_of_a, copy_of_b, status_a, status_b)
 
 
-def assignment(correlations: Floats) -> tuple[Integers, Integers]:
+def assignment(correlations: Floats, tie: float = _TIE) -> tuple[Integers, Integers]:
     """Return the one-to-one matching with the largest sum of correlations, as the partners of both sides; -1 for none.
 
     Negative and missing correlations count as 0. Of equally good matchings one with more units under their own number is taken.
@@ -84,11 +87,13 @@ def assignment(correlations: Floats) -> tuple[Integers, Integers]:
     Parameters
     ----------
     correlations : ndarray of shape (U, V), float64
+    tie : float
+        What the same number adds to a correlation.
     """
     units_a, units_b = correlations.shape
     gain = np.fmax(correlations, 0)  # fmax: 0 for NaN
     diagonal = np.arange(min(units_a, units_b))
-    gain[diagonal, diagonal] += _TIE
+    gain[diagonal, diagonal] += tie
     rows, columns = linear_sum_assignment(gain, maximize=True)
     match_a, match_b = np.full(units_a, -1, np.int64), np.full(units_b, -1, np.int64)
     match_a[rows], match_b[columns] = columns, rows
@@ -114,7 +119,7 @@ def nearest(correlations: Floats) -> tuple[Integers, Floats]:
 def chance_correlation(crops: int, pairs: int) -> float:
     """Return the correlation that none of some pairs of independent units reaches over some crops, with a probability of 99%.
 
-    By Fisher's transformation, with Bonferroni's correction for the number of pairs. It assumes activations without extreme outliers.
+    By Student's t distribution, with Bonferroni's correction for the number of pairs. It assumes activations without extreme outliers.
 
     Examples
     --------
@@ -125,8 +130,8 @@ def chance_correlation(crops: int, pairs: int) -> float:
     """
     if crops < 4:
         return 1.0
-    quantile = -NormalDist().inv_cdf(_CHANCE / max(pairs, 1))
-    return float(np.tanh(quantile / np.sqrt(crops - 3)))
+    quantile = float(stdtrit(crops - 2, 1 - _CHANCE / max(pairs, 1)))
+    return quantile / math.sqrt(crops - 2 + quantile**2)
 
 
 def _copies(correlations: Floats, is_same: NDArray[np.bool_], candidates: NDArray[np.bool_], threshold: float) -> Integers:

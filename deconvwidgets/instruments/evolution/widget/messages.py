@@ -22,7 +22,8 @@ _K = 9
 def _hello(service: EvolutionService, request: Request) -> Reply:
     overview = service.overview()
     evolution = {
-        "columns": [asdict(column) for column in overview.epochs],
+        "unit": overview.unit,
+        "columns": [{**asdict(column), "unit": overview.unit} for column in overview.epochs],
         "layers": [asdict(layer) for layer in overview.layers],
         "log": [] if overview.log is None else [_logged(epoch) for epoch in overview.log.epochs],
         "live": overview.live,

@@ -81,7 +81,10 @@ def test_different_image_sets_are_refused_by_digest(make_service, tiny_bundle, n
         dw.side_by_side(*services)
     with pytest.raises(ServiceError, match="service_b must be a model service"):
         dw.side_by_side(services[0], "alexnet")
-    for explorer, call in ((dw.LayerExplorer, r"dw\.side_by_side\(service_a, service_b\)"), (dw.OcclusionExplorer, "instrument='occlusion'")):
+    for explorer, call in (
+        (dw.LayerExplorer, r"dw\.side_by_side\(service_a, service_b\)"),
+        (dw.OcclusionExplorer, "instrument='occlusion'"),
+    ):
         with pytest.raises(ServiceError, match=call):
             explorer([services[0], services[0]])
 
@@ -96,7 +99,7 @@ def test_a_unit_is_answered_on_any_crop(make_service, tiny_bundle, tiny_images):
     with torch.no_grad():
         expected = tiny_bundle.model[:4](tiny_bundle.prepare(tiny_images.open_crop(5))[None])[0, 3]
     assert np.allclose(service.layers.on_crop("conv2", 3, 5).feature_map, expected, atol=1e-5)
-    with pytest.raises(ServiceError, match="crop of .* must be an integer from 0 to"):
+    with pytest.raises(ServiceError, match=r"crop of .* must be an integer from 0 to"):
         service.layers.on_crop("conv2", 3, len(tiny_images))
     with pytest.raises(LayerError, match="unit of conv2 must be an integer from 0 to 4"):
         service.layers.on_crop("conv2", 5, 0)

@@ -41,12 +41,13 @@ def by_hand(weight, bias, batches, decay, momentum, rate, limit):
 
 
 def test_two_steps_with_renormalisation_are_those_by_hand(coloured, tmp_path):
+    torch.manual_seed(0)
     net = OneConvolution()
     with torch.no_grad():
         net.conv.weight.mul_(2)
     trained = dw.train(
         net, coloured, out=tmp_path, input_size=16, epochs=2, batch_size=63, crops=None, flips=False, max_filter_rms=0.4, momentum=0.5,
-        learning_rate=0.3, weight_decay=0.1, validation_share=0, device="cpu", progress=False, save_epochs=[0],
+        learning_rate=1.0, weight_decay=0.02, validation_share=0, device="cpu", progress=False, save_epochs=[0],
     )  # fmt: skip
     colours = np.stack([trained.bundle.prepare(coloured.open_source(n)).double().mean((1, 2)).numpy() for n in range(63)])
     labels = np.array([coloured.label(n) for n in range(63)])
@@ -54,7 +55,7 @@ def test_two_steps_with_renormalisation_are_those_by_hand(coloured, tmp_path):
     start = first["conv.weight"].double().flatten(1).numpy(), first["conv.bias"].double().numpy()
     rms = np.sqrt((start[0] ** 2).mean(1))
     assert rms.max() < 0.4 + 1e-6  # the initial weights are limited too
-    weight, bias = by_hand(*start, [(colours, labels)] * 2, 0.1, 0.5, 0.3, 0.4)
+    weight, bias = by_hand(*start, [(colours, labels)] * 2, 0.02, 0.5, 1.0, 0.4)
     assert np.sqrt((weight**2).mean(1)).max() > 0.4 - 1e-9  # the limit is reached, so that it is tested
     assert np.allclose(trained.bundle.model.conv.weight.flatten(1).numpy(), weight, atol=2e-6)
     assert np.allclose(trained.bundle.model.conv.bias.numpy(), bias, atol=2e-6)
