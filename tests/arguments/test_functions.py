@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import os
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from deconvwidgets.service.worker import SynchronousExecutor
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check, noise
 from tests.arguments.hostile_values import REFUSED, SKIPPED, boolean, choice, function, location, nothing, optional, real, whole, wholes
 from tests.conftest import random_head
+from tests.instruments.evolution.trainings import unchanged, write_training
 
 pytestmark = pytest.mark.slow
 
@@ -146,6 +149,22 @@ def name_of(value: Any) -> Any:
     return value if isinstance(value, str) and value else REFUSED
 
 
+@cache
+def checkpoints() -> Any:
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return write_training(Path(folder.name), {0: unchanged}, BUNDLE)
+
+
+@cache
+def evolution() -> Any:
+    return dw.feature_evolution(checkpoints(), PHOTOGRAPHS, device="cpu", progress=False)
+
+
+def some_of_five(value: Any) -> Any:
+    return value if isinstance(value, str) and value in ("random", "changed") else wholes((0,), (1,), (2,), (3,), high=4)(value)
+
+
 COMPUTED = {"dtype": choice("model", "float64"), "device": choice("auto", "cpu"), "job": optional(nothing)}
 FUNCTIONS: dict[str, Case] = {
     "dw.project": Case(
@@ -189,6 +208,21 @@ FUNCTIONS: dict[str, Case] = {
         },
         lambda found: (found.contributions, found.target, found.against),
     ),
+    "dw.feature_evolution": Case(
+        lambda **arguments: dw.feature_evolution(arguments.pop("checkpoints"), arguments.pop("images"), **arguments),
+        {"checkpoints": checkpoints(), "images": PHOTOGRAPHS, "device": "cpu", "progress": False},
+        {"checkpoints": nothing, "images": nothing, "layers": optional(names_of_layers), "device": choice("auto", "cpu"), **FLAGS},
+        lambda evolution: [(info.name, evolution.settling(info.name).samples) for info in evolution.layers],
+    ),
+    "evolution.units": Case(
+        evolution().units,
+        {"layer": "conv2"},
+        {"layer": choice("3", "conv2"), "choose": some_of_five, "count": whole(1), "seed": whole(0)},
+    ),
+    "evolution.strongest": Case(evolution().strongest, {}, {"layer": choice("3", "conv2")}, lambda found: found.values),
+    "evolution.settling": Case(evolution().settling, {}, {"layer": choice("3", "conv2")}, lambda found: found.correlation),
+    "evolution.index": Case(evolution().index, {}, {"epoch": whole(0, 0)}, lambda index: index.crops),
+    "evolution.refresh": Case(evolution().refresh, {}, FLAGS),
     "dw.feeding_units": Case(
         dw.feeding_units,
         {"bundle": BUNDLE, "images": PHOTOGRAPHS, "layer": "conv2", "unit": 1},

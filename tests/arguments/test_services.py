@@ -16,6 +16,7 @@ from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionR
 from deconvwidgets.instruments.transfer.records import TestsRequest, TransferSettings
 from deconvwidgets.records.mosaics import MosaicRequest
 from deconvwidgets.service.worker import SynchronousExecutor
+from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check
 from tests.arguments.hostile_values import REFUSED, SKIPPED, Kind, boolean, choice, location, nothing, optional, real, whole, wholes
 from tests.conftest import NoisePhotographs
@@ -139,6 +140,10 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
     ),
     "dw.EvaluationPanel": (
         lambda service: lambda **arguments: state_of(dw.EvaluationPanel(service, **arguments)), {},
+        {"images": optional(nothing), "state": empty_state, "height": nothing},
+    ),
+    "dw.EvolutionExplorer": (
+        lambda service: lambda **arguments: state_of(dw.EvolutionExplorer(FakeEvolutionService(), **arguments)), {},
         {"images": optional(nothing), "state": empty_state, "height": nothing},
     ),
     "widgets' services": (lambda service: lambda service: dw.LayerExplorer(service), {}, {"service": nothing}),
