@@ -25,13 +25,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from deconvwidgets.instruments.transfer.compute.splits import draw_fold
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
 import deconvwidgets as dw
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.comparison.check_records import UnitCheck
-from deconvwidgets.instruments.transfer.compute.splits import draw_fold
 
 AMOUNTS = (0.3, 0.6, 0.9)
 BITS = (8, 4, 3)
