@@ -58,7 +58,7 @@ def load_inputs(options: argparse.Namespace) -> tuple[ModelBundle, ImageSet]:
         with refused_as_usage(ModelError):
             require_known(options.model)
     bundle = load_model(options.model)
-    print(f"Model: {bundle.name} ({bundle.weights})")
+    print(f"Model: {bundle.label} ({bundle.weights})")
     for note in bundle.notes:
         print(f"  {note}")
     images = open_images(options.images)

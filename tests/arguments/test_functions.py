@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 import deconvwidgets as dw
+from deconvwidgets.arguments import as_integer
 from deconvwidgets.index.options import IndexSettings
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check, noise
 from tests.arguments.hostile_values import REFUSED, SKIPPED, boolean, choice, function, location, nothing, optional, real, whole, wholes
@@ -114,6 +116,20 @@ def probability(value: Any) -> Any:
 
 def or_auto(kind: Any) -> Any:
     return lambda value: value if isinstance(value, str) and value == "auto" else kind(value)
+
+
+def mean_colour(classes: int) -> torch.nn.Module:
+    return torch.nn.Sequential(torch.nn.Conv2d(3, classes, 1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+
+
+def no_size(value: Any) -> Any:
+    """Refuse what is no size; sizes are tested elsewhere."""
+    return SKIPPED if as_integer(value) is not None or isinstance(value, list | tuple | np.ndarray) else REFUSED
+
+
+def new_folder(value: Any) -> Any:
+    """A path at which nothing is."""
+    return location(value) if not isinstance(value, str | os.PathLike) or not Path(value).exists() else SKIPPED
 
 
 def no_units(value: Any) -> Any:
@@ -363,6 +379,30 @@ FUNCTIONS: dict[str, Case] = {
             "columns": optional(nothing),
         },
         lambda images: images.source_count,
+    ),
+    "dw.train": Case(
+        dw.train,
+        {
+            "architecture": mean_colour, "images": Labelled(), "recipe": dw.Recipe(epochs=1, save_epochs=[]), "out": "training",
+            "input_size": 8, "overwrite": True, "device": "cpu", "progress": False,
+        },
+        {
+            "architecture": lambda value: SKIPPED if isinstance(value, torch.nn.Module) else REFUSED,
+            "images": nothing,
+            "recipe": optional(nothing),
+            "out": new_folder,
+            "validation": optional(nothing),
+            "input_size": optional(no_size),
+            "name": optional(lambda value: value if isinstance(value, str) and value else REFUSED),
+            "pretrained": boolean,
+            "resume": boolean,
+            "overwrite": boolean,
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+            "engine": choice("local"),
+            "workers": whole(1, 1),
+        },
+        lambda trained: [tensor.numpy() for tensor in trained.bundle.model.state_dict().values()],
     ),
     "dw.evaluate": Case(
         dw.evaluate,

@@ -19,6 +19,7 @@ import deconvwidgets as dw
 from deconvwidgets.errors import DeconvWidgetsError
 from deconvwidgets.instruments.comparison.service.api import LocalSideBySide
 from deconvwidgets.instruments.evaluation.widget.state import requested_settings as evaluation_settings
+from deconvwidgets.instruments.training.service.api import LocalTrainingService
 from deconvwidgets.instruments.transfer.widget.state import requested_settings
 from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.worker import Job, SynchronousExecutor
@@ -116,6 +117,14 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "figure", "figure": "pairs.csv", "state": {"layer_a": "conv1", "layer_b": "conv1", "status": ["kept"], "unit_a": 1}},
         {"kind": "on_crop", "side": "b", "layer": "conv2", "unit": 1, "crop": 2, "size": 32},
     ],
+    "training": [
+        {"kind": "hello"},
+        {"kind": "status"},
+        {"kind": "log"},
+        {"kind": "start"},
+        {"kind": "cancel"},
+        {"kind": "file", "file": "training.csv"},
+    ],
     "evaluation": [
         {"kind": "hello"},
         {"kind": "status"},
@@ -175,6 +184,16 @@ REQUESTS["occlusion"] += [
 REQUESTS["comparison"] += [
     {**request, "side": "b"} for request in (*REQUESTS["layers"], *UNITS) if request["kind"] not in ("hello", "figure")
 ]
+REFUSED = (
+    "upload",
+    "use_bundled_head",
+    "undo_head",
+    "maps",
+    "stop_maps",
+    "start",
+    "cancel",
+    "file",
+)  # without an upload, a run, a training
 STATES: dict[str, dict[str, Any]] = {
     "comparison": {
         "layer_a": "conv2", "layer_b": "conv2", "unit_a": 2, "unit_b": 1, "paired_by": "number", "sort": "strongest", "status": ["kept"],
@@ -190,6 +209,7 @@ STATES: dict[str, dict[str, Any]] = {
     "occlusion": {**IMAGE, "window": [4, 4], "stride": [2, 2], "patches": [[3, 4]], "border": "same", "map": "label", "overlay": 0.5,
         "against": "cow", "tab": "why"},
     "transfer": {**SETTINGS, "data": "photo-crops", "seed": 1, "curve": True, "run": 1, "compare": 1, "show": "confusion", "cell": [0, 1]},
+    "training": {"accuracy": "accuracy", "layers": "updates"},
     "evaluation": {**EVALUATION, "automatic": False, "run": 1, "before": 2, "show": "changes", "cell": [0, 1], "label": 1, "output": 0},
     "evolution": {**EVOLUTION, "epoch": 1, "unit": ["conv2", 3], "rank": 2, "show": "both", "measure": "same_strongest"},
 }  # fmt: skip
@@ -232,7 +252,12 @@ def service_of(service, tmp_path_factory):
     recorder.end_epoch(train_loss=1.0)
     checkpoints = dw.open_checkpoints(folder, build=bundle)
     evolution = dw.LocalEvolutionService(checkpoints, NoisePhotographs(), device="cpu", worker=SynchronousExecutor())
-    yield lambda name: evolution if name == "evolution" else service
+    others = {
+        "evolution": evolution,
+        "comparison": LocalSideBySide(service, service),
+        "training": LocalTrainingService(folder="no training"),
+    }
+    yield lambda name: others.get(name, service)
     evolution.close()
 
 
@@ -259,19 +284,16 @@ def messages(draw: st.DrawFn, name: str) -> tuple[Any, list[bytes]]:
     return message, draw(st.lists(st.binary(max_size=5), max_size=2))
 
 
-def service_for(name: str, service: LocalModelService) -> Any:
-    """Return what a widget is made on: the model service, or two of them."""
-    return LocalSideBySide(service, service) if name == "comparison" else service
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_unchanged_requests_are_valid(service_of, name):
     service, handlers = service_of(name), CASES[name].widget.HANDLERS
     service_of("layers").reset_head()  # another widget's requests use one of other classes
     assert {request["kind"] for request in REQUESTS[name]} == set(handlers)
     for request in REQUESTS[name]:
-        content, _ = dispatch(handlers, service_for(name, service), Request.of(copy.deepcopy(request), [b"abc"]))
+        content, _ = dispatch(handlers, service, Request.of(copy.deepcopy(request), [b"abc"]))
         assert content["ok"] or request["kind"] in ("upload", "use_bundled_head", "undo_head", "maps", "stop_maps"), content
+        content, _ = dispatch(handlers, service, Request.of(copy.deepcopy(request), [b"abc"]))
+        assert content["ok"] or request["kind"] in REFUSED, content
 
 
 def variants(value: Any) -> Iterator[Any]:
@@ -294,7 +316,7 @@ def test_requests_with_an_invalid_part_are_answered(service_of, name):
     for request in REQUESTS[name]:
         for variant in variants(request):
             if isinstance(variant, dict) and variant.get("kind") == request["kind"]:
-                check_answer(*dispatch(handlers, service_for(name, service), Request.of(variant, [b"abc"])), variant)
+                check_answer(*dispatch(handlers, service, Request.of(variant, [b"abc"])), variant)
 
 
 def check_answer(content: dict[str, Any], buffers: list[bytes], message: object) -> None:
@@ -312,14 +334,12 @@ def test_random_messages_are_answered(service_of, name):
     @SEEDED
     @given(messages(name))
     def check(message):
-        check_answer(*dispatch(handlers, service_for(name, service), Request.of(*message)), message)
+        check_answer(*dispatch(handlers, service, Request.of(*message)), message)
 
     check()
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_random_states_are_set_or_rejected(service, name):
-    with CASES[name].widget(service_for(name, service)) as widget, warnings.catch_warnings():
 def test_random_states_are_set_or_rejected(service_of, name):
     with CASES[name].widget(service_of(name)) as widget, warnings.catch_warnings():
         warnings.simplefilter("ignore")

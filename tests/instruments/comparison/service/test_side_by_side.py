@@ -99,7 +99,7 @@ def test_a_unit_is_answered_on_any_crop(make_service, tiny_bundle, tiny_images):
     with torch.no_grad():
         expected = tiny_bundle.model[:4](tiny_bundle.prepare(tiny_images.open_crop(5))[None])[0, 3]
     assert np.allclose(service.layers.on_crop("conv2", 3, 5).feature_map, expected, atol=1e-5)
-    with pytest.raises(ServiceError, match="crop of .* must be an integer from 0 to"):
+    with pytest.raises(ServiceError, match=r"crop of .* must be an integer from 0 to"):
         service.layers.on_crop("conv2", 3, len(tiny_images))
     with pytest.raises(LayerError, match="unit of conv2 must be an integer from 0 to 4"):
         service.layers.on_crop("conv2", 5, 0)

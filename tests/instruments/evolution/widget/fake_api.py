@@ -85,8 +85,8 @@ class FakeEvolutionService:
 
     def rows(self, choice: UnitChoice) -> list[EvolutionRow]:
         self._record("rows", choice)
-        rows = []
-        for layer in self.layer_infos:
+        rows: list[EvolutionRow] = []
+        for layer in self.layer_infos if self.ready else ():
             if choice.layers and layer.short_name not in choice.layers:
                 continue
             units = [unit for name, unit in choice.units if name == layer.short_name]
