@@ -104,6 +104,20 @@ def side_by_side(service_a: Any, service_b: Any, instrument: Any = "layers") -> 
     service_a = service_a() if service_a is model_service else service_a  # not before it is needed
     with dw.side_by_side(service_a, service_b, instrument) as widget:
         return type(widget).__name__
+def frozen_file() -> Path:
+    path = Path(tempfile.mkdtemp()) / "units.json"
+    dw.freeze(BUNDLE, PHOTOGRAPHS, path, k=2, samples=9, projections=1, progress=False)
+    return path
+
+
+@cache
+def unit_check() -> Any:
+    return dw.check(frozen_file(), BUNDLE, PHOTOGRAPHS, progress=False)
+
+
+def unit_limit(value: Any) -> Any:
+    """A number of units; a text, such as "5%", is tested elsewhere."""
+    return SKIPPED if isinstance(value, str) and value.strip().isdecimal() else whole(0)(value)
 
 
 def probability(value: Any) -> Any:
@@ -486,6 +500,48 @@ FUNCTIONS: dict[str, Case] = {
     ),
     "dw.compare_evaluations": Case(dw.compare_evaluations, {"before": None, "after": None}, {"before": nothing}),
     "dw.compare_evaluations(after)": Case(lambda after: dw.compare_evaluations(evaluation(), after), {"after": None}, {"after": nothing}),
+    "dw.freeze": Case(
+        dw.freeze,
+        {
+            "bundle": BUNDLE, "images": PHOTOGRAPHS, "path": "units.json", "k": 2, "samples": 9, "projections": 1, "overwrite": True,
+            "device": "cpu", "progress": False,
+        },
+        {
+            "bundle": nothing,
+            "images": nothing,
+            "path": location,
+            "layers": optional(names_of_layers),
+            "k": whole(1, 100),
+            "samples": whole(2, 1 << 16),
+            "projections": whole(0, 9),
+            "seed": whole(0),
+            "overwrite": boolean,
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+        },
+        lambda frozen: [(layer.info.name, layer.top.values, layer.descriptors) for layer in frozen.layers],
+    ),
+    "dw.check": Case(
+        lambda **arguments: dw.check(arguments.pop("frozen", None) or frozen_file(), **arguments),
+        {"bundle": BUNDLE, "images": PHOTOGRAPHS, "device": "cpu", "progress": False},
+        {
+            "bundle": nothing,
+            "images": nothing,
+            "layers": optional(names_of_layers),
+            **dict.fromkeys(("max_died", "max_changed", "max_moved", "max_split"), optional(unit_limit)),
+            **dict.fromkeys(("min_correlation", "min_overlap", "min_likeness"), probability),
+            "max_scale": real(low=1),
+            "figures": whole(0, 1000),
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+        },
+        lambda found: [(layer.info.name, layer.match, layer.correlation) for layer in found.layers],
+    ),
+    "dw.check(frozen)": Case(
+        dw.check, {"bundle": BUNDLE, "images": PHOTOGRAPHS, "device": "cpu", "progress": False, "frozen": None}, {"frozen": nothing}
+    ),
+    "dw.check_file": Case(lambda kind: dw.check_file(unit_check(), kind), {"kind": "csv"}, {"kind": choice("html", "json", "csv", "xml")}),
+    "dw.check_file(check)": Case(dw.check_file, {"check": None}, {"check": nothing}),
     "dw.compare": Case(
         dw.compare,
         {"bundle_a": BUNDLE, "bundle_b": BUNDLE, "images": PHOTOGRAPHS, "layers": ["conv1"], "device": "cpu", "progress": False},
