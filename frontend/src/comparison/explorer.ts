@@ -50,7 +50,7 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
   constructor(context: RenderContext<PairState>, store: PairStore) {
     super(context, store, "pairs", "side-by-side");
     const { selection } = this;
-    this.grid = new PairGrid({ id: this.id, store, pick: (pair) => selection.pickPair(pair), open: () => this.openPane("a") });
+    this.grid = new PairGrid({ id: this.id, store, pick: (pair) => selection.pickPair(pair), open: () => this.openPane(this.state.side) });
     this.column = new PairColumn({
       id: this.id,
       store,
@@ -146,10 +146,7 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
   }
 
   protected override alertText(): string {
-    const own = super.alertText();
-    if (own) return own;
-    for (const side of SIDES) if (this.store.sides[side].problem) return `${LETTERS[side]}: ${this.store.sides[side].problem}`;
-    return "";
+    return super.alertText() || this.store.sideProblem;
   }
 
   protected override draw(): void {
@@ -185,7 +182,7 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
 
   protected override onKey(event: KeyboardEvent): boolean {
     const { target } = event;
-    const action = target instanceof HTMLElement ? pairAction(event.key, event.shiftKey, focusedPart(target)) : null;
+    const action = target instanceof HTMLElement ? pairAction(event.key, focusedPart(target)) : null;
     if (!action || !this.selection.overviews) return false;
     return this.perform(action, target as HTMLElement);
   }
@@ -194,7 +191,7 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
   private perform(action: PairAction, target: HTMLElement): boolean {
     const { selection } = this;
     if (action.type === "leave") return this.leave(target);
-    if (action.type === "open") this.openPane(action.side);
+    if (action.type === "open") this.openPane(action.side ?? this.state.side);
     else if (action.type === "pin") selection.togglePin(action.side);
     else if (action.type === "layer") {
       const layers = this.layers.pair(action.index, { layers: selection.layers, similarity: this.store.similarity().value });

@@ -229,7 +229,7 @@ class EvolutionView extends ExplorerView<EvolutionState, EvolutionStore> {
     this.timeline.stop();
     this.set({ unit, epoch, rank: 0 });
     this.drawAll(); // the cell that takes the focus
-    this.drawer.open();
+    if (this.pane.isDrawer) this.drawer.open();
   }
 
   private pickEpoch(epoch: number): void {

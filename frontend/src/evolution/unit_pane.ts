@@ -100,6 +100,11 @@ export class UnitPane {
     if (content) this.draw();
   }
 
+  /** Whether the pane covers a part of the rows when it is open. */
+  get isDrawer(): boolean {
+    return getComputedStyle(this.element).getPropertyValue("--dwx-drawer").trim() === "1";
+  }
+
   focus(): void {
     this.mosaics.focus(this.content?.state.rank ?? 0);
   }

@@ -14,12 +14,16 @@ _MAX_NAMES = 6  # of layers in a note
 def notes_of(
     index_a: ActivationIndex,
     index_b: ActivationIndex,
-    crops: int,
+    counts: tuple[int, int],
     thresholds: Thresholds,
     layers: Sequence[LayerComparison],
     left_out: Sequence[LayerInfo],
 ) -> tuple[str, ...]:
-    """Return notes about the sample, transforms, thresholds, CKA, layers whose units do not correspond, and layers that are left out."""
+    """Return notes about the sample, transforms, thresholds, CKA, layers whose units do not correspond, and layers that are left out.
+
+    `counts` are the numbers of crops, and of the photographs that they are of.
+    """
+    crops, photographs = counts
     first, second, notes = index_a.identity, index_b.identity, []
     total = min(index_a.crops, index_b.crops)
     if crops < total:
@@ -30,7 +34,9 @@ def notes_of(
     raised = [pair for pair in layers if pair.thresholds != thresholds]
     if raised:
         highest = max(pair.thresholds.related for pair in raised)
-        notes.append(f"Over {crops:,} crops, correlations up to {highest:.2f} can be chance: thresholds are raised in {_listed(raised)}.")
+        notes.append(
+            f"Over {photographs:,} photographs, correlations up to {highest:.2f} can be chance: thresholds are raised in {_listed(raised)}."
+        )
     biased = [pair for pair in layers if crops < max(len(pair.a.status), len(pair.b.status))]
     if biased:
         notes.append(f"Over {crops:,} crops, CKA is biased upwards in layers with more units: {_listed(biased)}.")

@@ -59,6 +59,20 @@ class EvolutionExplorer(Explorer):
         For any other invalid part of the state.
     TypeError
         For an unknown argument.
+
+    Examples
+    --------
+    >>> import deconvwidgets as dw
+    >>> explorer = dw.EvolutionExplorer("caltech14", dw.open_images("photos", limit=6), state={"seed": 3, "measure": "cka"})
+    >>> explorer
+    EvolutionExplorer(small convnet, epochs 0, 1, 2, 5, 10, 15, 20, 30)
+    >>> explorer.service.wait().overview().ready
+    (0, 1, 2, 5, 10, 15, 20, 30)
+    >>> explorer.save("evolution.png").name
+    'evolution.png'
+    >>> explorer.layer_explorer(epoch=5, layer="conv2")
+    LayerExplorer(small convnet, epoch 5, conv2, unit 47)
+    >>> explorer.close()
     """
 
     FRONT_END = "evolution"
@@ -150,8 +164,8 @@ class EvolutionExplorer(Explorer):
 
     def __repr__(self) -> str:
         overview = self._service.overview()
-        epochs = ", ".join(str(column.epoch) for column in overview.epochs) or "no checkpoint yet"
-        return f"EvolutionExplorer({overview.name}, epochs {epochs})"
+        numbers = ", ".join(str(column.epoch) for column in overview.epochs)
+        return f"EvolutionExplorer({overview.name}, {f'{overview.unit}s {numbers}' if numbers else 'no checkpoint yet'})"
 
     def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
         return checked_state(state, current, self._service.overview())
