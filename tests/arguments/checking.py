@@ -65,6 +65,7 @@ ALIASES = {  # what else may stand for an argument in a message
     "worker": "Executor",
     "seed": "seed",
     "path": "path|folder|file|saved?|name",
+    "frozen": "frozen|file",
 }
 
 
