@@ -22,9 +22,10 @@ LONGER_FUNCTIONS: dict[str, str] = {}  # "file:function" -> why it is longer
 # A part imports only parts that stand before it.
 PARTS = (
     "errors", "arguments", "paths", "strict_json", "rgb", "atomic_file", "child_process", "records", "display", "figures", "assets",
-    "engine", "models", "images", "checkpoints", "compute", "index", "service", "widgets", "instruments", "local_service", "remote", "lab",
-    "engine", "models", "images", "compute", "index", "service", "widgets", "instruments", "side_by_side_widgets", "local_service", "remote", "lab",
-    "cli_options", "cli_output", "cli_serve", "cli_prepare", "cli_index", "cli", "__main__",
+    "engine", "models", "images", "checkpoints", "compute", "index", "service", "widgets", "instruments", "side_by_side_widgets",
+    "local_service", "remote", "lab",
+    "cli_options", "cli_output", "cli_serve", "cli_prepare", "cli_model_options", "cli_index", "cli_freeze", "cli_check", "cli",
+    "__main__",
 )  # fmt: skip
 # Exceptions to that order: a subset of the files of a part, and what they may import beside it.
 INSTRUMENT_PAIRS = {  # (instrument, another one that it may import)
@@ -43,7 +44,8 @@ FOR_WIDGETS = {"errors", "arguments", "paths", "rgb", "atomic_file", "records", 
 HOMES = {"ipywidgets": FRONT_END_ROLES, "anywidget": FRONT_END_ROLES, "plotly": FRONT_END_ROLES | {"figures"}}
 WITHOUT_TORCH = FRONT_END_ROLES | {
     "figures", "records", "defaults", "protocol", "errors", "arguments", "paths", "strict_json", "rgb", "atomic_file", "display",
-    "cli_options", "cli_output", "cli_prepare", "cli_index", "cli", "child_process", "__main__", "",
+    "cli_options", "cli_output", "cli_prepare", "cli_model_options", "cli_index", "cli_freeze", "cli_check", "cli", "child_process",
+    "__main__", "",
 }  # fmt: skip
 
 
@@ -269,7 +271,7 @@ LIGHT = {
     ),
     **{
         f"import deconvwidgets.instruments.{name}.{module}": ("torch", "torchvision", "ipywidgets", "anywidget", "plotly")
-        for name in ("layers", "occlusion", "transfer", "evaluation")
+        for name in ("layers", "occlusion", "transfer", "evaluation", "evolution")
         for module in ("records", "service.protocol", "figures.html")
     },
     "import deconvwidgets.display": ("torch", "torchvision", "ipywidgets", "anywidget", "plotly"),

@@ -15,6 +15,7 @@ from deconvwidgets.checkpoints.epochs import checked_epoch
 from deconvwidgets.checkpoints.log_file import append_epoch, read_log
 from deconvwidgets.checkpoints.metrics import measured
 from deconvwidgets.checkpoints.recorded_model import is_writing_process, plain_model, plain_state, weight_rms
+from deconvwidgets.checkpoints.recorder_options import RecorderOptions
 from deconvwidgets.checkpoints.recording_folder import prepare_folder
 from deconvwidgets.errors import CheckpointError
 from deconvwidgets.models.bundle_checks import checked_model

@@ -52,9 +52,9 @@ def log_axis(values: Iterable[float]) -> Axis:
     >>> [text for _, text in log_axis([2e-4, 0.05]).ticks]
     ['10⁻⁴', '10⁻³', '10⁻²', '0.1']
     """
-    exponents = [math.log10(value) for value in values]
-    low = math.floor(min(exponents, default=-3.0) + 1e-9)
-    high = max(low + 1, math.ceil(max(exponents, default=-2.0) - 1e-9))
+    exponents = [math.log10(value) for value in values] or [-3.0, 0.0]
+    margin = 0.5 if max(exponents) - min(exponents) < 1e-9 else 0.0  # a constant is drawn at half the height
+    low, high = math.floor(min(exponents) - margin + 1e-9), math.ceil(max(exponents) + margin - 1e-9)
     stride = math.ceil((high - low) / 6)
     powers = range(low, high + 1, stride)
     return Axis(float(low), float(high), tuple((10.0**power, _power_text(power)) for power in powers), logarithmic=True)

@@ -17,7 +17,7 @@ test("a logarithmic axis has whole powers of ten, and no place for zero", () => 
   assert.deepEqual(texts(scale), ["10⁻⁴", "10⁻³", "10⁻²", "0.1"]);
   assert.ok(Math.abs((scale.height(1e-3) as number) - 1 / 3) < 1e-12);
   assert.equal(scale.height(0), null);
-  assert.deepEqual(texts(logScale([0.01])), ["10⁻²", "0.1"]);
+  assert.deepEqual(texts(logScale([0.01])), ["10⁻³", "10⁻²", "0.1"]);
 });
 
 test("percentages are as before", () => assert.deepEqual(texts(percentScale()), ["0%", "25%", "50%", "75%", "100%"]));

@@ -6,13 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
+from deconvwidgets.instruments.comparison.widget.occlusion import SideBySideOcclusion
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
+from deconvwidgets.instruments.evolution.widget.explorer import EvolutionExplorer
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
+from deconvwidgets.instruments.training.widget.panel import TrainingPanel
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.widgets.explorer import Explorer
+from tests.instruments.comparison.widget.fake_api import FakeSideBySide
 from tests.instruments.evaluation.widget.fake_api import FakeEvaluationService
+from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 from tests.instruments.occlusion.widget.fake_api import FakeOcclusionService
+from tests.instruments.training.widget.fake_service import FakeTraining
 from tests.instruments.transfer.widget.fake_api import FakeTransferService
 from tests.widgets.fake_service import FakeService
 
@@ -24,7 +31,7 @@ class Case:
     """A widget with the values that the tests need."""
 
     widget: type[Explorer]
-    make_service: Callable[[], FakeService]
+    make_service: Callable[[], Any]
     valid_state: dict[str, Any]  # a part of a state
     invalid_state: dict[str, Any]
     slow_request: dict[str, Any]
@@ -59,7 +66,7 @@ CASES = {
         "file",
         frozenset({"changed", "failed", "occlusion"}),
         "image",
-        "occlusion",
+        api="occlusion",
     ),
     "transfer": Case(
         TransferPanel,
@@ -70,8 +77,8 @@ CASES = {
         "data",
         frozenset({"changed", "failed", "transfer"}),
         "state",
-        "transfer",
-        lambda service: service.transfer.whole_run(),
+        api="transfer",
+        prepare=lambda service: service.transfer.whole_run(),
     ),
     "evaluation": Case(
         EvaluationPanel,
@@ -82,7 +89,47 @@ CASES = {
         "data",
         frozenset({"changed", "failed", "evaluation"}),
         "state",
-        "evaluation",
-        lambda service: service.evaluation.whole_run(),
+        api="evaluation",
+        prepare=lambda service: service.evaluation.whole_run(),
+    ),
+    "evolution": Case(
+        EvolutionExplorer,
+        FakeEvolutionService,
+        {"epoch": 5, "unit": ["conv2", 7]},
+        {"unit": ["conv2", 1000]},
+        {"kind": "figure", "figure": "evolution.png", "state": {}},
+        "figure",
+        frozenset({"changed", "failed", "progress", "evolution"}),
+        "state",
+    ),
+    "training": Case(
+        TrainingPanel,
+        lambda: FakeTraining(epochs=3),
+        {"accuracy": "accuracy", "layers": "weights"},
+        {"accuracy": "loss"},
+        {"kind": "file", "file": "training.csv"},
+        "file",
+        frozenset({"changed", "failed", "training"}),
+        "state",
+    ),
+    "comparison": Case(
+        SideBySideLayers,
+        FakeSideBySide,
+        {"layer_a": "conv1", "unit_a": 1},
+        {"layer_b": "nope"},
+        {"kind": "figure", "figure": "pairs.png", "state": {"layer_a": "conv1"}},
+        "figure",
+        frozenset({"changed", "failed", "progress"}),
+        "state",
+    ),
+    "comparison_occlusion": Case(
+        SideBySideOcclusion,
+        FakeSideBySide,
+        {"image": "crop:3", "fill": "blur"},
+        {"window": [0, 5]},
+        {"kind": "figure", "figure": "maps.png", "state": {}},
+        "occlusion_figure",
+        frozenset({"changed", "failed", "occlusion"}),
+        "state",
     ),
 }

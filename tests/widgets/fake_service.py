@@ -25,6 +25,7 @@ from deconvwidgets.instruments.layers.records import (
     SourceImage,
     TopActivation,
     UnitDetail,
+    UnitOnCrop,
     UnitPlace,
     UnitPlaces,
     UnitTable,
@@ -202,6 +203,15 @@ class FakeService:
         reason = "gelu has no backward rule." if refused else ""
         shown = None if refused else projection
         return EnlargedActivation(shown, reason, patch, values, (0.0, 0.0, 1.0, 1.0), float(values.max()), 1, request.rank)
+
+    def on_crop(self, layer: str, unit: int, crop: int, size: int = 480) -> UnitOnCrop:
+        """Return a map whose maximum is the unit plus a tenth of the crop, at row 1 and column 2."""
+        self._record("on_crop", layer, unit, crop)
+        values = np.zeros((6, 8), np.float32)
+        values[1, 2] = unit + crop / 10
+        image = encode(grating(crop, size, signed=False)[: size * 3 // 4], "JPEG")
+        source = SourceImage(image, (0.2, -0.1, 0.5, 0.3), (0.1, 0.0, 0.9, 1.0), f"photograph-{crop}.jpg")
+        return UnitOnCrop(source, values, (0.0, 0.0, 1.0, 1.0), float(values.max()), 1, 2)
 
     def figure(self, kind: str, state: Mapping[str, Any]) -> bytes:
         self.calls.append(("figure", (kind, dict(state))))

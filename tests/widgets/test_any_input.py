@@ -15,8 +15,11 @@ import traitlets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import deconvwidgets as dw
 from deconvwidgets.errors import DeconvWidgetsError
+from deconvwidgets.instruments.comparison.service.api import LocalSideBySide
 from deconvwidgets.instruments.evaluation.widget.state import requested_settings as evaluation_settings
+from deconvwidgets.instruments.training.service.api import LocalTrainingService
 from deconvwidgets.instruments.transfer.widget.state import requested_settings
 from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.worker import Job, SynchronousExecutor
@@ -50,6 +53,10 @@ INVALID: list[Any] = [None, True, -1, 0, 10**400, 2.5, math.nan, math.inf, "", "
 SETTINGS = {"data": "colours", "root": None, "layer": "conv2", "images_per_class": 2, "folds": 1, "weight_decay": 1e-3, "views": "one"}
 EVALUATION = {"data": "images", "root": None, "limit": 9, "mapping": {"cat": ["ant"], "dog": ["bee"], "kite": []}, "threshold": 0.4}
 MAPS = {"window": [8, 8], "stride": [8, 8], "border": "inside"}
+BOTH = {
+    "image": "crop:2", "target_a": None, "target_b": None, "fill": "gray", "window": [4, 4], "stride": [8, 8], "patches": [[3, 4]],
+    "border": "inside",
+}  # fmt: skip
 UPLOAD = {"kind": "upload", "upload": "none", "offset": 0, "name": "a.png", "size": 100}
 # Valid requests of each kind. Some return an error because there is no such run or upload.
 REQUESTS: dict[str, list[dict[str, Any]]] = {
@@ -107,6 +114,25 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "file", "run": 1, "file": "classes.csv"},
         *({**UPLOAD, "name": "a.zip", "step": step} for step in ("begin", "chunk", "finish", "cancel")),
     ],
+    "comparison_occlusion": [
+        {"kind": "hello"},
+        {"kind": "figure", "figure": "maps.csv", "state": BOTH},
+    ],
+    "comparison": [
+        {"kind": "hello"},
+        {"kind": "pairs", "layer_a": "conv1", "layer_b": "conv2", "paired_by": "match"},
+        {"kind": "similarity"},
+        {"kind": "figure", "figure": "pairs.csv", "state": {"layer_a": "conv1", "layer_b": "conv1", "status": ["kept"], "unit_a": 1}},
+        {"kind": "on_crop", "side": "b", "layer": "conv2", "unit": 1, "crop": 2, "size": 32},
+    ],
+    "training": [
+        {"kind": "hello"},
+        {"kind": "status"},
+        {"kind": "log"},
+        {"kind": "start"},
+        {"kind": "cancel"},
+        {"kind": "file", "file": "training.csv"},
+    ],
     "evaluation": [
         {"kind": "hello"},
         {"kind": "status"},
@@ -121,14 +147,30 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "file", "run": 1, "file": "classes.csv"},
     ],
 }
+EVOLUTION = {"choose": "chosen", "units": [["conv1", 2], ["conv2", 3]], "count": 2, "seed": 3, "layers": ["conv2"]}
+AT_EPOCH = {"layer": "conv2, epoch 1", "unit": 3}
+REQUESTS["evolution"] = [
+    {"kind": "hello"},
+    {"kind": "rows", "choice": EVOLUTION},
+    {"kind": "cells", "cells": [[1, "conv1", 2], [0, "conv2", 3]], "parts": ["projections", "patches"], "tile": 24},
+    {"kind": "settling", "measure": "cka"},
+    {"kind": "history", "layer": "conv2", "unit": 3},
+    {"kind": "figure", "figure": "evolution.svg", "state": {**EVOLUTION, "show": "patches", "measure": "cka"}},
+    {"kind": "cancel_index"},
+    {"kind": "resume_index"},
+    {"kind": "mosaics", **AT_EPOCH, "tile": 20, "rule": "deconvnet", "contrast": "tile", "parts": ["patches"]},
+    {"kind": "unit_detail", **AT_EPOCH},
+    {"kind": "source_image", **AT_EPOCH, "rank": 2, "size": 48},
+    {"kind": "enlarged", **AT_EPOCH, "rank": 1, "size": 48, "rule": "gradient", "contrast": "shared"},
+]
 UNITS = [
     {"kind": "set_units", "units": [["conv1", 1, 0.5], ["conv1", 2, 0]]},
     {"kind": "save_units", "path": "units.json"},
     {"kind": "load_units", "path": "units.json"},
     {"kind": "reset_units"},
 ]
-for requests in REQUESTS.values():
-    requests += UNITS
+for name, requests in REQUESTS.items():
+    requests += UNITS if CASES[name].widget.HAS_MODEL else []
 ANSWER = {"image": "crop:2", "layer": "conv2", "target": 1, "against": 0, "method": "auto", "baseline": None, "top": 2, "unchanged": False}
 CONTRIBUTIONS: list[dict[str, Any]] = [
     {"kind": "contributions", "request": ANSWER},
@@ -146,7 +188,27 @@ REQUESTS["occlusion"] += [
     {"kind": "unit_maps", "request": {**IMAGE, "layer": "conv1"}, "units": [0, 2]},
     *(request for request in REQUESTS["layers"] if request["kind"] in ("mosaics", "unit_table")),
 ]
+REQUESTS["comparison_occlusion"] += [{**request, "side": "b"} for request in (*REQUESTS["occlusion"], *UNITS) if request["kind"] != "hello"]
+REQUESTS["comparison"] += [
+    {**request, "side": "b"} for request in (*REQUESTS["layers"], *UNITS) if request["kind"] not in ("hello", "figure")
+]
+REFUSED = (
+    "upload",
+    "use_bundled_head",
+    "undo_head",
+    "maps",
+    "stop_maps",
+    "start",
+    "cancel",
+    "file",
+)  # without an upload, a run, a training
 STATES: dict[str, dict[str, Any]] = {
+    "comparison_occlusion": {**BOTH, "target_a": "bee", "target_b": "cow", "border": "same", "tab": "images"},
+    "comparison": {
+        "layer_a": "conv2", "layer_b": "conv2", "unit_a": 2, "unit_b": 1, "paired_by": "number", "sort": "strongest", "status": ["kept"],
+        "rule": "guided", "side": "b", "rank": 1, "pane": "b", "tab": "range", "more": True,
+        "pinned": [{"side": "a", "model": "tiny", "layer": "conv1", "unit": 1}, {"side": "b", "model": "other", "layer": "x", "unit": 9}],
+    },
     "layers": {
         "layer": "conv2", "unit": 2, "rank": 1, "rule": "guided", "filter": "cat", "tile_size": "small", "scroll": 1,
         "sort": "contribution", "target": "bee",
@@ -156,7 +218,9 @@ STATES: dict[str, dict[str, Any]] = {
     "occlusion": {**IMAGE, "window": [4, 4], "stride": [2, 2], "patches": [[3, 4]], "border": "same", "map": "label", "overlay": 0.5,
         "against": "cow", "tab": "why"},
     "transfer": {**SETTINGS, "data": "photo-crops", "seed": 1, "curve": True, "run": 1, "compare": 1, "show": "confusion", "cell": [0, 1]},
+    "training": {"accuracy": "accuracy", "layers": "updates"},
     "evaluation": {**EVALUATION, "automatic": False, "run": 1, "before": 2, "show": "changes", "cell": [0, 1], "label": 1, "output": 0},
+    "evolution": {**EVOLUTION, "epoch": 1, "unit": ["conv2", 3], "rank": 2, "show": "both", "measure": "same_strongest"},
 }  # fmt: skip
 
 
@@ -188,6 +252,26 @@ def service(tmp_path_factory):
         service.close()
 
 
+@pytest.fixture(scope="module")
+def service_of(service, tmp_path_factory):
+    """Return a function that returns the service of a widget by its name."""
+    bundle = make_tiny_bundle()
+    folder = tmp_path_factory.mktemp("checkpoints")
+    recorder = dw.CheckpointRecorder(folder, bundle.model, transform=bundle.transform, input_size=bundle.input_size)
+    recorder.end_epoch(train_loss=1.0)
+    checkpoints = dw.open_checkpoints(folder, build=bundle)
+    evolution = dw.LocalEvolutionService(checkpoints, NoisePhotographs(), device="cpu", worker=SynchronousExecutor())
+    others = {
+        "evolution": evolution,
+        "comparison": LocalSideBySide(service, service),
+        "training": LocalTrainingService(folder="no training"),
+    }
+    both = LocalSideBySide(service, service)
+    others = {"evolution": evolution, "comparison": both, "comparison_occlusion": both}
+    yield lambda name: others.get(name, service)
+    evolution.close()
+
+
 def mutate(draw: st.DrawFn, value: Any, anything: st.SearchStrategy[Any]) -> Any:
     """Return the value with a random part removed or replaced."""
     if isinstance(value, dict) and value and draw(st.integers(0, 4)):
@@ -212,13 +296,15 @@ def messages(draw: st.DrawFn, name: str) -> tuple[Any, list[bytes]]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_unchanged_requests_are_valid(service, name):
-    handlers = CASES[name].widget.HANDLERS
-    service.reset_head()  # another widget's requests use one of other classes
+def test_unchanged_requests_are_valid(service_of, name):
+    service, handlers = service_of(name), CASES[name].widget.HANDLERS
+    service_of("layers").reset_head()  # another widget's requests use one of other classes
     assert {request["kind"] for request in REQUESTS[name]} == set(handlers)
     for request in REQUESTS[name]:
         content, _ = dispatch(handlers, service, Request.of(copy.deepcopy(request), [b"abc"]))
         assert content["ok"] or request["kind"] in ("upload", "use_bundled_head", "undo_head", "maps", "stop_maps"), content
+        content, _ = dispatch(handlers, service, Request.of(copy.deepcopy(request), [b"abc"]))
+        assert content["ok"] or request["kind"] in REFUSED, content
 
 
 def variants(value: Any) -> Iterator[Any]:
@@ -236,8 +322,8 @@ def variants(value: Any) -> Iterator[Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-def test_requests_with_an_invalid_part_are_answered(service, name):
-    handlers = CASES[name].widget.HANDLERS
+def test_requests_with_an_invalid_part_are_answered(service_of, name):
+    service, handlers = service_of(name), CASES[name].widget.HANDLERS
     for request in REQUESTS[name]:
         for variant in variants(request):
             if isinstance(variant, dict) and variant.get("kind") == request["kind"]:
@@ -253,8 +339,8 @@ def check_answer(content: dict[str, Any], buffers: list[bytes], message: object)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
-def test_random_messages_are_answered(service, name):
-    handlers = CASES[name].widget.HANDLERS
+def test_random_messages_are_answered(service_of, name):
+    service, handlers = service_of(name), CASES[name].widget.HANDLERS
 
     @SEEDED
     @given(messages(name))
@@ -265,8 +351,8 @@ def test_random_messages_are_answered(service, name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_random_states_are_set_or_rejected(service, name):
-    with CASES[name].widget(service) as widget, warnings.catch_warnings():
+def test_random_states_are_set_or_rejected(service_of, name):
+    with CASES[name].widget(service_of(name)) as widget, warnings.catch_warnings():
         warnings.simplefilter("ignore")
 
         @st.composite

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, fields
 from typing import Any
@@ -40,7 +41,9 @@ class Limit:
                 return cls(percent=float(percent[1]))
             count = int(value) if _COUNT.fullmatch(value.strip()) else None
         if count is None or count < 0:
-            raise ComparisonError(f"{name} must be a number of units such as 3, or a percentage from '0%' to '100%', not {describe(value)}.")
+            raise ComparisonError(
+                f"{name} must be a number of units such as 3, or a percentage from '0%' to '100%', not {describe(value)}."
+            )
         return cls(count=count)
 
     def allowed(self, units: int) -> int:
@@ -93,7 +96,7 @@ class CheckLimits:
             if field.name in ("died", "changed", "moved", "split"):
                 checked[field.name] = Limit.of(value, f"max_{field.name}")
             elif field.name == "scale":
-                checked[field.name] = _number(value, "max_scale", 1.0, 1e30)
+                checked[field.name] = _number(value, "max_scale", 1.0, math.inf)
             else:
                 checked[field.name] = _number(value, f"min_{field.name}", 0.0, 1.0)
         return cls(**checked)

@@ -39,7 +39,7 @@ class TopPlaces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnitStatistics:
-    """The maximum, mean and standard deviation of each unit's activations, and the share of crops in which it is active; float32 (units,)."""
+    """Maximum, mean and standard deviation of each unit's activations, and the share of crops in which it is active; float32 (units,)."""
 
     maximum: NDArray[np.float32]
     mean: NDArray[np.float32]

@@ -31,7 +31,7 @@ export function createLayerPairs({ pick }: { pick: (layerA: string, layerB: stri
   let drawn = "";
 
   const createButton = (layer: Layer, match: LayerMatch | undefined, other: string | null, key: number) => {
-    const share = match && match.units ? match.kept / match.units : 0;
+    const share = match?.units ? match.kept / match.units : 0;
     const numbers = match ? `r ${formatCorrelation(match.median)} · CKA ${formatCorrelation(match.cka)}` : "…";
     const title = `${layer.id}${other ? ` beside ${other}` : ""}${key < 9 ? ` · key ${key + 1}` : ""}`;
     const properties = { type: "button", class: "dwx-layer", title, "data-testid": `layer-${layer.id}`, "data-layer": layer.id };

@@ -8,8 +8,9 @@ const SIDE_GAP = 12; // between A and B
 const PADDING = 5;
 const HEAD = 24; // numbers, correlation and status above the mosaics
 const CAPTION = 19;
+const MAX_TILE = 72; // of a tile, in CSS pixels
 /** Of a cell, with both mosaics of each unit and with one. */
-const MIN_WIDTH: Record<TileSize, [both: number, one: number]> = { small: [340, 196], medium: [452, 280], large: [640, 420] };
+const MIN_WIDTH: Record<TileSize, [both: number, one: number]> = { small: [280, 164], medium: [385, 240], large: [600, 400] };
 
 /** `side` is that of a mosaic, and `unitWidth` the width of a unit's mosaics, in CSS pixels. */
 export interface PairLayout extends GridLayout {
@@ -28,8 +29,7 @@ export function pairLayout(width: number, view: View, ratio: number, size: TileS
   const columns = Math.max(1, Math.floor((width + CELL_GAP) / (minWidth + CELL_GAP)));
   const seams = 2 * (mosaics - 1) * SEAM + SIDE_GAP;
   const available = Math.floor((width - (columns - 1) * CELL_GAP) / columns) - 2 * PADDING - seams;
-  const largest = { small: 90, medium: 130, large: 200 }[size];
-  const { tile, side } = fitTile(available / (2 * mosaics), ratio, 18, largest / 3);
+  const { tile, side } = fitTile(available / (2 * mosaics), ratio, 18, MAX_TILE);
   const unitWidth = mosaics * side + (mosaics - 1) * SEAM;
   const cellWidth = Math.ceil(2 * unitWidth + SIDE_GAP) + 2 * PADDING;
   const cellHeight = Math.ceil(side) + 2 * PADDING + HEAD + CAPTION;

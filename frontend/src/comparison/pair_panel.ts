@@ -14,8 +14,8 @@ import { formatCorrelation, type Pairs, unitOf } from "./pairs.ts";
 import type { PairStore } from "./store.ts";
 import { type Both, type PairState, SIDES, type Side } from "./wire.ts";
 
-const OTHER_HEIGHT = 356; // of the panel without the mosaics, in CSS pixels
-const MOSAIC_GAP = 10;
+const OTHER_HEIGHT = 350; // of the panel without the mosaics, in CSS pixels
+const COLUMN_GAP = 12; // between A and B
 
 export interface PanelContent {
   state: PairState;
@@ -45,6 +45,8 @@ export class PairPanel {
   private readonly crops: CropMaps;
   private readonly observer = new ResizeObserver(() => this.draw());
   private content: PanelContent | null = null;
+  /** The crop that is shown, and whose activation it is. */
+  selected: { side: Side; crop: number } | null = null;
   private hovered: { side: Side; rank: number } | null = null;
 
   constructor(private readonly options: PanelOptions) {
@@ -56,7 +58,8 @@ export class PairPanel {
     this.blocks = { a: create("a"), b: create("b") };
     this.crops = new CropMaps(options.store);
     const head = h("div", { class: "dwx-detail-head" }, this.title, this.numbers);
-    const parts = [head, this.blocks.a.element, this.blocks.b.element, this.crops.element];
+    const blocks = h("div", { class: "dwc-blocks" }, this.blocks.a.element, this.blocks.b.element);
+    const parts = [head, blocks, this.crops.element];
     this.element = h("section", { class: "dwx-detail dwc-panel", "aria-label": "Selected pair", "data-testid": "panel" }, ...parts);
     this.observer.observe(this.element);
   }
@@ -140,7 +143,7 @@ export class PairPanel {
     const style = getComputedStyle(this.element);
     const width = this.element.clientWidth - Number.parseFloat(style.paddingLeft) - Number.parseFloat(style.paddingRight);
     const height = (this.element.clientHeight - OTHER_HEIGHT) / 2;
-    return fitTile(Math.min((width - MOSAIC_GAP) / 2, height), window.devicePixelRatio || 1, 40, 80);
+    return fitTile(Math.min((width - COLUMN_GAP) / 2, height), window.devicePixelRatio || 1, 36, 80);
   }
 
   private drawBlock(side: Side, content: PanelContent, tile: number, length: number): void {
@@ -175,6 +178,7 @@ export class PairPanel {
       rank = 0;
     }
     const crop = this.entries(side)[rank]?.image ?? null;
+    this.selected = crop === null ? null : { side, crop };
     this.crops.update({ state: content.state, units: { a: this.unit("a"), b: this.unit("b") }, crop, rank, side });
   }
 }
@@ -185,23 +189,21 @@ function createBlock(
   { hover, pick }: { hover: (rank: number | null) => void; pick: (rank: number) => void },
 ) {
   const title = h("b", {});
-  const model = h("span", { class: "dwc-model" });
   const numbers = h("div", { class: "dwx-numbers dwc-block-numbers", "data-testid": `numbers-${side}` });
   const button = (text: string, hint: string, name: string, onclick: () => void) =>
     h("button", { type: "button", class: "dwx-pin", title: hint, "data-testid": `${name}-${side}`, onclick }, text);
-  const openButton = button("Details", "Show this unit as a LayerExplorer does (Enter)", "details", () => open(side));
+  const openButton = button("Details", `Show this unit as a LayerExplorer does (${side})`, "details", () => open(side));
   const key = side === "a" ? "p" : "Shift+P";
   const pinButton = button("Pin", `Keep this unit in sight while other layers are shown (${key})`, "pin", () => pin(side));
   const mosaics = createMosaics({ store: store.sides[side], testid: `mosaic-${side}`, hover, pick });
   const note = h("p", { class: "dwc-block-note", hidden: true });
-  const head = h("div", { class: "dwc-block-head" }, title, model, openButton, pinButton);
+  const head = h("div", { class: "dwc-block-head" }, title, openButton, pinButton);
   const element = h("div", { class: "dwc-block", "data-side": side }, head, numbers, mosaics.element, note);
   const show = ({ unit, name, table, pinned }: { unit: number | null; name: string; table: Table | undefined; pinned: boolean }) => {
     setText(title, unit === null ? LETTERS[side] : `${LETTERS[side]} ${unit}`);
-    setText(model, name);
-    model.title = name;
+    title.title = name;
     const dead = unit !== null && table !== undefined && isDead(table, unit);
-    setText(numbers, unit === null || !table ? "" : shortStatistics(unitStatistics(table, unit)).replace("\n", " · "));
+    setText(numbers, unit === null || !table ? "" : shortStatistics(unitStatistics(table, unit)));
     mosaics.element.hidden = unit === null || dead;
     openButton.hidden = pinButton.hidden = unit === null;
     pinButton.setAttribute("aria-pressed", String(pinned));

@@ -41,13 +41,17 @@ export function createPairTile({ id, pair, pairs, tables, layout, index, count }
   const correlation = formatCorrelation(pairs.correlation[pair]);
   const head = h(
     "div",
-    { class: "dwc-pair-head" },
+    { class: "dwc-pair-head", style: `grid-template-columns:${layout.unitWidth}px ${layout.unitWidth}px` },
     number("a"),
-    screenReaderText(" and "),
-    number("b"),
-    h("span", { class: "dwc-r" }, screenReaderText(", "), correlation === "–" ? "" : `r ${correlation}`),
-    screenReaderText(", "),
-    createStatusMark(status),
+    h(
+      "span",
+      { class: "dwc-pair-second" },
+      screenReaderText(" and "),
+      number("b"),
+      h("span", { class: "dwc-r" }, screenReaderText(", "), correlation === "–" ? "" : `r ${correlation}`),
+      screenReaderText(", "),
+      createStatusMark(status),
+    ),
   );
   const element = h(
     "div",

@@ -18,7 +18,7 @@ export function createPairToolbar({ set, find }: { set: (patch: Partial<PairStat
   const search = h("input", {
     type: "search",
     class: "dwx-search",
-    placeholder: "unit of A, or b 61…",
+    placeholder: "unit…",
     title: SEARCH_HINT,
     "aria-label": "Unit number",
     "data-testid": "search",
@@ -29,7 +29,7 @@ export function createPairToolbar({ set, find }: { set: (patch: Partial<PairStat
     label: "Pair by",
     testid: "paired-by",
     choices: PAIRINGS,
-    pick: (paired_by) => set({ paired_by, unit_a: null, unit_b: null }),
+    pick: (paired_by) => set({ paired_by, unit_b: null }),
     hint: PAIRING_HINT,
   });
   const size = createRadioGroup({
@@ -74,8 +74,11 @@ export function createPairToolbar({ set, find }: { set: (patch: Partial<PairStat
     pairing.select.value = state.paired_by;
     size.show(state.tile_size);
     const total = pairs?.status.length ?? 0;
+    count.dataset.filtered = String(pairs !== undefined && shown !== total);
     setText(count, pairs ? (shown === total ? `${total} pairs` : `${shown} of ${total} pairs`) : "");
     if (pairs) showChips(state, pairs, hello);
   };
-  return { element, search, update };
+  /** Pair by number, or by match again. The unit of A stays selected. */
+  const toggleNumber = ({ paired_by }: PairState) => set({ paired_by: paired_by === "match" ? "number" : "match", unit_b: null });
+  return { element, search, update, toggleNumber };
 }

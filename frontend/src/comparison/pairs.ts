@@ -82,9 +82,9 @@ export function countStatuses(pairs: Pairs): Map<string, number> {
   return counts;
 }
 
-/** Return what became of the units of a pair: "kept", or "lost, new" if it differs. */
+/** Return what became of the units of a pair: "kept", or "lost | new" if it differs. */
 export function describeStatus([a, b]: PairStatus): string {
-  return [...new Set([a, b])].filter(Boolean).join(", ");
+  return [...new Set([a, b])].filter(Boolean).join(" | ");
 }
 
 /** Return a correlation in words. */

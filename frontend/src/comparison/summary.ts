@@ -1,5 +1,5 @@
 /** Texts of the header: what is true of both models, and of each. */
-import type { Overview } from "../layers/wire.ts";
+import type { Overview } from "../kernel/wire.ts";
 import { formatCount } from "../ui/format.ts";
 import type { HeaderContent } from "../ui/header.ts";
 import { provenance, shortWarnings, skippedFiles } from "../ui/provenance.ts";

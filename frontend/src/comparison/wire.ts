@@ -4,6 +4,10 @@ import type { Contrast, Rule, Tab, TileSize, View } from "../layers/wire.ts";
 
 export type Side = "a" | "b";
 export const SIDES: readonly Side[] = ["a", "b"];
+export function otherSide(side: Side): Side {
+  return side === "a" ? "b" : "a";
+}
+
 /** A pair of values: of A, and of B. */
 export type Both<Value> = Record<Side, Value>;
 

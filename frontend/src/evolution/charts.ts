@@ -6,7 +6,7 @@ import { settlingContent, trainingContent } from "./curves.ts";
 import { createEpochChart } from "./epoch_chart.ts";
 import type { EvolutionStore } from "./store.ts";
 import { describeSettling } from "./texts.ts";
-import type { EvolutionState, LoggedEpoch, Measure } from "./wire.ts";
+import type { Evolution, EvolutionState, LoggedEpoch, Measure } from "./wire.ts";
 
 const MEASURES: [Measure, string, string][] = [
   [
@@ -60,7 +60,8 @@ export class Charts {
     this.training.close();
   }
 
-  update({ measure }: EvolutionState, epoch: number | null, range: [number, number], log: LoggedEpoch[]): void {
+  update({ measure }: EvolutionState, epoch: number | null, { columns, log, unit }: Evolution): void {
+    const range = rangeOf(unit === "epoch" ? [...columns, ...log] : columns);
     this.measures.show(measure);
     const { value, error } = this.options.store.settling(measure);
     const few = value !== undefined && value.epochs.length < 2;
@@ -70,11 +71,11 @@ export class Charts {
     setText(this.message, text);
     this.message.hidden = !text;
     this.settling.element.hidden = Boolean(text);
-    setText(this.caption, value && !text ? describeSettling(value) : "how settled each layer is");
+    setText(this.caption, value && !text ? describeSettling(value, unit) : "how settled each layer is");
     this.caption.title = [this.caption.textContent, value?.note].filter(Boolean).join(". ");
     if (value && !text) this.settling.update(settlingContent(value, epoch, range));
     this.trainingPart.hidden = log.length === 0;
-    if (log.length) this.training.update(trainingContent(log, epoch, range));
+    if (log.length) this.training.update(unit === "epoch" ? trainingContent(log, epoch, range) : trainingContent(log, null, rangeOf(log)));
     this.drawNumbers(log, epoch);
   }
 
@@ -89,4 +90,10 @@ export class Charts {
     this.numbers.replaceChildren(...parts);
     this.numbers.title = losses.length > 1 ? "Loss on the training set / on the validation set" : "";
   }
+}
+
+/** Return the first and the last epoch. */
+function rangeOf(entries: readonly { epoch: number }[]): [number, number] {
+  const epochs = entries.map(({ epoch }) => epoch);
+  return epochs.length ? [Math.min(...epochs), Math.max(...epochs)] : [0, 1];
 }

@@ -34,7 +34,7 @@ const FIGURES: ExportGroup<FigureFile>[] = [
   ["How settled", [["settling.csv", "CSV"]]],
 ];
 const KEYS: KeyHint[] = [
-  [["←", "→"], "epoch"],
+  [["←", "→"], "checkpoint"],
   [["↑", "↓"], "unit"],
   [["Space"], "play"],
   [["Enter"], "open in a LayerExplorer"],
@@ -44,6 +44,7 @@ const KEYS: KeyHint[] = [
 const CONTRAST =
   "Projections contain negative values, because filters have negative weights. " +
   "Each tile is resampled to its size on the page, then zero is mid-gray and 2.5 of its standard deviations are black or white.";
+const nameOf = ({ unit, epoch }: Column) => `${unit === "step" ? "Step" : "Epoch"} ${epoch}`;
 const NO_ROWS: RowsReply = { epochs: [], rows: [] };
 
 /** One view of an EvolutionExplorer. */
@@ -59,7 +60,9 @@ class EvolutionView extends ExplorerView<EvolutionState, EvolutionStore> {
   private readonly charts = new Charts({ store: this.store, set: (patch) => this.set(patch), pick: (epoch) => this.pickNearest(epoch) });
   private readonly timeline = new Timeline({ pick: (epoch) => this.set({ epoch, rank: 0 }), isLoaded: () => this.isPaneLoaded() });
   private readonly problems = h("div", { class: "dwv-problems", "data-testid": "problems" });
-  private readonly message = h("p", { class: "dwv-message", role: "status", "data-testid": "message" });
+  private readonly message = h("p", { role: "status", "data-testid": "message" });
+  private readonly progress = h("progress", { max: 1, "aria-label": "Index of the first checkpoint" });
+  private readonly waiting = h("div", { class: "dwv-message" }, this.message, this.progress);
   private readonly rows = new UnitRows({
     store: this.store,
     pick: (unit, epoch) => this.pickCell(unit, epoch),
@@ -79,7 +82,7 @@ class EvolutionView extends ExplorerView<EvolutionState, EvolutionStore> {
 
   constructor(context: RenderContext<EvolutionState>, store: EvolutionStore) {
     super(context, store, "explorer", "evolution-explorer");
-    const parts = [this.charts.element, this.timeline.element, this.problems, this.message, this.rows.element];
+    const parts = [this.charts.element, this.timeline.element, this.problems, this.waiting, this.rows.element];
     const left = h("div", { class: "dwv-left" }, ...parts);
     const main = h("div", { class: "dwv-main" }, left, this.pane.element);
     this.drawer = new DetailDrawer(main, this.pane.element, () => this.focusMain());
@@ -108,12 +111,7 @@ class EvolutionView extends ExplorerView<EvolutionState, EvolutionStore> {
   protected override isLoaded(next: EvolutionState): boolean {
     const { store } = this;
     const { value } = store.rows(next);
-    const [unit, epoch] = [this.unitOf(next, value ?? NO_ROWS), this.epochOf(next)];
-    return (
-      value !== undefined &&
-      store.settling(next.measure).value !== undefined &&
-      (!unit || epoch === null || this.pane.isLoaded(unit, epoch))
-    );
+    return value !== undefined && store.settling(next.measure).value !== undefined && this.isPaneLoaded(next, value);
   }
 
   protected override alertText(): string {
@@ -123,7 +121,7 @@ class EvolutionView extends ExplorerView<EvolutionState, EvolutionStore> {
   protected override draw(): void {
     const { evolution, state, store } = this;
     if (!store.hello || !evolution) return;
-    const { columns, layers, log } = evolution;
+    const { columns, layers } = evolution;
     const reply = store.rows(state).value ?? this.lastReply;
     this.lastReply = reply;
     const epoch = this.epochOf(state);
@@ -136,7 +134,7 @@ class EvolutionView extends ExplorerView<EvolutionState, EvolutionStore> {
       reply.rows.map((row): UnitName => [row.layer, row.unit]),
     );
     this.shows.show(state.show);
-    this.charts.update(state, epoch, rangeOf(columns, log), log);
+    this.charts.update(state, epoch, evolution);
     this.timeline.update(columns, epoch, column ? describeChanges(reply, column) : "");
     this.drawProblems(columns);
     this.drawMessage(evolution, reply);
@@ -178,7 +176,7 @@ class EvolutionView extends ExplorerView<EvolutionState, EvolutionStore> {
 
   private drawProblems(columns: readonly Column[]): void {
     const failed = columns.filter(({ state }) => state === "failed");
-    const texts = failed.map((column) => `Epoch ${column.epoch}: ${describeColumn(column)}`);
+    const texts = failed.map((column) => `${nameOf(column)}: ${describeColumn(column)}`);
     this.problems.hidden = texts.length === 0;
     const key = texts.join("\n");
     if (this.problems.dataset.key === key) return;
@@ -191,11 +189,17 @@ class EvolutionView extends ExplorerView<EvolutionState, EvolutionStore> {
     const waits = columns.some(({ state }) => state === "waiting");
     let text = "";
     if (!columns.length) text = "There is no checkpoint yet. The first one appears here as soon as it is written.";
-    else if (!rows.length && building) text = `Epoch ${building.epoch}: ${describeColumn(building)}`;
-    else if (!rows.length && waits) text = "Waiting for the first index…";
     else if (!rows.length && this.store.readyEpochs.length) text = "Loading…";
+    else if (!rows.length && building) {
+      text = `${nameOf(building)}: ${describeColumn(building)}. The units appear when the index of the first checkpoint is ready.`;
+    } else if (!rows.length && waits) text = "Waiting for the index of the first checkpoint…";
+    else if (!rows.length && this.state.choose === "chosen") text = "No unit is chosen: list some under “units”, such as conv1 3, 5.";
     setText(this.message, text);
-    this.message.hidden = !text;
+    this.waiting.hidden = !text;
+    const { done, total } = building?.progress ?? { done: 0, total: 0 };
+    this.progress.hidden = rows.length > 0 || !building;
+    if (total) this.progress.value = done / total;
+    else this.progress.removeAttribute("value");
   }
 
   private drawPane({ columns, layers }: Evolution, reply: RowsReply, unit: UnitName | null, column: Column | undefined): void {
@@ -208,23 +212,24 @@ class EvolutionView extends ExplorerView<EvolutionState, EvolutionStore> {
     const field = layers.find(({ short_name }) => short_name === unit[0])?.receptive_field;
     const sees =
       field === undefined ? "" : field ? `sees ${field[0] === field[1] ? field[0] : field.join(" × ")} px` : "sees the whole image";
-    const ready = columns.filter(({ state }) => state === "ready").map(({ epoch }) => epoch);
-    const here = ready.indexOf(column.epoch);
+    const ready = columns.filter(({ state }) => state === "ready");
+    const here = ready.indexOf(column);
     const neighbours = [ready[here + 1], ...(this.timeline.playing ? [ready[here + 2]] : [ready[here - 1]])];
-    const known = neighbours.filter((epoch) => epoch !== undefined);
+    const known = neighbours.filter((entry) => entry !== undefined);
     this.pane.update({ state: this.state, unit, column, cell: row?.cells[at], field: sees, neighbours: known });
   }
 
-  private isPaneLoaded(): boolean {
-    const [unit, epoch] = [this.unitOf(this.state, this.lastReply), this.epochOf(this.state)];
-    return !unit || epoch === null || this.pane.isLoaded(unit, epoch);
+  private isPaneLoaded(state: EvolutionState = this.state, reply = this.lastReply): boolean {
+    const [unit, epoch] = [this.unitOf(state, reply), this.epochOf(state)];
+    const column = this.evolution?.columns.find((entry) => entry.epoch === epoch);
+    return !unit || !column || this.pane.isLoaded(unit, column);
   }
 
   private pickCell(unit: UnitName, epoch: number): void {
     this.timeline.stop();
     this.set({ unit, epoch, rank: 0 });
     this.drawAll(); // the cell that takes the focus
-    this.drawer.open();
+    if (this.pane.isDrawer) this.drawer.open();
   }
 
   private pickEpoch(epoch: number): void {
@@ -284,12 +289,6 @@ class EvolutionView extends ExplorerView<EvolutionState, EvolutionStore> {
     const [name, suffix = ""] = file.split(".");
     await this.download("figure", { figure: file, state: this.state }, exportName([hello.overview.model, name ?? ""], suffix));
   }
-}
-
-/** Return the first and the last epoch of the charts. */
-function rangeOf(columns: readonly Column[], log: Evolution["log"]): [number, number] {
-  const epochs = [...columns, ...log].map(({ epoch }) => epoch);
-  return epochs.length ? [Math.min(...epochs), Math.max(...epochs)] : [0, 1];
 }
 
 export default defineWidget<EvolutionState, EvolutionStore>(

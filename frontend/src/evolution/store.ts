@@ -3,14 +3,14 @@ import { type Lookup, Resource } from "../kernel/resource.ts";
 import type { ServiceEvent } from "../kernel/wire.ts";
 import { LayerStore } from "../layers/store.ts";
 import { CellStore } from "./cell_store.ts";
-import type { EvolutionHello, History, Measure, RowChoice, RowsReply, Settling, UnitName } from "./wire.ts";
+import type { Column, EvolutionHello, History, Measure, RowChoice, RowsReply, Settling, UnitName } from "./wire.ts";
 
 const PRIORITY = { rows: 0, settling: 2, history: 4 };
 const OVERVIEW_INTERVAL = 400; // ms between two requests while indexes are built
 
-/** Return the name of a layer at an epoch, as requests of the selected unit call it. Must agree with `epoch_requests.py`. */
-export function layerAt(layer: string, epoch: number): string {
-  return `${layer}, epoch ${epoch}`;
+/** Return the name of a layer at a checkpoint, as requests of the selected unit call it. Must agree with `epoch_requests.py`. */
+export function layerAt(layer: string, { epoch, unit }: Pick<Column, "epoch" | "unit">): string {
+  return `${layer}, ${unit} ${epoch}`;
 }
 
 export class EvolutionStore extends LayerStore {

@@ -2,20 +2,20 @@
 import { formatCount, formatNumber } from "../ui/format.ts";
 import type { HeaderContent } from "../ui/header.ts";
 import { provenance, skippedFiles } from "../ui/provenance.ts";
-import type { Cell, Column, EvolutionHello, History, Measure, Row, RowChoice, RowsReply, Settling } from "./wire.ts";
+import type { Cell, Column, Count, EvolutionHello, History, Measure, Row, RowChoice, RowsReply, Settling } from "./wire.ts";
 
-const MEASURES: Record<Measure, (last: number) => string> = {
-  correlation: (last) => `correlation with epoch ${last}`,
-  same_strongest: (last) => `units with the strongest image of epoch ${last}`,
-  cka: (last) => `linear CKA with epoch ${last}`,
+const MEASURES: Record<Measure, string> = {
+  correlation: "correlation with",
+  same_strongest: "units with the strongest image of",
+  cka: "linear CKA with",
 };
 
 /** Return what the curves show, and when each layer reached 0.9. */
-export function describeSettling({ measure, against, curves }: Settling): string {
+export function describeSettling({ measure, against, curves }: Settling, count: Count): string {
   if (against === null) return "";
   const reached = curves.map((curve) => curve.reached ?? "–");
   const known = curves.some((curve) => curve.reached !== null);
-  return `${MEASURES[measure](against)}${known ? `; 0.9 reached at epoch ${reached.join(", ")}` : ""}`;
+  return `${known ? `0.9 reached at ${count} ${reached.join(", ")} · ` : ""}${MEASURES[measure]} ${count} ${against}`;
 }
 
 /** Return the state of a checkpoint whose index is not ready. */
@@ -36,7 +36,7 @@ export function describeChanges({ rows, epochs }: RowsReply, column: Column): st
   if (at < 0 || !rows.length) return "";
   if (at === 0) return column.trained ? "the first checkpoint" : "random weights: the agreement that chance alone gives";
   const changed = rows.filter((row) => row.cells[at]?.changed).length;
-  return `${changed} of ${formatCount(rows.length, "unit")} changed their strongest image since epoch ${epochs[at - 1]}`;
+  return `${changed} of ${formatCount(rows.length, "unit")} changed their strongest image since ${column.unit} ${epochs[at - 1]}`;
 }
 
 export function describeChoice({ choose, seed, units }: RowChoice): string {
@@ -46,7 +46,7 @@ export function describeChoice({ choose, seed, units }: RowChoice): string {
 
 /** Return what a cell shows, for its tooltip and for screen readers. */
 export function describeCell({ layer, unit }: Row, cell: Cell | undefined, column: Column): string {
-  const name = `${layer} unit ${unit}, epoch ${column.epoch}`;
+  const name = `${layer} unit ${unit}, ${column.unit} ${column.epoch}`;
   if (!cell) return `${name}: ${describeColumn(column)}`;
   if (!cell.active) return `${name}: no activation in these images`;
   const changed = cell.changed ? " · another image became the strongest" : "";
@@ -61,11 +61,11 @@ export function countJumps({ cells }: Row): string {
 }
 
 /** Return at which epochs the strongest image of a unit changed. */
-export function describeJumps({ epochs, changed, values }: History): string {
+export function describeJumps({ epochs, changed, values }: History, count: Count): string {
   if (values.every((value) => !(value > 0))) return "This unit has no activation in these images, at any checkpoint.";
   const at = epochs.filter((_, index) => changed[index]);
   if (!at.length) return epochs.length > 1 ? "Its strongest image never changed." : "";
-  return `Jumped at epoch ${at.join(", ")}. A jump is a change of image, not always of what the unit looks for: compare the tiles.`;
+  return `Jumped at ${count} ${at.join(", ")}. A jump is a change of image, not always of what the unit looks for: compare the tiles.`;
 }
 
 export function headerContent({ overview, evolution }: EvolutionHello): HeaderContent {
@@ -74,7 +74,7 @@ export function headerContent({ overview, evolution }: EvolutionHello): HeaderCo
   const parts = [
     overview.images,
     `strongest of ${formatCount(overview.photographs, "image")}`,
-    `${formatCount(columns.length, "checkpoint")}${last ? ` to epoch ${last.epoch}` : ""}${evolution.live ? ", watched" : ""}`,
+    `${formatCount(columns.length, "checkpoint")}${last ? ` to ${last.unit} ${last.epoch}` : ""}${evolution.live ? ", watched" : ""}`,
   ];
   const failed = columns.filter(({ state }) => state === "failed").length;
   const warnings = [

@@ -64,11 +64,12 @@ export class Timeline {
     this.columns = columns;
     this.epoch = epoch;
     const at = columns.findIndex((column) => column.epoch === epoch);
+    const count = columns[0]?.unit ?? "epoch";
     this.slider.max = String(Math.max(0, columns.length - 1));
     this.slider.disabled = this.playButton.disabled = columns.length < 2;
     if (at >= 0 && this.slider.value !== String(at)) this.slider.value = String(at);
-    this.slider.setAttribute("aria-valuetext", `epoch ${epoch}`);
-    setText(this.name, epoch === null ? "" : `epoch ${epoch}`);
+    this.slider.setAttribute("aria-valuetext", `${count} ${epoch}`);
+    setText(this.name, epoch === null ? "" : `${count} ${epoch}`);
     setText(this.note, note);
     this.note.title = note;
   }

@@ -101,24 +101,24 @@ export function createUnitChoice({ set, showStatus }: UnitChoiceOptions) {
     const current = state?.layers.length ? state.layers : all;
     const next = all.filter((layer) => (layer === name ? checked : current.includes(layer)));
     if (next.length) change({ layers: next.length === all.length ? [] : next });
-    else drawLayers(true); // one layer stays
+    else drawLayers(); // one layer stays
   };
 
-  const drawLayers = (again = false) => {
+  /** Keep the boxes: the panel would close if the one that has the focus were removed. */
+  const drawLayers = () => {
+    const names = layers.map(({ short_name }) => short_name);
+    if (names.join("|") !== shownLayers) {
+      shownLayers = names.join("|");
+      boxes.replaceChildren(
+        ...layers.map(({ short_name: name, units }) => {
+          const box = h("input", { type: "checkbox", value: name, "data-testid": `layer-${name}` });
+          box.addEventListener("change", () => toggleLayer(name, box.checked));
+          return h("label", { title: `${units} units` }, box, ` ${name}`);
+        }),
+      );
+    }
     const chosen = state?.layers ?? [];
-    const key = JSON.stringify([layers.map(({ short_name }) => short_name), chosen]);
-    if (key === shownLayers && !again) return;
-    shownLayers = key;
-    const focused = boxes.querySelector<HTMLInputElement>("input:focus")?.value;
-    boxes.replaceChildren(
-      ...layers.map(({ short_name: name, units }) => {
-        const box = h("input", { type: "checkbox", value: name, "data-testid": `layer-${name}` });
-        box.checked = chosen.length === 0 || chosen.includes(name);
-        box.addEventListener("change", () => toggleLayer(name, box.checked));
-        return h("label", { title: `${units} units` }, box, ` ${name}`);
-      }),
-    );
-    if (focused !== undefined) [...boxes.querySelectorAll("input")].find(({ value }) => value === focused)?.focus();
+    for (const box of boxes.querySelectorAll("input")) box.checked = chosen.length === 0 || chosen.includes(box.value);
   };
 
   /** @param units the units of the rows */

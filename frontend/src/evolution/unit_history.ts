@@ -6,7 +6,7 @@ import { createDrawing, elementFactory } from "../ui/svg.ts";
 import { endsFirst } from "./curves.ts";
 import { fitting } from "./epoch_chart.ts";
 import { describeJumps } from "./texts.ts";
-import type { History } from "./wire.ts";
+import type { Column, Count, History } from "./wire.ts";
 
 const HEIGHT = 112;
 const [TOP, BOTTOM, SIDE] = [24, 22, 20];
@@ -25,19 +25,19 @@ export function createUnitHistory(pick: (epoch: number) => void) {
   const chartPart = h("div", {}, title, chart);
   const finalPart = h("div", {}, finalTitle, bars);
   const element = h("div", { class: "dwv-history" }, chartPart, finalPart, jumps);
-  let content: { history: History; epoch: number | null } | null = null;
+  let content: { history: History; epoch: number; unit: Count } | null = null;
   const observer = new ResizeObserver(() => drawChart());
   observer.observe(chart);
 
   const drawChart = () => {
     const width = chart.clientWidth;
     if (!content || width < 80) return;
-    const { history, epoch } = content;
+    const { history, epoch, unit } = content;
     const { epochs, values, changed } = history;
     drawing.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     drawing.setAttribute(
       "aria-label",
-      `Strongest activation by checkpoint: ${epochs.map((at, index) => `epoch ${at} ${formatNumber(values[index])}`).join(", ")}`,
+      `Strongest activation by checkpoint: ${epochs.map((at, index) => `${unit} ${at} ${formatNumber(values[index])}`).join(", ")}`,
     );
     const most = Math.max(...values, 1e-9);
     const step = epochs.length > 1 ? (width - 2 * SIDE) / (epochs.length - 1) : 0;
@@ -46,7 +46,7 @@ export function createUnitHistory(pick: (epoch: number) => void) {
     const indices = epochs.map((_, index) => index);
     const spaced = indices.filter((index) => step >= VALUE_ROOM || epochs[index] === epoch || index === 0 || index === indices.length - 1);
     const labelled = fitting(endsFirst(epochs), (at) => toX(epochs.indexOf(at)));
-    const at = epochs.indexOf(epoch ?? Number.NaN);
+    const at = epochs.indexOf(epoch);
     drawing.replaceChildren(
       svg("line", { class: "dwv-grid-line", x1: 0, x2: width, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM }),
       svg("path", { class: "dwv-curve", d: linePath(indices, values, toX, toY) }),
@@ -58,7 +58,7 @@ export function createUnitHistory(pick: (epoch: number) => void) {
         ),
       ...(at < 0 ? [] : [svg("circle", { class: "dwv-halo", cx: toX(at), cy: toY(values[at] ?? 0), r: 9 })]),
       ...indices.map((index) => {
-        const name = `Epoch ${epochs[index]}: ${formatNumber(values[index])}${changed[index] ? ", another image became the strongest" : ""}`;
+        const name = `${unit} ${epochs[index]}: ${formatNumber(values[index])}${changed[index] ? ", another image became the strongest" : ""}`;
         const kind = `dwv-dot${changed[index] ? " dwv-ring" : ""}`;
         const dot = svg("circle", { class: kind, cx: toX(index), cy: toY(values[index] ?? 0), r: 3.8 }, svg("title", {}, name));
         dot.addEventListener("click", () => pick(epochs[index] ?? 0));
@@ -67,9 +67,9 @@ export function createUnitHistory(pick: (epoch: number) => void) {
     );
   };
 
-  const drawBars = ({ epochs, final, final_of: of }: History, epoch: number | null) => {
+  const drawBars = ({ epochs, final, final_of: of }: History, epoch: number, unit: Count) => {
     finalPart.hidden = of === 0 || epochs.length < 2;
-    setText(finalTitle, `How many of its ${of === 9 ? "nine" : of} at epoch ${epochs.at(-1)} it had already`);
+    setText(finalTitle, `How many of its ${of === 9 ? "nine" : of} at ${unit} ${epochs.at(-1)} it had already`);
     const step = Math.ceil(epochs.length / MAX_BARS);
     const shown = epochs
       .map((_, index) => index)
@@ -79,20 +79,20 @@ export function createUnitHistory(pick: (epoch: number) => void) {
         const at = epochs[index] ?? 0;
         const track = h("span", { class: "dwx-track" }, h("i", { style: `width:${(100 * (final[index] ?? 0)) / Math.max(1, of)}%` }));
         const properties = { class: `dwv-final-row${at === epoch ? " dwv-now" : ""}`, onclick: () => pick(at) };
-        return h("div", properties, h("span", {}, `epoch ${at}`), track, h("span", { class: "dwx-number" }, String(final[index] ?? 0)));
+        return h("div", properties, h("span", {}, `${unit} ${at}`), track, h("span", { class: "dwx-number" }, String(final[index] ?? 0)));
       }),
     );
   };
 
-  const update = (history: History | undefined, epoch: number | null) => {
+  const update = (history: History | undefined, { epoch, unit }: Pick<Column, "epoch" | "unit">) => {
     element.hidden = !history || history.epochs.length < 2;
     if (!history) return;
     if (content?.history === history && content.epoch === epoch) return;
-    content = { history, epoch };
+    content = { history, epoch, unit };
     chartPart.hidden = history.epochs.length < 2 || history.values.every((value) => !(value > 0));
     drawChart();
-    drawBars(history, epoch);
-    setText(jumps, describeJumps(history));
+    drawBars(history, epoch, unit);
+    setText(jumps, describeJumps(history, unit));
   };
   return { element, update, close: () => observer.disconnect() };
 }

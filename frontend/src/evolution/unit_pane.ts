@@ -15,7 +15,7 @@ import { createUnitHistory } from "./unit_history.ts";
 import type { Cell, Column, EvolutionState, UnitName } from "./wire.ts";
 
 const MOSAIC_GAP = 10;
-const PHOTOGRAPH = 190; // height in CSS pixels
+const PHOTOGRAPH = 172; // height in CSS pixels
 const NO_LAYER_STATE = { rule: "deconvnet", contrast: "tile" } as const;
 
 export interface PaneContent {
@@ -26,8 +26,8 @@ export interface PaneContent {
   cell: Cell | undefined;
   /** The receptive field in words. */
   field: string;
-  /** The epochs before and after, whose pictures are requested in advance. */
-  neighbours: number[];
+  /** The checkpoints before and after, whose pictures are requested in advance. */
+  neighbours: Column[];
 }
 
 interface PaneOptions {
@@ -100,6 +100,11 @@ export class UnitPane {
     if (content) this.draw();
   }
 
+  /** Whether the pane covers a part of the rows when it is open. */
+  get isDrawer(): boolean {
+    return getComputedStyle(this.element).getPropertyValue("--dwx-drawer").trim() === "1";
+  }
+
   focus(): void {
     this.mosaics.focus(this.content?.state.rank ?? 0);
   }
@@ -118,9 +123,9 @@ export class UnitPane {
   }
 
   /** Return whether everything is loaded that the pane shows of a unit at an epoch. */
-  isLoaded([layer, unit]: UnitName, epoch: number): boolean {
+  isLoaded([layer, unit]: UnitName, column: Column): boolean {
     const { store } = this.options;
-    const request = this.request([layer, unit], epoch);
+    const request = this.request([layer, unit], column);
     const shown = PARTS.every((part) => store.mosaic(request, part) ?? store.mosaicError(request) ?? store.rejectionReason(request));
     return shown || this.content?.cell?.active === false;
   }
@@ -128,7 +133,7 @@ export class UnitPane {
   private get count(): number {
     const { content } = this;
     if (!content) return 0;
-    const detail = this.options.store.loadedDetail(layerAt(content.unit[0], content.column.epoch), content.unit[1]);
+    const detail = this.options.store.loadedDetail(layerAt(content.unit[0], content.column), content.unit[1]);
     return detail?.entries.length ?? (content.cell?.active === false ? 0 : 9);
   }
 
@@ -143,8 +148,8 @@ export class UnitPane {
     this.drawFacts();
   }
 
-  private request([layer, unit]: UnitName, epoch: number): MosaicRequest {
-    return { layer: layerAt(layer, epoch), unit, ...NO_LAYER_STATE, tile: this.size.tile };
+  private request([layer, unit]: UnitName, column: Column): MosaicRequest {
+    return { layer: layerAt(layer, column), unit, ...NO_LAYER_STATE, tile: this.size.tile };
   }
 
   private get size(): { tile: number; side: number } {
@@ -164,8 +169,11 @@ export class UnitPane {
     const history = store.history(unit);
     const value = history.value?.values[history.value.epochs.indexOf(epoch)] ?? cell?.value;
     const strongest = ready && value !== undefined && value > 0 ? `strongest ${formatNumber(value)}` : "";
-    setText(this.numbers, [`epoch ${epoch}`, column.trained ? "" : "random weights", strongest, field].filter(Boolean).join(" · "));
-    const request = this.request(unit, epoch);
+    setText(
+      this.numbers,
+      [`${column.unit} ${epoch}`, column.trained ? "" : "random weights", strongest, field].filter(Boolean).join(" · "),
+    );
+    const request = this.request(unit, column);
     const inactive = ready && (cell?.active === false || value === 0);
     const error = history.error ?? store.mosaicError(request);
     const text = ready ? (inactive ? "This unit has no activation in these images at this epoch." : (error ?? "")) : describeColumn(column);
@@ -174,7 +182,7 @@ export class UnitPane {
     this.message.classList.toggle("dwx-error", column.state === "failed" || (Boolean(error) && !inactive));
     this.top.hidden = !ready || inactive;
     this.enlargeButton.disabled = !ready || inactive;
-    this.history.update(history.value, epoch);
+    this.history.update(history.value, column);
     if (!ready || inactive) {
       store.requestMosaics(this, "detail", [], PARTS);
       return;
@@ -213,7 +221,7 @@ export class UnitPane {
     const overview = this.options.store.hello?.overview;
     if (!content || !overview) return;
     const { store } = this.options;
-    const [layer, unit] = [layerAt(content.unit[0], content.column.epoch), content.unit[1]];
+    const [layer, unit] = [layerAt(content.unit[0], content.column), content.unit[1]];
     const rank = Math.min(this.hoveredRank ?? content.state.rank, Math.max(0, this.count - 1));
     this.facts.update(store.unitDetail(this, layer, unit), overview, rank);
     const size = (window.devicePixelRatio || 1) > 1 ? 960 : 480;
@@ -229,7 +237,7 @@ export class UnitPane {
     const kept = history?.final[history.epochs.indexOf(column.epoch)];
     const text =
       history && last !== undefined && kept !== undefined && last !== column.epoch
-        ? `Of these ${history.final_of === 9 ? "nine" : history.final_of}, ${kept} ${kept === 1 ? "is" : "are"} among those of epoch ${last}.`
+        ? `Of these ${history.final_of === 9 ? "nine" : history.final_of}, ${kept} ${kept === 1 ? "is" : "are"} among those of ${column.unit} ${last}.`
         : "";
     setText(this.kept, text);
   }

@@ -188,13 +188,13 @@ export class UnitRows {
       columns.forEach((column, index) => {
         const heading = block.headings[index] ?? this.addHeading(block);
         const [name, note] = heading.children as unknown as [HTMLElement, HTMLElement];
-        setText(name, index === 0 ? `epoch ${column.epoch}` : String(column.epoch));
+        setText(name, index === 0 ? `${column.unit} ${column.epoch}` : String(column.epoch));
         setText(note, headingNote(column));
         heading.dataset.epoch = String(column.epoch);
         heading.dataset.state = column.state;
         heading.setAttribute("aria-current", String(column.epoch === epoch));
         const about = [column.label, column.trained ? "" : "random weights", describeColumn(column)].filter(Boolean);
-        heading.title = [`Epoch ${column.epoch}`, ...about].join(" · ");
+        heading.title = [`${column.unit} ${column.epoch}`, ...about].join(" · ");
       });
     }
   }

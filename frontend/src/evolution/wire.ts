@@ -33,9 +33,14 @@ export interface EvolutionState extends RowChoice {
   measure: Measure;
 }
 
+/** What the numbers of checkpoints count. */
+export type Count = "epoch" | "step";
+
 /** A checkpoint, and the state of its index. */
 export interface Column {
   epoch: number;
+  /** What `epoch` counts. */
+  unit: Count;
   /** Where the epoch is known from, if not from the file's own entry. */
   label: string;
   state: "waiting" | "building" | "ready" | "failed";
@@ -65,6 +70,7 @@ export interface LoggedEpoch {
 }
 
 export interface Evolution {
+  unit: Count;
   columns: Column[];
   layers: EvolutionLayer[];
   log: LoggedEpoch[];

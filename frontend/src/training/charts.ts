@@ -18,7 +18,14 @@ const LAYERS: Choice<LayerMeasure>[] = [
   ["weights", "Weights", "The root mean square of each layer's weights"],
   ["updates", "Updates", "The root mean square of the change of each layer's weights in one step"],
 ];
-const WAITING = "Loss and errors are drawn here after each epoch.";
+const STEPS: [string, string][] = [
+  ["Start", "The photographs are decoded once, if they fit into memory. Some of each class are held out for validation."],
+  [
+    "Watch",
+    "After each epoch, the loss, the errors and the learning rate are drawn here, and how much each layer has changed. The training goes on when this page is closed, as long as its kernel runs.",
+  ],
+  ["Look inside", "Checkpoints are kept after some epochs. An EvolutionExplorer shows how the features of each layer came to be."],
+];
 const LABEL = "Curves by epoch. Left and right arrow keys read the values of an epoch.";
 
 export function createCharts({ set, redraw }: { set: (patch: Partial<TrainingState>) => void; redraw: () => void }) {
@@ -46,9 +53,11 @@ export function createCharts({ set, redraw }: { set: (patch: Partial<TrainingSta
   };
   const names = Object.keys(cards) as CurveName[];
   const caption = h("p", { class: "dwg-small dwg-caption", role: "status", "data-testid": "caption" });
+  const steps = STEPS.map(([name, text]) => h("li", {}, h("b", {}, name), h("span", {}, text)));
+  const introduction = h("ol", { class: "dwg-introduction", "data-testid": "introduction" }, ...steps);
   const grid = h("div", { class: "dwg-grid" }, ...names.map((name) => cards[name].element));
   const properties = { class: "dwg-charts", tabindex: 0, role: "group", "aria-label": LABEL, "data-testid": "charts" };
-  const element = h("div", properties, caption, grid);
+  const element = h("div", properties, introduction, caption, grid);
 
   const update = (status: Status, state: TrainingState, newLog: TrainingLog | null) => {
     log = newLog;
@@ -59,11 +68,13 @@ export function createCharts({ set, redraw }: { set: (patch: Partial<TrainingSta
     const key = JSON.stringify([log?.epochs.length, version, checkpoints, progress, phase, state, cursor]);
     if (key === drawn) return;
     drawn = key;
-    const curves = log?.epochs.length || progress ? curvesOf(log ?? EMPTY, status, state) : null;
-    for (const name of names) cards[name].update(curves?.[name] ?? null, cursor);
     const last = log?.epochs.at(-1);
+    introduction.hidden = status.epochs > 0 || progress !== null;
+    grid.hidden = !introduction.hidden;
+    const curves = curvesOf(log ?? EMPTY, status, state);
+    for (const name of names) cards[name].update(curves[name], cursor);
     const shown = cursor ?? last;
-    setText(caption, log && shown !== undefined ? describeEpoch(log, shown) : WAITING);
+    setText(caption, log && shown !== undefined ? describeEpoch(log, shown) : "");
     element.dataset.epochs = String(log?.epochs.length ?? 0);
   };
 
@@ -118,10 +129,9 @@ function createCard(name: CurveName, hover: (place: number | null) => void, cont
     legend,
   );
 
-  const update = (curves: Curves | null, cursor: number | null) => {
-    plot.update({ ...(curves?.plot ?? { lines: [], points: [], rules: [], maxX: 5 }), cursor });
-    const lines = curves?.lines ?? [];
-    setText(message, lines.length || curves?.plot.points.length ? "" : (curves?.empty ?? ""));
+  const update = ({ plot: content, lines, format, empty }: Curves, cursor: number | null) => {
+    plot.update({ ...content, cursor });
+    setText(message, lines.length || content.points.length ? "" : empty);
     legend.replaceChildren(
       ...lines.map((line) =>
         h(
@@ -129,7 +139,7 @@ function createCard(name: CurveName, hover: (place: number | null) => void, cont
           {},
           h("i", { class: `dwg-mark ${line.className}`, "aria-hidden": "true" }),
           h("span", {}, line.name),
-          h("b", {}, curves?.format(valueAt(line, cursor)) ?? ""),
+          h("b", {}, format(valueAt(line, cursor))),
         ),
       ),
     );

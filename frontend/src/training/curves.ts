@@ -63,7 +63,7 @@ function accuracyCurves(log: TrainingLog, status: Status, shown: TrainingState["
 
 function rateCurves(log: TrainingLog, status: Status): Curves {
   const lines = [line(log, "learning_rate", "dwg-rate", "learning rate")];
-  const live = livePoint(status, status.progress?.learning_rate ?? null, formatSmall);
+  const live = livePoint(status, status.progress?.learning_rate ?? null, formatSmall, "dwg-rate");
   return assemble(log, status, lines, logScale, formatSmall, live);
 }
 
@@ -88,11 +88,11 @@ function line(
 }
 
 /** Return the mean of the epoch that is running, at its place between two epochs. */
-function livePoint(status: Status, value: number | null, format: Curves["format"]): PlotContent["points"] {
+function livePoint(status: Status, value: number | null, format: Curves["format"], className = "dwg-train"): PlotContent["points"] {
   const { progress, phase } = status;
   if (phase !== "running" || !progress?.steps || !progress.step || value === null) return [];
   const place = progress.epoch + Math.min(1, progress.step / progress.steps);
-  return [{ x: place, y: value, title: `epoch ${progress.epoch + 1} so far: ${format(value)}`, className: "dwg-train dwg-live" }];
+  return [{ x: place, y: value, title: `epoch ${progress.epoch + 1} so far: ${format(value)}`, className: `${className} dwg-live` }];
 }
 
 function assemble(

@@ -53,13 +53,15 @@ export function describeEpoch(log: TrainingLog, epoch: number): string {
 /** Return names and values of what is trained on what. */
 export function planFacts(plan: Plan, folder: string): [name: string, value: string][] {
   const { images, training, validation, classes, parameters, input_size: size } = plan;
-  const facts: [string, string][] = [["Network", plan.model]];
-  if (parameters !== null) facts.push(["Parameters", formatMillions(parameters)]);
+  const counted = parameters === null ? "" : `, ${formatMillions(parameters)} parameters`;
+  const facts: [string, string][] = [["Network", `${plan.model}${counted}`]];
   if (size) facts.push(["Input", `${size[1]} × ${size[2]}${size[0] === 1 ? ", gray" : ""}`]);
   facts.push(["Start from", plan.pretrained ? "trained weights" : "random weights"]);
   if (images) facts.push(["Images", images]);
-  if (training !== null) facts.push(["Training", formatCount(training, "photograph")]);
-  if (training !== null) facts.push(["Validation", validation ? formatCount(validation, "photograph") : "none"]);
+  if (training !== null) {
+    facts.push(["Train on", formatCount(training, "photograph")]);
+    facts.push(["Validate on", validation ? `${formatInteger(validation)} others` : "none"]);
+  }
   if (classes.length) facts.push(["Classes", formatInteger(classes.length)]);
   if (plan.epochs) facts.push(["Epochs", formatInteger(plan.epochs)]);
   facts.push(["Folder", folder]);

@@ -26,8 +26,9 @@ export function linearScale(values: Iterable<number>): Scale {
 /** Return a logarithmic axis between powers of ten around all positive values. */
 export function logScale(values: Iterable<number>): Scale {
   const exponents = finite(values).flatMap((value) => (value > 0 ? [Math.log10(value)] : []));
-  const low = exponents.length ? Math.floor(Math.min(...exponents) + 1e-9) : -3;
-  const high = Math.max(low + 1, exponents.length ? Math.ceil(Math.max(...exponents) - 1e-9) : 0);
+  const [least, most] = exponents.length ? [Math.min(...exponents), Math.max(...exponents)] : [-3, 0];
+  const margin = most - least < 1e-9 ? 0.5 : 0; // a constant is drawn at half the height
+  const [low, high] = [Math.floor(least - margin + 1e-9), Math.ceil(most + margin - 1e-9)];
   const stride = Math.ceil((high - low) / 6);
   const powers = Array.from({ length: Math.floor((high - low) / stride) + 1 }, (_, index) => low + index * stride);
   return {

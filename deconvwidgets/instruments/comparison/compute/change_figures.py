@@ -49,9 +49,7 @@ def changed_most(layers: Sequence[LayerCheck], count: int) -> list[tuple[int, in
 def _figure(checked: Checked, layer: FrozenLayer, info: LayerInfo, found: LayerCheck, unit: int, job: JobContext) -> ChangeFigure:
     top, images = layer.top, checked.images
     crops = checked.photographs.crops(images, top.sources[unit, :SHOWN], top.numbers[unit, :SHOWN]).tolist()
-    before = [
-        Place(unit, crop, int(top.rows[unit, rank]), int(top.columns[unit, rank])) for rank, crop in enumerate(crops) if crop >= 0
-    ]
+    before = [Place(unit, crop, int(top.rows[unit, rank]), int(top.columns[unit, rank])) for rank, crop in enumerate(crops) if crop >= 0]
     match = int(found.match[unit])
     strongest = checked.index.top(info.name, match)[:SHOWN] if match >= 0 else []
     after = [Place(match, one.image, one.row, one.column) for one in strongest]

@@ -139,31 +139,31 @@ def check(
 
 
 def layer_pairs(frozen: FrozenUnits, bundle: ModelBundle, layers: Sequence[str] | None) -> tuple[tuple[FrozenLayer, LayerInfo], ...]:
-    """Return the chosen frozen layers with those of the new model: of the same dotted name and kind of units, else of the same alias.
-
-    Raises ComparisonError if a layer is missing, or if the input size is another one.
-    """
+    """Return the chosen frozen layers with those of the new model. Raises ComparisonError if a layer is missing or differs in its maps."""
     if bundle.input_size != frozen.input_size:
         sizes = [" x ".join(map(str, size)) for size in (frozen.input_size, bundle.input_size)]
         raise ComparisonError(
             f"The units were frozen at an input of {sizes[0]}, and {bundle.name} takes {sizes[1]}: load it with "
             f"input_size={frozen.input_size}, or freeze again."
         )
-    network = bundle.network
-    known = {info.name: info for info in network.layers}
-    aliases = {info.alias: info for info in network.layers if info.alias}
-    pairs = []
-    for layer in _chosen(frozen, layers):
-        info = known.get(layer.info.name)
-        if info is None or (layer.info.alias is not None and info.alias != layer.info.alias):
-            info = aliases.get(layer.info.alias or "", info)
-        if info is None:
-            raise ComparisonError(
-                f"{bundle.name} has no layer {layer.info.name!r}{f' or {layer.info.alias!r}' if layer.info.alias else ''}. It has "
-                f"{', '.join(one.short_name for one in network.feature_map_layers)}. Choose the layers to check with layers=[...]."
-            )
-        pairs.append((layer, info))
-    return tuple(pairs)
+    return tuple((layer, _same_layer(layer.info, bundle)) for layer in _chosen(frozen, layers))
+
+
+def _same_layer(frozen: LayerInfo, bundle: ModelBundle) -> LayerInfo:
+    """Return the layer of the same alias, else of the same dotted name: an exported module has other dotted names."""
+    layers = bundle.network.layers
+    found = next((info for info in layers if frozen.alias is not None and info.alias == frozen.alias), None)
+    found = found or next((info for info in layers if frozen.alias is None and info.name == frozen.name), None)
+    way_on = "Choose the layers to check with layers=[...] (--layers), or freeze again."
+    if found is None:
+        known = ", ".join(info.short_name for info in bundle.network.feature_map_layers)
+        raise ComparisonError(f"{bundle.name} has no layer {frozen.short_name!r}. It has {known}. {way_on}")
+    if (found.height, found.width) != (frozen.height, frozen.width):
+        raise ComparisonError(
+            f"The maps of {found.short_name} are {found.height} x {found.width} in {bundle.name}, and were {frozen.height} x "
+            f"{frozen.width}: positions in them cannot be compared. {way_on}"
+        )
+    return found
 
 
 def _chosen(frozen: FrozenUnits, layers: Sequence[str] | None) -> list[FrozenLayer]:

@@ -182,7 +182,9 @@ def _frozen_layer(bundle: ModelBundle, images: ImageSet, index: ActivationIndex,
         digest=bundle.network.digest(info.name),
         values=tally.sample.values.copy(),
         max_error=(span / 510).astype(np.float32),
-        top=TopPlaces(**places, numbers=numbers_of(images, ranking.crops), values=np.where(missing, np.nan, ranking.values).astype(np.float32)),
+        top=TopPlaces(
+            **places, numbers=numbers_of(images, ranking.crops), values=np.where(missing, np.nan, ranking.values).astype(np.float32)
+        ),
         statistics=UnitStatistics(stats.maximum, stats.mean, stats.std, stats.activation_rate),
         rule=None,
         descriptors=np.zeros((info.channels, 0, len(bundle.channels_to_display), DESCRIPTOR_SIDE, DESCRIPTOR_SIDE), np.int8),

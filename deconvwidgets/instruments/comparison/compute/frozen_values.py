@@ -86,7 +86,9 @@ def _with_layers(frozen: FrozenUnits, layers: Sequence[FrozenLayer]) -> FrozenUn
 def _layer_content(layer: FrozenLayer) -> dict[str, Any]:
     info, (codes, low, step) = layer.info, quantised(layer.values)
     fields = ("name", "alias", "kind", "channels", "height", "width")
-    geometry = {name: None if getattr(info, name) is None else list(getattr(info, name)) for name in ("receptive_field", "stride", "offset")}
+    geometry = {
+        name: None if getattr(info, name) is None else list(getattr(info, name)) for name in ("receptive_field", "stride", "offset")
+    }
     return {
         **{name: getattr(info, name) for name in fields},
         **geometry,
@@ -123,7 +125,7 @@ def _layer_of(entry: Any, frozen: FrozenUnits) -> FrozenLayer:
         info=info,
         digest=text(entry["digest"]),
         values=restored(codes, values["low"], values["step"]),
-        max_error=values["step"] / 2,
+        max_error=(values["step"] / 2).astype(np.float32),
         top=top,
         statistics=statistics,
         rule=rule,
@@ -135,11 +137,16 @@ def _layer_of(entry: Any, frozen: FrozenUnits) -> FrozenLayer:
 def _info_of(entry: Any) -> LayerInfo:
     if not isinstance(entry, dict):
         raise ValueError(f"{describe(entry)} is not a layer")
-    geometry = {name: _pair_or_none(entry[name]) for name in ("receptive_field", "stride", "offset")}
-    sizes = {name: whole(entry[name], 1) for name in ("height", "width")}
-    alias = None if entry["alias"] is None else text(entry["alias"])
     return LayerInfo(
-        name=text(entry["name"]), alias=alias, kind=text(entry["kind"]), channels=whole(entry["channels"], 1, _MAX_UNITS), **sizes, **geometry
+        name=text(entry["name"]),
+        alias=None if entry["alias"] is None else text(entry["alias"]),
+        kind=text(entry["kind"]),
+        channels=whole(entry["channels"], 1, _MAX_UNITS),
+        height=whole(entry["height"], 1),
+        width=whole(entry["width"], 1),
+        receptive_field=_pair_or_none(entry["receptive_field"]),
+        stride=_pair_or_none(entry["stride"]),
+        offset=_pair_or_none(entry["offset"]),
     )
 
 
@@ -156,8 +163,8 @@ def _pictures_of(value: Any, units: int) -> tuple[bytes, ...]:
         pictures = tuple(base64.b64decode(text(picture), validate=True) for picture in encoded)
     except binascii.Error as error:
         raise ValueError(f"a picture is damaged ({error})") from error
-    if any(len(picture) > _MAX_PICTURE for picture in pictures):
-        raise ValueError(f"a picture has more than {_MAX_PICTURE:,} bytes")
+    if any(len(picture) > _MAX_PICTURE or (picture and (picture[:4], picture[8:12]) != (b"RIFF", b"WEBP")) for picture in pictures):
+        raise ValueError(f"a picture is no WebP, or has more than {_MAX_PICTURE:,} bytes")
     return pictures
 
 
@@ -172,9 +179,7 @@ def _check_top(info: LayerInfo, top: TopPlaces, photographs: int) -> None:
         raise ValueError(f"{name} have gaps")
 
 
-def _check_sources(
-    name: str, sources: NDArray[np.int64], numbers: NDArray[np.int64], photographs: int, missing: bool
-) -> None:
+def _check_sources(name: str, sources: NDArray[np.int64], numbers: NDArray[np.int64], photographs: int, missing: bool) -> None:
     if (sources >= photographs).any() or (sources < (-1 if missing else 0)).any() or (numbers[sources >= 0] < 0).any():
         raise ValueError(f"{name} is of photographs that the file does not list")
 

@@ -38,7 +38,9 @@ def paired_units(index_a: ActivationIndex, index_b: ActivationIndex, names: Name
     )
 
 
-def layer_similarity(index_a: ActivationIndex, index_b: ActivationIndex, shown: tuple[Mapping[str, str], Mapping[str, str]]) -> LayerSimilarity:
+def layer_similarity(
+    index_a: ActivationIndex, index_b: ActivationIndex, shown: tuple[Mapping[str, str], Mapping[str, str]]
+) -> LayerSimilarity:
     """Return how similar the layers of two indexes are. `shown` are the layers' names in the record, by dotted names."""
     comparison = compare_indexes(index_a, index_b)
     names_a, names_b = shown
@@ -53,7 +55,9 @@ def layer_similarity(index_a: ActivationIndex, index_b: ActivationIndex, shown: 
         )
         for one in comparison.layers
     ]
-    layers = [tuple(names[info.name] for info in infos) for names, infos in ((names_a, comparison.layers_a), (names_b, comparison.layers_b))]
+    layers = [
+        tuple(names[info.name] for info in infos) for names, infos in ((names_a, comparison.layers_a), (names_b, comparison.layers_b))
+    ]
     return LayerSimilarity(layers[0], layers[1], comparison.cka, tuple(matches), comparison.crops)
 
 

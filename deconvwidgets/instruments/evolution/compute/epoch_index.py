@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
+from deconvwidgets.assets.cache import cache_dir
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import ActivationIndexError
 from deconvwidgets.images.image_set import ImageSet
@@ -12,10 +16,12 @@ from deconvwidgets.index.cached import index_path
 from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.index.options import IndexOptions
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.records.layers import LayerInfo
 
 SAMPLES = 2048  # crops over which units are compared between checkpoints
-OPTIONS = IndexOptions(k=9, samples=SAMPLES)  # nine: of the first and the last checkpoint the nine strongest photographs are compared
+MAX_DECODED = 512 << 20  # bytes of the decoded images that are kept in the cache, so that the next checkpoint need not decode them again
+OPTIONS = IndexOptions(k=9, samples=SAMPLES)  # nine: of each checkpoint and the last one the nine strongest photographs are compared
 
 
 def build_epoch_index(
@@ -37,7 +43,14 @@ def build_epoch_index(
         raise ActivationIndexError(f"{bundle.name} has no feature maps: none of its layers returns (N, channels, height, width).")
     path = index_path(IndexIdentity.of(bundle, images, infos, OPTIONS))
     names = [info.name for info in infos]
-    return ActivationIndex.build(bundle, images, names, OPTIONS, path=path, overwrite=True, device=device, progress=progress, job=job)
+    options = replace(OPTIONS, decoded_cache=decoded_folder(bundle, images))
+    return ActivationIndex.build(bundle, images, names, options, path=path, overwrite=True, device=device, progress=progress, job=job)
+
+
+def decoded_folder(bundle: ModelBundle, images: ImageSet) -> Path | None:
+    """Return the folder in the cache for the decoded images; None if they are too large or prepared by an unknown transform."""
+    size = len(images) * math.prod(bundle.input_size)
+    return cache_dir() / "decoded" if size <= MAX_DECODED and isinstance(bundle.transform, Preprocess) else None
 
 
 def check_same_architecture(index: ActivationIndex, layers: Sequence[LayerInfo]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Lock
 from time import monotonic
 from typing import Any, Self
-from weakref import WeakMethod, finalize, ref
+from weakref import finalize
 
 from deconvwidgets.arguments import describe, instance, integer, seconds
 from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
@@ -29,9 +29,12 @@ from deconvwidgets.instruments.evolution.service.builder import IndexBuilder
 from deconvwidgets.instruments.evolution.service.cells import CellRenderer
 from deconvwidgets.instruments.evolution.service.columns import Columns
 from deconvwidgets.instruments.evolution.service.epoch_models import EpochModels
+from deconvwidgets.instruments.evolution.service.figures import evolution_figure
 from deconvwidgets.instruments.evolution.service.overview import make_overview
 from deconvwidgets.instruments.evolution.service.watcher import FolderWatcher, log_version
+from deconvwidgets.instruments.evolution.service.weak_calls import publisher, weakly
 from deconvwidgets.instruments.layers.service.api import LayersApi
+from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import checked_device
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.events import Events
@@ -98,7 +101,7 @@ class LocalEvolutionService:
         self._events, self._open_widgets = Events(), OpenWidgets()
         self._last_request = 0.0
         self._refresh_lock = Lock()
-        publish, busy = _publisher(self._events), _weak(self._busy, True)
+        publish, busy = publisher(self._events), weakly(self._busy, True)
         device_lock = DeviceLock()
         self._columns = Columns(lambda: publish(ServiceEvent("evolution")))
         self._models = EpochModels(checkpoints, images, self._device, device_lock)
@@ -189,9 +192,31 @@ class LocalEvolutionService:
         self._record_request()
         return self._models.layers(integer(epoch, "epoch", 0), self.index(epoch))
 
+    def model(self, epoch: int) -> tuple[ModelBundle, ImageSet, ActivationIndex]:
+        """Return the model of an epoch, the images and the index: what `LocalModelService` is made from.
+
+        Raises
+        ------
+        ServiceError
+            If the epoch has no index.
+        CheckpointError
+            If its file cannot be read any more.
+        """
+        index = self.index(epoch)
+        return self._models.bundle(epoch), self._images, index
+
     def figure(self, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
-        """Return a figure as the bytes of a file; `state` is the state of an EvolutionExplorer."""
-        raise NotImplementedError
+        """Return a figure as the bytes of a file; `state` is the state of an EvolutionExplorer.
+
+        Raises
+        ------
+        LayerError
+            For an unknown layer or unit.
+        ServiceError
+            For an unknown kind, an invalid state, and before an index is ready.
+        """
+        self._record_request()
+        return evolution_figure(self, kind, state)
 
     def refresh(self) -> tuple[int, ...]:
         """Look for new checkpoints and lines of the training log now, and return the new epochs. Their indexes are built."""
@@ -247,29 +272,6 @@ class LocalEvolutionService:
 
     def _busy(self) -> bool:
         return monotonic() - self._last_request < _BUSY_SECONDS and len(self._events) > 0
-
-
-def _publisher(events: Events) -> Callable[[ServiceEvent], None]:
-    """Return a function that publishes events while they are referred to: a job must not keep the service alive."""
-    reference = ref(events)
-
-    def publish(event: ServiceEvent) -> None:
-        found = reference()
-        if found is not None:
-            found.publish(event)
-
-    return publish
-
-
-def _weak(method: Callable[[], bool], otherwise: bool) -> Callable[[], bool]:
-    """Return a function that calls a bound method which it holds weakly, and returns `otherwise` when its object is gone."""
-    reference = WeakMethod(method)
-
-    def call() -> bool:
-        found = reference()
-        return otherwise if found is None else found()
-
-    return call
 
 
 def _end(builder: IndexBuilder, watcher: FolderWatcher, executor: Executor | None) -> None:

@@ -62,9 +62,10 @@ class IndexBuilder:
     def start(self, executor: Executor) -> None:
         """Begin to build, unless that is going on or was cancelled."""
         with self._lock:
-            if self._running or self._paused or not self._columns.waiting:
+            was_cancelled_before_it_began = self._job is not None and self._job.done
+            if (self._running and not was_cancelled_before_it_began) or self._paused or not self._columns.waiting:
                 return
-            self._running = True
+            self._running, self._job = True, None
         job = executor.submit("indexes of checkpoints", self._build_all, self._on_failure)
         with self._lock:
             self._job = job
@@ -78,7 +79,8 @@ class IndexBuilder:
 
     def resume(self, executor: Executor) -> None:
         """Build the columns that wait or failed."""
-        self._paused = False
+        with self._lock:
+            self._paused = False
         self._columns.wait_again()
         self.start(executor)
 
@@ -104,7 +106,7 @@ class IndexBuilder:
 
     def _next(self) -> int | None:
         with self._lock:  # a column that is added meanwhile is either found here, or starts another job
-            epoch = self._columns.next_waiting()
+            epoch = None if self._paused else self._columns.next_waiting()
             self._running = epoch is not None
             return epoch
 

@@ -1,6 +1,7 @@
 """The requests of the selected unit, which are those of a LayerExplorer, at an epoch.
 
-They name a layer of an epoch as "conv4, epoch 20", so that every cache of the front end tells the epochs apart.
+They name a layer of an epoch as "conv4, epoch 20", and one of a step as "conv4, step 500", so that every cache of the front end tells the
+checkpoints apart.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from deconvwidgets.instruments.layers.widget.messages import HANDLERS as LAYER_H
 from deconvwidgets.widgets.messages import Handler, Handlers, Reply, Request
 
 _KINDS = ("mosaics", "unit_detail", "source_image", "enlarged")
-_NAME = re.compile(r"(?P<layer>.+), epoch (?P<epoch>\d{1,9})", re.DOTALL)
+_NAME = re.compile(r"(?P<layer>.+), (?:epoch|step) (?P<epoch>\d{1,9})", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,20 @@ class EvolutionExplorer(Explorer):
         For any other invalid part of the state.
     TypeError
         For an unknown argument.
+
+    Examples
+    --------
+    >>> import deconvwidgets as dw
+    >>> explorer = dw.EvolutionExplorer("caltech14", dw.open_images("photos", limit=6), state={"seed": 3, "measure": "cka"})
+    >>> explorer
+    EvolutionExplorer(small convnet, epochs 0, 1, 2, 5, 10, 15, 20, 30)
+    >>> explorer.service.wait().overview().ready
+    (0, 1, 2, 5, 10, 15, 20, 30)
+    >>> explorer.save("evolution.png").name
+    'evolution.png'
+    >>> explorer.layer_explorer(epoch=5, layer="conv2")
+    LayerExplorer(small convnet, epoch 5, conv2, unit 47)
+    >>> explorer.close()
     """
 
     FRONT_END = "evolution"
@@ -150,8 +164,8 @@ class EvolutionExplorer(Explorer):
 
     def __repr__(self) -> str:
         overview = self._service.overview()
-        epochs = ", ".join(str(column.epoch) for column in overview.epochs) or "no checkpoint yet"
-        return f"EvolutionExplorer({overview.name}, epochs {epochs})"
+        numbers = ", ".join(str(column.epoch) for column in overview.epochs)
+        return f"EvolutionExplorer({overview.name}, {f'{overview.unit}s {numbers}' if numbers else 'no checkpoint yet'})"
 
     def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
         return checked_state(state, current, self._service.overview())
@@ -201,7 +215,7 @@ class EvolutionExplorer(Explorer):
         explorer: LayerExplorer = package.LayerExplorer(package.LocalModelService(bundle, images, index=index), state=state)
         return explorer
 
-    def _open_below(self, kind: type[Explorer], state: Mapping[str, Any]) -> Explorer:
+    def _open_below(self, kind: type[Explorer], service: Any, state: Mapping[str, Any]) -> Explorer:
         """Return the LayerExplorer for a view below this one, of the model at the epoch of `state`. The one of before is closed."""
         if kind.__name__ != "LayerExplorer":
             raise ServiceError(f"The {kind.__name__} shows one model: this widget has one for each epoch.")
@@ -210,14 +224,15 @@ class EvolutionExplorer(Explorer):
         with self._making:
             if self._opened is None:
                 raise ServiceError("This widget was closed: run its cell again.")
-            before = self._opened.get(kind)
+            key = (kind, id(service))
+            before = self._opened.get(key)
             if before is not None and self._epoch_below == epoch:
                 before.state = opened
                 return before
-            self._opened[kind], self._epoch_below = self._layers_at(epoch, opened), epoch
+            self._opened[key], self._epoch_below = self._layers_at(epoch, opened), epoch
             if before is not None:
                 before.close()
-            return self._opened[kind]
+            return self._opened[key]
 
     def _close_own_service(self) -> None:
         service, self._own_service = self._own_service, None
@@ -227,7 +242,7 @@ class EvolutionExplorer(Explorer):
 
 def _make_service(checkpoints: Any, images: Any) -> EvolutionService:
     if images is None:
-        raise ServiceError("An EvolutionExplorer of checkpoints needs images, such as dw.open_images('photos').")
+        raise ServiceError(f"EvolutionExplorer needs {EvolutionExplorer.SERVICE_EXAMPLE}, not a {type(checkpoints).__name__} alone.")
     package = import_module("deconvwidgets")  # when it is needed: a widget imports no torch
     opened = checkpoints if isinstance(checkpoints, package.Checkpoints) else package.open_checkpoints(checkpoints)
     service: EvolutionService = package.LocalEvolutionService(opened, package.open_images(images))

@@ -22,7 +22,8 @@ _K = 9
 def _hello(service: EvolutionService, request: Request) -> Reply:
     overview = service.overview()
     evolution = {
-        "columns": [asdict(column) for column in overview.epochs],
+        "unit": overview.unit,
+        "columns": [{**asdict(column), "unit": overview.unit} for column in overview.epochs],
         "layers": [asdict(layer) for layer in overview.layers],
         "log": [] if overview.log is None else [_logged(epoch) for epoch in overview.log.epochs],
         "live": overview.live,
@@ -94,7 +95,9 @@ def _cells(service: EvolutionService, request: Request) -> Reply:
 
 
 def _key(request: Request, cell: object) -> CellKey:
-    values = Request(dict(zip(("epoch", "layer", "unit"), cell, strict=False))) if isinstance(cell, list | tuple) and len(cell) == 3 else None
+    values = (
+        Request(dict(zip(("epoch", "layer", "unit"), cell, strict=False))) if isinstance(cell, list | tuple) and len(cell) == 3 else None
+    )
     if values is None:
         raise request.invalid("cells", "a list of [epoch, layer, unit]")
     return CellKey(values.integer("epoch"), values.text("layer"), values.integer("unit"))

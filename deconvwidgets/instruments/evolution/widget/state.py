@@ -62,8 +62,12 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview
 def checked_choice(choice: Mapping[str, Any], overview: EvolutionOverview) -> State:
     """Return the part of a state that says which units are shown, of a mapping that has all of its keys. Raises as `checked_state`."""
     one_of(choice["choose"], "choose", _CHOICES["choose"])
-    layers = [_layer(name, overview.layers) for name in _sequence(choice["layers"], "layers", "names of layers, such as ['conv3', 'conv4']")]
-    units = [_unit(pair, overview.layers) for pair in _sequence(choice["units"], "units", "pairs of a layer and a unit, such as ['conv4', 16]")]
+    layers = [
+        _layer(name, overview.layers) for name in _sequence(choice["layers"], "layers", "names of layers, such as ['conv3', 'conv4']")
+    ]
+    units = [
+        _unit(pair, overview.layers) for pair in _sequence(choice["units"], "units", "pairs of a layer and a unit, such as ['conv4', 16]")
+    ]
     return {
         "choose": choice["choose"],
         "units": list(map(list, dict.fromkeys(map(tuple, units)))),

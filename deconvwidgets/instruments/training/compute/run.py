@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch.optim import SGD, Optimizer
 
-from deconvwidgets.checkpoints.checkpoint_set import open_checkpoints
 from deconvwidgets.checkpoints.description import TrainingDescription
 from deconvwidgets.checkpoints.log_file import read_log
+from deconvwidgets.checkpoints.open import open_checkpoints
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import CheckpointError, DeconvWidgetsError, JobCancelledError, TrainingError
 from deconvwidgets.instruments.training.compute.architecture import Architecture, BuiltNetwork, build_network, prepare_parameters

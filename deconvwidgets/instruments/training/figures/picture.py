@@ -55,7 +55,7 @@ def _add_chart(
 ) -> None:
     values = [value for curve in curves for _, value in curve.points]
     axis: Axis = log_axis(values) if logarithmic else linear_axis(values)
-    chart = Chart(x, y + 16, _CHART, _HEIGHT, axis, float(max(1, sheet.log.epochs[-1].epoch)))
+    chart = Chart(x, y + 20, _CHART, _HEIGHT, axis, float(max(1, sheet.log.epochs[-1].epoch)))
     drawing.add(Text(x, y + 4, title, 13, strong=True))
     if not curves:
         drawing.add(Text(x, y + 40, "Not measured.", 13, "quiet"))

@@ -73,7 +73,7 @@ class TrainingSheet:
         plan, parts = self.status.plan, []
         if plan is not None:
             parts.append(_counts(plan.training, plan.validation, len(plan.classes)))
-            parts.append(", ".join(f"{part.name.lower()} {part.value}" for part in plan.recipe))
+            parts.append(", ".join(f"{part.name[0].lower()}{part.name[1:]} {part.value}" for part in plan.recipe))
         kept = ", ".join(map(str, self.status.checkpoints))
         parts += [f"Checkpoints of the epochs {kept}" if kept else "", "Losses and errors are means over an epoch"]
         return ". ".join(part[:1].upper() + part[1:] for part in parts if part) + ". After Zeiler & Fergus 2014, section 3."

@@ -9,8 +9,9 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Self
 
-from deconvwidgets.checkpoints.checkpoint_set import Checkpoints, open_checkpoints
+from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
 from deconvwidgets.checkpoints.log_file import request_stop
+from deconvwidgets.checkpoints.open import open_checkpoints
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import CheckpointError, JobCancelledError, ServiceError, TrainingError
 from deconvwidgets.images.image_set import ImageSet

@@ -9,7 +9,7 @@ from deconvwidgets.instruments.training.records import RecipePart
 
 _OFF = "off"
 _CROPS = {"random": "at random places", "corners": "corners or centre"}
-_PAPER: dict[str, tuple[object, str]] = {  # value, and the value in words
+_PAPER: dict[str, tuple[Any, str]] = {  # value, and the value in words
     "batch_size": (128, "128 images"),
     "momentum": (0.9, "SGD, momentum 0.9"),
     "learning_rate": (1e-2, "0.01"),
@@ -19,6 +19,7 @@ _PAPER: dict[str, tuple[object, str]] = {  # value, and the value in words
     "crops": ("corners", _CROPS["corners"]),
     "flips": (True, "on"),
 }
+PAPER_VALUES: Mapping[str, Any] = {name: value for name, (value, _) in _PAPER.items()}
 
 
 def recipe_parts(recipe: Mapping[str, Any]) -> tuple[RecipePart, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from deconvwidgets.checkpoints.description import TrainingDescription
 from deconvwidgets.instruments.training.records import Phase, TrainingPlan, TrainingStatus, diverged_epoch
 from deconvwidgets.instruments.training.service.folder import FolderContent
-from deconvwidgets.instruments.training.service.recipe_parts import recipe_parts
+from deconvwidgets.instruments.training.service.recipe_parts import PAPER_VALUES, recipe_parts
+from deconvwidgets.models.untrained import PAPERS
 from deconvwidgets.records.progress import Progress
 
 OwnRun = Literal["none", "running", "stopping"]
@@ -68,7 +69,7 @@ def status_of(
 
 
 def _described_plan(described: TrainingDescription, folder: Path) -> TrainingPlan:
-    recipe = described.recipe
+    recipe = _resolved(described)
     counts = {name: recipe.get(name) for name in ("training_images", "validation_images", "parameters")}
     known = {name: value if isinstance(value, int) else None for name, value in counts.items()}
     epochs = recipe.get("epochs")
@@ -86,6 +87,15 @@ def _described_plan(described: TrainingDescription, folder: Path) -> TrainingPla
     )
 
 
+def _resolved(described: TrainingDescription) -> dict[str, Any]:
+    """Return the recipe with the value of each "auto": the paper's for its own networks, and None for others."""
+    of_paper = described.architecture in PAPERS and not described.pretrained
+    return {
+        name: (PAPER_VALUES[name] if of_paper else None) if value == "auto" and name in PAPER_VALUES else value
+        for name, value in described.recipe.items()
+    }
+
+
 def _message(folder: Path, content: FolderContent, failure: str, own: bool) -> str:
     progress = content.progress
     if content.problem or failure:
@@ -95,6 +105,8 @@ def _message(folder: Path, content: FolderContent, failure: str, own: bool) -> s
     if content.phase == "new" and not own:
         where = "There is no training in" if content.exists else "There is no folder"
         return f"{where} {folder} yet. It is shown as soon as one writes there."
+    if content.phase == "cancelled" and own:
+        return "The state is saved: Resume goes on from there."
     if content.phase == "failed":
         return progress.message if progress is not None and progress.message else "The training failed."
     if content.phase == "interrupted" and progress is not None:

@@ -22,6 +22,7 @@ from deconvwidgets.instruments.evolution.records import (
     UnitHistory,
 )
 from deconvwidgets.records.images import SkippedImage
+from deconvwidgets.records.progress import Progress
 from deconvwidgets.records.training_log import EpochLog, TrainingLog
 from deconvwidgets.service.events import Events
 from deconvwidgets.service.open_widgets import OpenWidgets
@@ -50,9 +51,10 @@ class FakeEvolutionService:
         self.open_widgets = OpenWidgets()
         self.error: Exception | None = None
         self.with_log = True
-        self.label = "bee"
+        self.name, self.label = "fakenet", "bee"
         self.panes = FakeService()
         self.closed = False
+        self.unit: Any = "epoch"
 
     @property
     def ready(self) -> list[int]:
@@ -64,12 +66,13 @@ class FakeEvolutionService:
     def overview(self) -> EvolutionOverview:
         return EvolutionOverview(
             version=1,
-            name="fakenet",
+            name=self.name,
             weights="from scratch",
             images="gratings",
             photographs=40,
             crops=40,
             sampled=40,
+            unit=self.unit,
             epochs=tuple(self.columns),
             layers=tuple(self.layer_infos) if self.ready else (),
             input_size=(3, 64, 64),
@@ -82,8 +85,8 @@ class FakeEvolutionService:
 
     def rows(self, choice: UnitChoice) -> list[EvolutionRow]:
         self._record("rows", choice)
-        rows = []
-        for layer in self.layer_infos:
+        rows: list[EvolutionRow] = []
+        for layer in self.layer_infos if self.ready else ():
             if choice.layers and layer.short_name not in choice.layers:
                 continue
             units = [unit for name, unit in choice.units if name == layer.short_name]
@@ -183,6 +186,9 @@ class FakeEvolutionService:
 
     def close(self) -> None:
         self.closed = True
+
+    def publish(self, kind: Any, progress: Progress | None = None, message: str = "") -> None:
+        self.events.publish(ServiceEvent(kind, progress, message))
 
     def add(self, new: EpochColumn) -> None:
         """Add a column, or replace that of its epoch."""

@@ -1,0 +1,79 @@
+"""What figures and tables are made of: rows with their pictures, and curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args
+
+from deconvwidgets.errors import ServiceError
+from deconvwidgets.instruments.evolution.figures.drawing import TILE
+from deconvwidgets.instruments.evolution.figures.files import check_kind, evolution_file
+from deconvwidgets.instruments.evolution.figures.table import cells_csv, settling_csv
+from deconvwidgets.instruments.evolution.records import (
+    CellKey,
+    CellPicture,
+    CellPicturesRequest,
+    EvolutionFigure,
+    EvolutionRow,
+    FigureKind,
+    Measure,
+    UnitChoice,
+)
+
+if TYPE_CHECKING:
+    from deconvwidgets.instruments.evolution.service.protocol import EvolutionService
+
+MAX_CELLS = 4000  # of a figure
+_BATCH = 64  # cells drawn at once
+_SCALE = 2  # pictures are twice as large as they are drawn, for print
+_DEFAULTS = {"choose": "random", "units": (), "count": 4, "seed": 0, "layers": (), "show": "both", "measure": "correlation"}
+
+
+def evolution_figure(service: EvolutionService, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
+    """Return a figure or a table as the bytes of a file.
+
+    Raises
+    ------
+    LayerError
+        For an unknown layer or unit.
+    ServiceError
+        For an unknown kind, an invalid state, before an index is ready, and for more cells than a figure can have.
+    """
+    check_kind(kind)
+    state = {**_DEFAULTS, **state}
+    if kind == "settling.csv":
+        return settling_csv([service.settling(measure) for measure in get_args(Measure)])
+    rows = tuple(service.rows(_choice(state)))
+    if not rows:
+        raise ServiceError("There is nothing to draw: no index is ready, or no unit is chosen.")
+    if kind == "cells.csv":
+        return cells_csv(rows)
+    overview, curves = service.overview(), service.settling(state["measure"])
+    return evolution_file(
+        kind, EvolutionFigure(overview=overview, rows=rows, pictures=_pictures(service, rows, kind, state), curves=curves, state=state)
+    )
+
+
+def _choice(state: Mapping[str, Any]) -> UnitChoice:
+    try:
+        units = tuple((layer, unit) for layer, unit in state["units"])
+        layers = tuple(state["layers"])
+    except (TypeError, ValueError) as error:
+        raise ServiceError("'units' is a list of pairs of a layer and a unit, and 'layers' a list of names.") from error
+    return UnitChoice(choose=state["choose"], count=state["count"], seed=state["seed"], units=units, layers=layers)
+
+
+def _pictures(service: EvolutionService, rows: tuple[EvolutionRow, ...], kind: str, state: Mapping[str, Any]) -> dict[CellKey, CellPicture]:
+    keys = [CellKey(cell.epoch, row.layer, row.unit) for row in rows for cell in row.cells if cell.image is not None]
+    if len(keys) > MAX_CELLS:
+        raise ServiceError(f"A figure has at most {MAX_CELLS:,} cells, not {len(keys):,}: choose fewer units or layers.")
+    parts: dict[object, tuple[Any, ...]] = {"projections": ("projections",), "patches": ("patches",), "both": ("projections", "patches")}
+    shown = parts.get(state["show"] if isinstance(state["show"], str) else None)
+    if shown is None:
+        raise ServiceError(f"'show' is one of {', '.join(map(str, parts))}.")
+    tile = TILE if kind == "explorer.png" else TILE * _SCALE
+    found: dict[CellKey, CellPicture] = {}
+    for start in range(0, len(keys), _BATCH):
+        request = CellPicturesRequest(cells=tuple(keys[start : start + _BATCH]), parts=shown, tile=tile)
+        found.update((picture.key, picture) for picture in service.cell_pictures(request))
+    return found
