@@ -44,7 +44,7 @@ def notes_of(
     unrelated = [pair for pair in layers if pair.median_correlation < pair.median_other + _MARGIN]
     if unrelated:
         notes.append(
-            f"In {_listed(unrelated)}, units correlate with their match hardly more than with other units: matches there mean little."
+            f"In {_listed(unrelated)}, units correlate with their match hardly more than with other units: they mean little."
         )
     if left_out:
         notes.append(f"Layers of {second.model} without a partner: {', '.join(info.short_name for info in left_out)}.")
