@@ -271,7 +271,7 @@ LIGHT = {
     ),
     **{
         f"import deconvwidgets.instruments.{name}.{module}": ("torch", "torchvision", "ipywidgets", "anywidget", "plotly")
-        for name in ("layers", "occlusion", "transfer", "evaluation")
+        for name in ("layers", "occlusion", "transfer", "evaluation", "evolution")
         for module in ("records", "service.protocol", "figures.html")
     },
     "import deconvwidgets.display": ("torch", "torchvision", "ipywidgets", "anywidget", "plotly"),

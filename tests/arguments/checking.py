@@ -59,6 +59,8 @@ ALIASES = {  # what else may stand for an argument in a message
     "units": "[Uu]nit",
     "batch": "batch|image",
     "run": "[Rr]un",
+    "build": "no model",
+    "source": "no file",
     "sources": "a source|photographs",
     "worker": "Executor",
     "seed": "seed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import os
 import tempfile
@@ -16,9 +17,11 @@ import torch
 import deconvwidgets as dw
 from deconvwidgets.arguments import as_integer
 from deconvwidgets.index.options import IndexSettings
+from deconvwidgets.service.worker import SynchronousExecutor
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check, noise
 from tests.arguments.hostile_values import REFUSED, SKIPPED, boolean, choice, function, location, nothing, optional, real, whole, wholes
 from tests.conftest import random_head
+from tests.instruments.evolution.trainings import unchanged, write_training
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +96,16 @@ def index() -> Any:
 
 
 @cache
+def model_service() -> Any:
+    return dw.LocalModelService(BUNDLE, PHOTOGRAPHS, device="cpu", worker=SynchronousExecutor())
+
+
+def side_by_side(service_a: Any, service_b: Any, instrument: Any = "layers") -> str:
+    service_a = service_a() if service_a is model_service else service_a  # not before it is needed
+    with dw.side_by_side(service_a, service_b, instrument) as widget:
+        return type(widget).__name__
+
+
 def frozen_file() -> Path:
     path = Path(tempfile.mkdtemp()) / "units.json"
     dw.freeze(BUNDLE, PHOTOGRAPHS, path, k=2, samples=9, projections=1, progress=False)
@@ -132,12 +145,40 @@ def new_folder(value: Any) -> Any:
     return location(value) if not isinstance(value, str | os.PathLike) or not Path(value).exists() else SKIPPED
 
 
+def no_folder(value: Any) -> Any:
+    """Refuse what is no path."""
+    return SKIPPED if location(value) is not REFUSED else REFUSED
+
+
+def opened_checkpoint(**arguments: Any) -> Any:
+    if not Path("tiny").exists():
+        dw.CheckpointRecorder("tiny", BUNDLE.model, input_size=(3, 16, 16))
+    checkpoints = dw.open_checkpoints(arguments.pop("source"), **arguments)
+    return checkpoints.bundle(checkpoints.epochs[0])
+
+
 def no_units(value: Any) -> Any:
     return value if isinstance(value, list | tuple | dict | set) and not value else REFUSED
 
 
 def name_of(value: Any) -> Any:
     return value if isinstance(value, str) and value else REFUSED
+
+
+@cache
+def checkpoints() -> Any:
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return write_training(Path(folder.name), {0: unchanged}, BUNDLE)
+
+
+@cache
+def evolution() -> Any:
+    return dw.feature_evolution(checkpoints(), PHOTOGRAPHS, device="cpu", progress=False)
+
+
+def some_of_five(value: Any) -> Any:
+    return value if isinstance(value, str) and value in ("random", "changed") else wholes((0,), (1,), (2,), (3,), high=4)(value)
 
 
 COMPUTED = {"dtype": choice("model", "float64"), "device": choice("auto", "cpu"), "job": optional(nothing)}
@@ -183,6 +224,21 @@ FUNCTIONS: dict[str, Case] = {
         },
         lambda found: (found.contributions, found.target, found.against),
     ),
+    "dw.feature_evolution": Case(
+        lambda **arguments: dw.feature_evolution(arguments.pop("checkpoints"), arguments.pop("images"), **arguments),
+        {"checkpoints": checkpoints(), "images": PHOTOGRAPHS, "device": "cpu", "progress": False},
+        {"checkpoints": nothing, "images": nothing, "layers": optional(names_of_layers), "device": choice("auto", "cpu"), **FLAGS},
+        lambda evolution: [(info.name, evolution.settling(info.name).samples) for info in evolution.layers],
+    ),
+    "evolution.units": Case(
+        evolution().units,
+        {"layer": "conv2"},
+        {"layer": choice("3", "conv2"), "choose": some_of_five, "count": whole(1), "seed": whole(0)},
+    ),
+    "evolution.strongest": Case(evolution().strongest, {}, {"layer": choice("3", "conv2")}, lambda found: found.values),
+    "evolution.settling": Case(evolution().settling, {}, {"layer": choice("3", "conv2")}, lambda found: found.correlation),
+    "evolution.index": Case(evolution().index, {}, {"epoch": whole(0, 0)}, lambda index: index.crops),
+    "evolution.refresh": Case(evolution().refresh, {}, FLAGS),
     "dw.feeding_units": Case(
         dw.feeding_units,
         {"bundle": BUNDLE, "images": PHOTOGRAPHS, "layer": "conv2", "unit": 1},
@@ -283,8 +339,9 @@ FUNCTIONS: dict[str, Case] = {
             "task": optional(choice("auto", "softmax", "probabilities", "multilabel", "binary", "regression")),
             "output": optional(nothing),
             "unit": lambda value: value if isinstance(value, str) else REFUSED,
+            "trained": boolean,
         },
-        lambda bundle: (bundle.name, bundle.input_size, bundle.categories, bundle.display_channels),
+        lambda bundle: (bundle.label, bundle.input_size, bundle.categories, bundle.display_channels),
     ),
     "bundle.with_head": Case(lambda head: BUNDLE.with_head(head), {"head": None}, {"head": optional(nothing)}, lambda bundle: bundle.name),
     "bundle.prepare": Case(lambda image: BUNDLE.prepare(image), {"image": noise()}, {"image": nothing}),
@@ -404,6 +461,28 @@ FUNCTIONS: dict[str, Case] = {
         },
         lambda trained: [tensor.numpy() for tensor in trained.bundle.model.state_dict().values()],
     ),
+    "dw.open_checkpoints": Case(
+        opened_checkpoint,
+        {"source": "tiny", "build": BUNDLE.model, "input_size": (3, 16, 16)},
+        {
+            "source": nothing,
+            "build": nothing,
+            "transform": optional(lambda value: SKIPPED if callable(value) else REFUSED),
+            "categories": optional(nothing),
+            "input_size": lambda value: SKIPPED if value is None else REFUSED,
+            "name": optional(name_of),
+            "epochs": optional(wholes((1,), high=10**9)),
+            "pretrained": optional(boolean),
+            "prefix": optional(lambda value: SKIPPED if isinstance(value, str) else REFUSED),
+        },
+        lambda bundle: (bundle.label, bundle.weights),
+    ),
+    "dw.lightning_callback": Case(
+        dw.lightning_callback,
+        {"folder": "recording", "module": "net"},
+        {"folder": no_folder, "module": lambda value: SKIPPED if value is None or isinstance(value, str) else REFUSED},
+    ),
+    "dw.huggingface_callback": Case(dw.huggingface_callback, {"folder": "recording"}, {"folder": no_folder}),
     "dw.evaluate": Case(
         dw.evaluate,
         {"bundle": BUNDLE, "images": Labelled(), "mapping": {"a": 0, "b": 1}, "store": "memory", "device": "cpu", "progress": False},
@@ -488,6 +567,14 @@ FUNCTIONS: dict[str, Case] = {
     ),
     "dw.compare_indexes(indexes)": Case(dw.compare_indexes, {"index_a": None, "index_b": None}, {"index_a": nothing}),
     "dw.compare_indexes(index_b)": Case(lambda index_b: dw.compare_indexes(index(), index_b), {"index_b": None}, {"index_b": nothing}),
+    "dw.side_by_side": Case(
+        lambda **arguments: side_by_side(**{"service_b": model_service(), **arguments}),
+        {"service_a": model_service, "instrument": "layers"},
+        {"service_b": nothing, "instrument": choice("layers", "occlusion")},
+    ),
+    "dw.side_by_side(service_a)": Case(
+        lambda service_a: side_by_side(service_a, model_service()), {"service_a": None}, {"service_a": nothing}
+    ),
     "dw.open_images(what)": Case(dw.open_images, {"what": PHOTOGRAPHS}, {"what": nothing}),
     "dw.save_head": Case(dw.save_head, {"head": random_head(BUNDLE, "conv1"), "path": "x"}, {"head": nothing, "path": location}),
     "dw.save_units": Case(dw.save_units, {"bundle": BUNDLE, "path": "x"}, {"bundle": nothing, "path": location}),

@@ -19,6 +19,7 @@ from deconvwidgets.service.worker import SynchronousExecutor
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check
 from tests.arguments.hostile_values import REFUSED, SKIPPED, Kind, boolean, choice, location, nothing, optional, real, whole, wholes
 from tests.conftest import NoisePhotographs
+from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 
 pytestmark = pytest.mark.slow
 
@@ -141,6 +142,10 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         lambda service: lambda **arguments: state_of(dw.EvaluationPanel(service, **arguments)), {},
         {"images": optional(nothing), "state": empty_state, "height": nothing},
     ),
+    "dw.EvolutionExplorer": (
+        lambda service: lambda **arguments: state_of(dw.EvolutionExplorer(FakeEvolutionService(), **arguments)), {},
+        {"images": optional(nothing), "state": empty_state, "height": nothing},
+    ),
     "widgets' services": (lambda service: lambda service: dw.LayerExplorer(service), {}, {"service": nothing}),
     "index.top": (lambda service: service.index.top, {"layer": "conv1", "unit": 0}, {"layer": indexed, "unit": whole(0, 3)}),
     "index.class_counts": (
@@ -163,6 +168,11 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         lambda service: service.layers.source,
         {"layer": "conv1", "unit": 0, "rank": 0},
         {"layer": indexed, "unit": whole(0, 3), "rank": whole(0, 8), "size": whole(16, 4096)},
+    ),
+    "layers.on_crop": (
+        lambda service: service.layers.on_crop,
+        {"layer": "conv1", "unit": 0, "crop": 0},
+        {"layer": indexed, "unit": whole(0, 3), "crop": whole(0, len(PHOTOGRAPHS) - 1), "size": whole(16, 4096)},
     ),
     "layers.mosaics": (lambda service: service.layers.mosaics, {}, {"request": nothing}),
     "layers.mosaics(parts)": (

@@ -22,6 +22,7 @@ from deconvwidgets.instruments.evaluation.figures.files import evaluation_file
 from deconvwidgets.instruments.evaluation.figures.sheet import EvaluationSheet
 from deconvwidgets.instruments.evaluation.records import ClassificationEvaluation, MultilabelEvaluation, RegressionEvaluation
 from deconvwidgets.instruments.evaluation.settings import EvaluatedPhotograph, EvaluationCells
+from deconvwidgets.instruments.evolution.service.figures import evolution_figure
 from deconvwidgets.instruments.layers.figures.render import render
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
 from deconvwidgets.instruments.layers.records import SourceImage, TopActivation, UnitDetail
@@ -42,6 +43,7 @@ from deconvwidgets.instruments.transfer.records import LearningCurve, PaperRow, 
 from deconvwidgets.records.images import EncodedImage, SkippedImage
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
 from deconvwidgets.records.overview import Overview
+from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 
 # Control characters, an undecodable byte of a file name, halves of surrogate pairs, noncharacters, and what XML, HTML and CSV reserve
 SPECIAL = "\x00\x01\x08\t\n\x0b\r\x1b\x7f\x85\u202e\u2067\u2028\udc80\ud83d\ude00\ufffe\uffff\U0001fffe<>&\"'=,;]\\"
@@ -126,6 +128,12 @@ def evaluation_sheets(text: str) -> dict[str, EvaluationSheet]:
     return {task: EvaluationSheet(one, (text, text), cells if task == "classification" else None) for task, one in found.items()}
 
 
+def evolution_file(kind: str, text: str) -> bytes:
+    service = FakeEvolutionService(epochs=(0, 1))
+    service.name = service.label = text
+    return evolution_figure(service, kind, {"choose": "chosen", "units": [["conv1", 7]]})  # type: ignore[arg-type]
+
+
 def exports(text: str) -> dict[str, bytes]:
     """Return every text export of the instruments, with `text` for every name."""
     tests = [TestPhotograph(0, text, 0, 0, 1, 0.5), TestPhotograph(1, f"{text}1", 1, 1, 1, None)]
@@ -134,6 +142,7 @@ def exports(text: str) -> dict[str, bytes]:
         {kind: render(kind, layers) for kind in ("layer.svg", "unit.svg", "layer.html", "unit.html")}  # type: ignore[arg-type]
         | {kind: occlusion_file(kind, occlusion) for kind in ("figure.svg", "figure.html")}
         | {kind: transfer_file(kind, transfer, tests) for kind in ("results.html", "photographs.csv", "classes.csv")}  # type: ignore[arg-type]
+        | {kind: evolution_file(kind, text) for kind in ("evolution.svg", "evolution.html", "cells.csv")}
         | {
             f"{task} {kind}": evaluation_file(kind, sheet)  # type: ignore[arg-type]
             for task, sheet in evaluation_sheets(text).items()
@@ -192,6 +201,7 @@ def test_svg_html_and_csv_are_well_formed(text: str) -> None:
         "unit.pdf",
         "figure.pdf",
         "results.pdf",
+        "evolution.pdf",
         *(f"{task} results.{kind}" for task in ("classification", "multilabel", "regression") for kind in ("png", "pdf")),
     ],
 )
@@ -201,6 +211,8 @@ def test_png_and_pdf_can_be_drawn(kind: str, text: str) -> None:
     elif " " in kind:
         task, name = kind.split()
         data = evaluation_file(name, evaluation_sheets(text)[task])  # type: ignore[arg-type]
+    elif kind.startswith("evolution"):
+        data = evolution_file(kind, text)
     elif kind.startswith("results"):
         data = transfer_file(kind, transfer_sheet(text), ())  # type: ignore[arg-type]
     else:

@@ -1,6 +1,7 @@
 """The requests of the selected unit, which are those of a LayerExplorer, at an epoch.
 
-They name a layer of an epoch as "conv4, epoch 20", of a step as "conv4, step 500", so that every cache of the front end tells the epochs apart.
+They name a layer of an epoch as "conv4, epoch 20", and one of a step as "conv4, step 500", so that every cache of the front end tells the
+checkpoints apart.
 """
 
 from __future__ import annotations

@@ -59,6 +59,20 @@ class EvolutionExplorer(Explorer):
         For any other invalid part of the state.
     TypeError
         For an unknown argument.
+
+    Examples
+    --------
+    >>> import deconvwidgets as dw
+    >>> explorer = dw.EvolutionExplorer("caltech14", dw.open_images("photos", limit=6), state={"seed": 3, "measure": "cka"})
+    >>> explorer
+    EvolutionExplorer(small convnet, epochs 0, 1, 2, 5, 10, 15, 20, 30)
+    >>> explorer.service.wait().overview().ready
+    (0, 1, 2, 5, 10, 15, 20, 30)
+    >>> explorer.save("evolution.png").name
+    'evolution.png'
+    >>> explorer.layer_explorer(epoch=5, layer="conv2")
+    LayerExplorer(small convnet, epoch 5, conv2, unit 47)
+    >>> explorer.close()
     """
 
     FRONT_END = "evolution"

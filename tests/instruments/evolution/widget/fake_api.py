@@ -51,7 +51,7 @@ class FakeEvolutionService:
         self.open_widgets = OpenWidgets()
         self.error: Exception | None = None
         self.with_log = True
-        self.label = "bee"
+        self.name, self.label = "fakenet", "bee"
         self.panes = FakeService()
         self.closed = False
         self.unit: Any = "epoch"
@@ -66,7 +66,7 @@ class FakeEvolutionService:
     def overview(self) -> EvolutionOverview:
         return EvolutionOverview(
             version=1,
-            name="fakenet",
+            name=self.name,
             weights="from scratch",
             images="gratings",
             photographs=40,
