@@ -237,7 +237,7 @@ def _result(checked: Checked, layers: tuple[LayerCheck, ...]) -> UnitCheck:
     return UnitCheck(
         frozen_model=frozen.model,
         frozen_weights=frozen.weights,
-        model=bundle.name,
+        model=bundle.label,
         weights=bundle.weights,
         frozen_trained=frozen.trained,
         trained=bundle.trained,
