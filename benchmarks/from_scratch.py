@@ -112,8 +112,8 @@ def in_percent(tests: list[dict[str, Any]]) -> str:
 
 
 def number_or_word(value: str) -> float | str | None:
-    """Return "auto", None for "none", or a number."""
-    return {"auto": "auto", "none": None}[value] if value in ("auto", "none") else float(value)
+    """Return "auto", "he", None for "none", or a number."""
+    return {"auto": "auto", "he": "he", "none": None}[value] if value in ("auto", "he", "none") else float(value)
 
 
 def main() -> None:

@@ -9,6 +9,8 @@ index        top 9 of all convN layers, from decoded pixels and from JPEG files,
 projections  nine projections of a unit, against autograd through the whole model with guided rectifiers as the deconvnet rule says
 occlusion    a map of all positions, against whole images in batches
 training     the features of a head, against the bare forward pass
+
+Training a whole network is measured by `benchmarks/train.py --input-size 224 --images 8192`.
 """
 
 from __future__ import annotations

@@ -48,6 +48,7 @@ _HOMES = {
     "compare_indexes": "deconvwidgets.instruments.comparison.compute.compare",
     "freeze": "deconvwidgets.instruments.comparison.compute.freeze",
     "check": "deconvwidgets.instruments.comparison.compute.check",
+    "check_file": "deconvwidgets.instruments.comparison.figures.check_file",
     "LocalModelService": "deconvwidgets.local_service",
     "LocalEvolutionService": "deconvwidgets.instruments.evolution.service.api",
     "serve": "deconvwidgets.remote.serve",

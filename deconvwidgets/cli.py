@@ -1,4 +1,4 @@
-"""The commands `deconvwidgets lab`, `index`, `figure`, `serve` and `freeze-notebook`."""
+"""The commands `deconvwidgets lab`, `index`, `figure`, `freeze`, `check`, `serve` and `freeze-notebook`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO
 
-from deconvwidgets import __version__, cli_index
+from deconvwidgets import __version__, cli_check, cli_freeze, cli_index
 from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.cli_options import EXIT_CODES, UsageError, figure_file, refused_as_usage, tile_size, unit_numbers, whole_number
 from deconvwidgets.cli_output import print_any_character, printable
@@ -92,6 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     _lab_options(commands.add_parser("lab", parents=[common], help="download weights and images, copy the tour and start JupyterLab"))
     cli_index.add_options(commands.add_parser("index", parents=[common], help=cli_index.SUMMARY))
     _figure_options(commands.add_parser("figure", parents=[common], help="write a figure of a layer's units, as in figure 2 of the paper"))
+    cli_freeze.add_options(commands.add_parser("freeze", parents=[common], help=cli_freeze.SUMMARY))
+    cli_check.add_options(commands.add_parser("check", parents=[common], help=cli_check.SUMMARY))
     serve_options(commands.add_parser("serve", parents=[common], help="serve a model to the notebooks of a class, from a Ray cluster"))
     _freeze_options(commands.add_parser("freeze-notebook", help="copy a notebook with pictures in place of its widgets, to publish it"))
     return parser

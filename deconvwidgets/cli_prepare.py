@@ -53,12 +53,12 @@ def load_inputs(options: argparse.Namespace) -> tuple[ModelBundle, ImageSet]:
     from deconvwidgets.models.architectures import require_known
     from deconvwidgets.models.zoo import load_model
 
-    _require_device(options.device)
+    require_device(options.device)
     if ":" not in options.model:
         with refused_as_usage(ModelError):
             require_known(options.model)
     bundle = load_model(options.model)
-    print(f"Model: {bundle.name} ({bundle.weights})")
+    print(f"Model: {bundle.label} ({bundle.weights})")
     for note in bundle.notes:
         print(f"  {note}")
     images = open_images(options.images)
@@ -75,7 +75,7 @@ def print_skipped(images: Sequence[SkippedImage], rest: str) -> None:
         print(f"  ... and {len(images) - _LISTED:,} more; {rest} lists them")
 
 
-def _require_device(name: str) -> None:
+def require_device(name: str) -> None:
     """Refuse a device that PyTorch does not have."""
     from deconvwidgets.models.devices import pick_device
 

@@ -26,6 +26,8 @@ VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5
 DIVERGING = ("#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7", "#fddbc7", "#f4a582", "#d6604d", "#b2182b")
 # For the difference of two classes: teal contributes to the second one, orange for the first. Also used by the front end.
 COMPARED = ("#00695f", "#11857a", "#7cc4bc", "#eeeeee", "#f3b583", "#c2570c", "#8f3d04")
+# For the difference of two models: blue is higher in B, orange in A, mid-grey is no difference. Must agree with colormap.ts.
+MODELS = ("#0b4a9e", "#2f78c4", "#6f9cc4", "#808080", "#d19a66", "#cf6a1f", "#9c4304")
 CLASS_COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#e45756", "#b279a2", "#eeca3b", "#72b7b2", "#9d755d", "#ff9da6", "#8c8c8c")
 
 Rgb = NDArray[np.uint8]  # (height, width, 3)
@@ -192,6 +194,11 @@ def diverging(values: NDArray[np.floating], low: float, high: float) -> Rgb:
 def compared(values: NDArray[np.floating], low: float, high: float) -> Rgb:
     """Map values (...) to colours (..., 3) from teal at `low` to orange at `high`. NaN and infinity are mid-gray."""
     return _interpolated(COMPARED, values, low, high)
+
+
+def between_models(values: NDArray[np.floating], low: float, high: float) -> Rgb:
+    """Return the difference of two models in colours, as `viridis` does; mid-grey is the middle of the range."""
+    return _interpolated(MODELS, values, low, high)
 
 
 def _interpolated(colours: Sequence[str], values: NDArray[np.floating], low: float, high: float) -> Rgb:

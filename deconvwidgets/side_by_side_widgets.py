@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from deconvwidgets.arguments import one_of
 from deconvwidgets.instruments.comparison.service.api import LocalSideBySide
 from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
+from deconvwidgets.instruments.comparison.widget.occlusion import SideBySideOcclusion
 
 
-def side_by_side(service_a: Any, service_b: Any, instrument: Literal["layers", "occlusion"] = "layers", **options: Any) -> SideBySideLayers:
+@overload
+def side_by_side(service_a: Any, service_b: Any, instrument: Literal["layers"] = "layers", **options: Any) -> SideBySideLayers: ...
+@overload
+def side_by_side(service_a: Any, service_b: Any, instrument: Literal["occlusion"], **options: Any) -> SideBySideOcclusion: ...
+def side_by_side(
+    service_a: Any, service_b: Any, instrument: Literal["layers", "occlusion"] = "layers", **options: Any
+) -> SideBySideLayers | SideBySideOcclusion:
     """Show two models, or two checkpoints of one, side by side on the same images.
 
     The units of their layers are matched one to one by the correlation of their activations over the images (`dw.compare` documents the
@@ -46,4 +53,5 @@ def side_by_side(service_a: Any, service_b: Any, instrument: Literal["layers", "
     (None, None)
     """
     one_of(instrument, "instrument", ("layers", "occlusion"))
-    return SideBySideLayers(LocalSideBySide(service_a, service_b), **options)
+    widget = SideBySideLayers if instrument == "layers" else SideBySideOcclusion
+    return widget(LocalSideBySide(service_a, service_b), **options)

@@ -24,7 +24,8 @@ PARTS = (
     "errors", "arguments", "paths", "strict_json", "rgb", "atomic_file", "child_process", "records", "display", "figures", "assets",
     "engine", "models", "images", "checkpoints", "compute", "index", "service", "widgets", "instruments", "side_by_side_widgets",
     "local_service", "remote", "lab",
-    "cli_options", "cli_output", "cli_serve", "cli_prepare", "cli_index", "cli", "__main__",
+    "cli_options", "cli_output", "cli_serve", "cli_prepare", "cli_model_options", "cli_index", "cli_freeze", "cli_check", "cli",
+    "__main__",
 )  # fmt: skip
 # Exceptions to that order: a subset of the files of a part, and what they may import beside it.
 INSTRUMENT_PAIRS = {  # (instrument, another one that it may import)
@@ -43,7 +44,8 @@ FOR_WIDGETS = {"errors", "arguments", "paths", "rgb", "atomic_file", "records", 
 HOMES = {"ipywidgets": FRONT_END_ROLES, "anywidget": FRONT_END_ROLES, "plotly": FRONT_END_ROLES | {"figures"}}
 WITHOUT_TORCH = FRONT_END_ROLES | {
     "figures", "records", "defaults", "protocol", "errors", "arguments", "paths", "strict_json", "rgb", "atomic_file", "display",
-    "cli_options", "cli_output", "cli_prepare", "cli_index", "cli", "child_process", "__main__", "",
+    "cli_options", "cli_output", "cli_prepare", "cli_model_options", "cli_index", "cli_freeze", "cli_check", "cli", "child_process",
+    "__main__", "",
 }  # fmt: skip
 
 

@@ -11,7 +11,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 # and how many examples they have, at least
-PAGES = {"how-to/predictions.md": 20, "how-to/own-model.md": 8, "how-to/units.md": 8, "how-to/index-at-scale.md": 25}
+PAGES = {
+    "how-to/predictions.md": 20,
+    "how-to/own-model.md": 8,
+    "how-to/units.md": 8,
+    "how-to/index-at-scale.md": 25,
+    "how-to/compare-models.md": 18,
+}
 
 
 @pytest.mark.slow

@@ -13,6 +13,8 @@ from deconvwidgets.checkpoints.recorded_model import plain_name
 from deconvwidgets.errors import CheckpointError
 from deconvwidgets.models.checkpoints import StateDict
 
+_COUNT = "n_averaged"  # a buffer that torch.optim.swa_utils.AveragedModel adds to those of its model
+
 
 def without_prefix(expected: Iterable[str], state: Mapping[str, Tensor], path: Path, prefix: str | None = None) -> StateDict:
     """Return the part of a state dict that is the model's, under the model's names.
@@ -40,8 +42,8 @@ def without_prefix(expected: Iterable[str], state: Mapping[str, Tensor], path: P
     CheckpointError
         If several prefixes fit, and the tensors differ.
     """
-    plain = {plain_name(name): tensor for name, tensor in state.items()}
     names = frozenset(expected)
+    plain = {plain_name(name): tensor for name, tensor in state.items() if name != _COUNT or name in names}
     if prefix is not None:
         return _under(prefix, plain)
     needed = {name for name in names if not name.endswith("num_batches_tracked")}

@@ -11,6 +11,7 @@ from deconvwidgets.checkpoints.recorder_options import RecorderOptions
 from deconvwidgets.models.libraries import import_library
 
 _TIMES = ("epoch", "step", "total_flos")  # in the logs, and no measurements
+_SPEEDS = ("_runtime", "_per_second")
 
 
 def huggingface_callback(folder: str | os.PathLike[str], **options: Any) -> Any:
@@ -68,7 +69,8 @@ def _measured(logs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the measurements in a log. "loss" is the training's; the summary at the end of the training is left out."""
     if "train_runtime" in logs:
         return {}
-    found = {name: value for name, value in logs.items() if name not in _TIMES and isinstance(value, int | float)}
+    numbers = {name: value for name, value in logs.items() if isinstance(value, int | float)}
+    found = {name: value for name, value in numbers.items() if name not in _TIMES and not name.endswith(_SPEEDS)}
     if "loss" in found:
         found["train_loss"] = found.pop("loss")
     return found

@@ -11,17 +11,15 @@ LIGHTNING_VERSION = "pytorch-lightning_version"  # an entry of each of its check
 def completed_epochs(content: Mapping[str, Any]) -> int | None:
     """Return the completed epochs of a checkpoint's content; None if it was saved within an epoch, or does not tell.
 
-    Lightning's entry "epoch" counts from 0 and is the current one, which is completed or not: its loops tell.
+    Lightning's entry "epoch" counts from 0 and may be that of the current epoch or of the next one: its loops tell.
     """
-    epoch = content.get("epoch")
     try:
         loop = content["loops"]["fit_loop"]
-        processed = loop["epoch_progress"]["current"]["processed"]
+        current = loop["epoch_progress"]["current"]
+        started, completed = int(current["started"]), int(current["processed"])
         last_batch = loop["epoch_loop.batch_progress"]["is_last_batch"]
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         return None
-    if not isinstance(epoch, int) or not isinstance(processed, int):
-        return None
-    if processed > epoch or last_batch is True:
-        return epoch + 1
-    return None
+    if started == completed:
+        return completed
+    return completed + 1 if last_batch is True else None

@@ -49,7 +49,7 @@ def measured(values: Mapping[str, object]) -> dict[str, Any]:
             raise CheckpointError(f"{name} is a share from 0 to 1, not {value:g}: divide percentages by 100.")
         if name in _NAMED or (field and is_share and field not in {*numbers, *named}):
             named[field] = value
-        else:
+        elif numbers.get(field) != value:  # "train_loss_epoch" repeats "train_loss"
             others[name] = value
     return {**named, "metrics": others}
 

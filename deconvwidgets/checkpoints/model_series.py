@@ -21,10 +21,10 @@ from deconvwidgets.models.checkpoints import StateDict, class_count, mismatches
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.transforms import Transform
 from deconvwidgets.models.untrained import build_untrained
+from deconvwidgets.models.untrained_weights import UNTRAINED_NOTE
 from deconvwidgets.models.zoo import load_model
 
 Build = str | Callable[[], nn.Module] | nn.Module | ModelBundle
-_LIBRARY_BUNDLES = ("hf:",)  # built with a transform of their own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +80,31 @@ class ModelSeries:
         build, options = self._build, self._options
         if isinstance(build, ModelBundle):
             return _bare(build)
-        if isinstance(build, str) and build.startswith(_LIBRARY_BUNDLES):
-            return replace(load_model(build, weights=None, head=None), notes=())
+        if isinstance(build, str) and build.startswith("hf:"):
+            return self._of_huggingface(build, state, path)
         net = self._named(build, state, path) if isinstance(build, str) else _module_of(build)
+        usual = None if options.transform is not None else _transform_of(build, options.input_size)
+        return self._from_module(net, state, path, usual)
+
+    def _of_huggingface(self, build: str, state: StateDict, path: Path) -> ModelBundle:
+        """Return the bundle of a model of transformers: the transform and the classes of its folder, unless others are given."""
+        weights = "default" if Path(build.removeprefix("hf:")).is_dir() else None
+        bundle = load_model(build, weights=weights, head=None if weights is None else "default")
+        notes = tuple(note for note in bundle.notes if note != UNTRAINED_NOTE)
+        made = self._from_module(bundle.model, state, path, bundle.transform, bundle.categories)
+        return replace(made, notes=(*made.notes, *(notes if self._options.transform is None else ())))
+
+    def _from_module(
+        self, net: nn.Module, state: StateDict, path: Path, transform: Transform | None, categories: Sequence[str] | None = None
+    ) -> ModelBundle:
+        """Return a bundle with the options, and with `transform` and `categories` where they say nothing."""
+        options = self._options
         loaded = self._loaded(net, state, path)  # what the outputs are is found out with weights of the training
-        transform = options.transform if options.transform is not None else _transform_of(build, options.input_size)
-        size = None if options.transform is None and transform is not None else options.input_size
+        chosen, size = options.transform or transform, options.input_size
+        if options.transform is None and isinstance(chosen, Preprocess) and size is not None and size[0] == chosen.input_size[0]:
+            chosen = chosen.resized_to(*size[1:])
         try:
-            return ModelBundle.from_module(loaded, transform, options.categories, size, self._name)
+            return ModelBundle.from_module(loaded, chosen, options.categories or categories, size, self._name)
         except ModelError as error:
             raise CheckpointError(f"No bundle can be made of {path}: {error}") from error
 
@@ -114,7 +131,7 @@ class ModelSeries:
 
 def checked_build(value: object) -> Build:
     """Return a model, a way to build one, or a name. Raises CheckpointError for anything else."""
-    if isinstance(value, str | nn.Module | ModelBundle) or callable(value):
+    if value != "" and (isinstance(value, str | nn.Module | ModelBundle) or callable(value)):
         return value
     raise CheckpointError(
         f"build must be the name of an architecture, a function that returns the model, a model or a ModelBundle, not {describe(value)}."
@@ -143,10 +160,8 @@ def _bare(bundle: ModelBundle) -> ModelBundle:
 
 
 def _transform_of(build: object, size: tuple[int, int, int] | None) -> Preprocess | None:
-    """Return the usual transform of an architecture by name, for a size of inputs; None if there is none."""
+    """Return the usual transform of an architecture by name; None if there is none for inputs of that size."""
     if not isinstance(build, str) or ":" in build or build not in architectures.model_names():
         return None
     transform = architectures.transform_of(build)
-    if size is None:
-        return transform
-    return transform.resized_to(*size[1:]) if size[0] == transform.input_size[0] else None
+    return transform if size is None or size[0] == transform.input_size[0] else None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
-from deconvwidgets.arguments import flag
+from deconvwidgets.arguments import describe, flag
 from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
 from deconvwidgets.checkpoints.description import TrainingDescription, read_description
 from deconvwidgets.checkpoints.found_files import FileSource, Scan, numbered, scan, unit_of, without_copies
@@ -83,6 +84,8 @@ def open_checkpoints(
     'net, epoch 10'
     """
     checked_transform(transform)
+    if prefix is not None and not isinstance(prefix, str):
+        raise CheckpointError(f"prefix must be the beginning of the names of tensors, such as 'model.', not {describe(prefix)}.")
     if isinstance(source, str) and source in SHIPPED:
         shipped = SHIPPED[source]
         source, build = shipped.folder, shipped.build if build is None else build
@@ -93,13 +96,15 @@ def open_checkpoints(
         raise CheckpointError(
             f"The images of this training are prepared by {described.other_transform}, which a file cannot hold: pass transform=..."
         )
+    if isinstance(model, ModelBundle) and any(given is not None for given in (transform, categories, input_size)):
+        raise CheckpointError("build is a ModelBundle, which has a transform, classes and an input size of its own: do not pass others.")
     options = SeriesOptions(
         transform=transform if transform is not None else described.transform,
         categories=checked_categories(categories) if categories is not None else described.categories,
         input_size=checked_size(input_size) if input_size is not None else described.input_size,
         prefix=prefix,
     )
-    called = checked_name(name, described.name or _name_of(model))
+    called = checked_name(name, described.name or _name_of(model, files))
     started = described.pretrained if pretrained is None else flag(pretrained, "pretrained", CheckpointError)
     unit, found = _scan(files, epochs)
     return Checkpoints(called, files, ModelSeries(model, called, options), unit, found, started)
@@ -137,7 +142,8 @@ def _build(build: Build | None, source: FileSource, described: TrainingDescripti
     )
 
 
-def _name_of(build: Build) -> str:
+def _name_of(build: Build, source: FileSource) -> str:
     if isinstance(build, str):
-        return build.rpartition("/")[2] or build
+        folder = Path(build.removeprefix("hf:"))
+        return build if not folder.is_dir() else (folder.parent if folder in source.paths() else folder).resolve().name
     return build.name if isinstance(build, ModelBundle) else getattr(build, "__name__", type(build).__name__).replace("<lambda>", "model")

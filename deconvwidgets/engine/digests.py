@@ -57,8 +57,19 @@ def model_digest(model: nn.Module, layer: str) -> str:
         model = model.original
     hasher = hashlib.sha256(f"{model!r} {_source(model)} {layer}".encode())
     for name, value in (*model.state_dict().items(), *sorted(changes.items())):
-        _hash_tensor(hasher, name, value)
+        _hash_state(hasher, name, value)
     return hasher.hexdigest()
+
+
+def _hash_state(hasher: Any, name: str, value: Any) -> None:
+    """Hash a value of a state dict: quantised modules have tuples of tensors, and types, among the tensors."""
+    if isinstance(value, Tensor):
+        _hash_tensor(hasher, name, value.dequantize() if value.is_quantized else value)
+    elif isinstance(value, list | tuple):
+        for number, part in enumerate(value):
+            _hash_state(hasher, f"{name}.{number}", part)
+    else:
+        hasher.update(f"{name} {value!r}".encode())
 
 
 class _NodeNumber(int):

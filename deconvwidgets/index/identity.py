@@ -43,7 +43,7 @@ class IndexIdentity:
         chosen = IndexOptions.of(options).only_decisive()
         chosen = replace(chosen, memory_format=resolved_memory_format(chosen, bundle.network))
         classes = digest_of(images.categories or ())
-        return cls(bundle.name, digests, transform_digest(bundle), images.digest, images.name, classes, bundle.input_size, chosen)
+        return cls(bundle.label, digests, transform_digest(bundle), images.digest, images.name, classes, bundle.input_size, chosen)
 
     @property
     def k(self) -> int:

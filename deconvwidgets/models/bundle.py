@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import nn
 
+from deconvwidgets.arguments import flag
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.input_kind import check_input_kind, checked_size
 from deconvwidgets.errors import ModelError
@@ -17,13 +18,14 @@ from deconvwidgets.models.bundle_checks import (
     checked_name,
     notes_on_display,
 )
-from deconvwidgets.models.head_files import HeadSource, as_head, describe_classes
-from deconvwidgets.models.headed_model import attach_head
+from deconvwidgets.models.head_files import HeadSource, as_head
+from deconvwidgets.models.headed_model import head_fields
 from deconvwidgets.models.image_conversion import ImageConversion
 from deconvwidgets.models.output_selection import Output
 from deconvwidgets.models.task import TaskName, decide_task
 from deconvwidgets.models.transforms import Transform, transform_and_size
 from deconvwidgets.models.unit_factors import Units, UnitsSource, checked_units, scale_units
+from deconvwidgets.models.untrained_weights import UNTRAINED, labelled_notes, labelled_weights
 from deconvwidgets.records.heads import Head
 from deconvwidgets.records.quantity import SOFTMAX, Quantity, Task
 from deconvwidgets.records.repr import compact_repr
@@ -31,9 +33,7 @@ from deconvwidgets.records.repr import compact_repr
 
 @dataclass(frozen=True)
 class ModelBundle(ImageConversion):
-    """A model in evaluation mode, its transform and its classes. Bundles are immutable.
-
-    Use `load_model` or `from_module` to create one.
+    """A model in evaluation mode, its transform and its classes. It is immutable. Create one with `load_model` or `from_module`.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class ModelBundle(ImageConversion):
     weights : str
         A description of the weights and their source.
     trained : bool
-        Whether the weights are trained.
+        Whether the weights are trained. Random ones are labelled as such, in `weights`, `notes` and `label`, and by every view.
     classifier : str or None
         A description of the classes or values that the model predicts; None if it predicts none.
     notes : tuple of str
@@ -98,6 +98,9 @@ class ModelBundle(ImageConversion):
             raise ModelError(f"{self.name} is in training mode, in which dropout and batch norm are random. Call model.eval() first.")
         object.__setattr__(self, "input_size", checked_size(self.input_size))
         object.__setattr__(self, "display_channels", checked_display_channels(self.display_channels, self.input_size[0]))
+        if not self.trained:
+            object.__setattr__(self, "weights", labelled_weights(self.weights))
+            object.__setattr__(self, "notes", labelled_notes(self.notes))
         if self.classifier is None and self.categories is None:
             object.__setattr__(self, "quantity", None)
         elif self.classifier is not None and self.quantity is None:
@@ -116,6 +119,7 @@ class ModelBundle(ImageConversion):
         task: TaskName = "auto",
         output: Output | None = None,
         unit: str = "",
+        trained: bool = True,
     ) -> ModelBundle:
         """Create a bundle of any PyTorch model. The model is neither copied nor changed.
 
@@ -148,6 +152,8 @@ class ModelBundle(ImageConversion):
             (N,) for one number per image. By default the only one that is (N, classes).
         unit : str
             The unit of the values of a regression, such as "m".
+        trained : bool
+            Whether the weights are trained. Pass False for a network with random weights: every view labels it then.
 
         Raises
         ------
@@ -174,13 +180,18 @@ class ModelBundle(ImageConversion):
             transform=prepare,
             categories=None,
             input_size=size,
-            weights="your model's own weights",
-            trained=True,
+            weights="your model's own weights" if flag(trained, "trained", ModelError) else UNTRAINED,
+            trained=trained,
             classifier=None,
             notes=(*notes, *notes_on_display(display_channels, size[0])),
             display_channels=display_channels,
         )
         return bundle._predicting(task, checked_categories(categories), output, unit)
+
+    @property
+    def label(self) -> str:
+        """The name, with "(random weights)" if the model is not trained: its name in results and figures."""
+        return self.name if self.trained else f"{self.name} (random weights)"
 
     @property
     def task(self) -> Task | None:
@@ -242,21 +253,9 @@ class ModelBundle(ImageConversion):
         """
         unchanged = self.unchanged or self
         base = unchanged.headless or unchanged
-        if head is None:
-            plain = replace(base, categories=None, classifier=None, notes=_other_notes(base), output_notes=())
-            return plain.with_units(self.units)
-        loaded = as_head(head)
-        return replace(
-            base,
-            model=attach_head(base.model, loaded, base.input_size, base.name),
-            categories=loaded.categories,
-            classifier=describe_classes(loaded),
-            quantity=SOFTMAX,
-            notes=_other_notes(base),
-            output_notes=(),
-            head=loaded,
-            headless=base,
-        ).with_units(self.units)
+        plain = replace(base, categories=None, classifier=None, notes=_other_notes(base), output_notes=())
+        changes = {} if head is None else {**head_fields(as_head(head), base.model, base.input_size, base.name), "headless": base}
+        return replace(plain, **changes).with_units(self.units)
 
     def with_units(self, units: UnitsSource | None) -> ModelBundle:
         """Return a new bundle in which the maps of units are multiplied by factors: 0 switches a unit off, 2 doubles it.

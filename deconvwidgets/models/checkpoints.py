@@ -107,7 +107,7 @@ def _read_pytorch(path: Path) -> object:
             "If you trust it, load it yourself with torch.load(path, weights_only=False), and save only its tensors with "
             "torch.save(model.state_dict(), path)."
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
         reason = (str(error) or "unexpected end of file").splitlines()[0]
         raise ModelError(f"{path} is damaged, or not a PyTorch checkpoint ({reason}). Copy it again.") from error
 

@@ -18,9 +18,10 @@ from deconvwidgets.engine.tracing import Trace
 from deconvwidgets.engine.wrapped_model import WrappedModel
 from deconvwidgets.errors import HeadError, LayerError
 from deconvwidgets.models.extended_model import ExtendedModel, copied_trace
-from deconvwidgets.models.head_files import require_head
+from deconvwidgets.models.head_files import describe_classes, require_head
 from deconvwidgets.records.heads import Head
 from deconvwidgets.records.layers import LayerInfo
+from deconvwidgets.records.quantity import SOFTMAX
 
 
 class SoftmaxHead(nn.Module):
@@ -134,6 +135,17 @@ def attach_head(model: nn.Module, head: Head, input_size: tuple[int, int, int], 
     _check_digest(head, network.digest(head.layer), name)
     _check_features(head, info, name)
     return HeadedModel(model, SoftmaxHead(head, reference_tensor(model)), info.name, network.traced)
+
+
+def head_fields(head: Head, model: nn.Module, input_size: tuple[int, int, int], name: str) -> dict[str, Any]:
+    """Return the fields of a `ModelBundle` that a head decides. Arguments and errors are those of `attach_head`."""
+    return {
+        "model": attach_head(model, head, input_size, name),
+        "categories": head.categories,
+        "classifier": describe_classes(head),
+        "quantity": SOFTMAX,
+        "head": head,
+    }
 
 
 def _check_digest(head: Head, digest: str, name: str) -> None:

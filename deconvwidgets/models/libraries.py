@@ -16,8 +16,7 @@ from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.torchvision_import import import_torchvision
 from deconvwidgets.models.transforms import Transform
-
-UNTRAINED_NOTE = "The weights are random and untrained: activations have no meaning."
+from deconvwidgets.models.untrained_weights import UNTRAINED, UNTRAINED_NOTE
 
 
 def import_library(name: str, extra: str) -> Any:
@@ -62,7 +61,7 @@ class LibraryWeights:
     trained: bool = True
 
 
-RANDOM_WEIGHTS = LibraryWeights("random weights, untrained", notes=(UNTRAINED_NOTE,), trained=False)
+RANDOM_WEIGHTS = LibraryWeights(UNTRAINED, notes=(UNTRAINED_NOTE,), trained=False)
 
 
 def library_bundle(name: str, model: nn.Module, transform: Transform, weights: LibraryWeights) -> ModelBundle:

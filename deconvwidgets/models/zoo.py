@@ -23,11 +23,11 @@ from deconvwidgets.models.checkpoints import StateDict, fit_into, read_checkpoin
 from deconvwidgets.models.devices import checked_device, on_device
 from deconvwidgets.models.head_files import HeadSource, has_bundled_head
 from deconvwidgets.models.huggingface_models import load_huggingface
-from deconvwidgets.models.libraries import UNTRAINED_NOTE
 from deconvwidgets.models.pinned_weights import pinned_state_dict
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.timm_models import load_timm
 from deconvwidgets.models.torchvision_import import import_torchvision
+from deconvwidgets.models.untrained_weights import UNTRAINED
 from deconvwidgets.paths import as_path
 
 _IMAGENET = "ImageNet's 1,000 classes"
@@ -195,7 +195,7 @@ def _note_on_trunk(name: str, reason: str) -> str:
 
 def _random(name: str) -> ModelBundle:
     model = architectures.build_random(name)
-    return replace(_bundle(name, model, "random weights, untrained", classifier=None, notes=(UNTRAINED_NOTE,)), trained=False)
+    return replace(_bundle(name, model, UNTRAINED, classifier=None), trained=False)
 
 
 def _from_checkpoint(name: str, path: Path) -> ModelBundle:

@@ -37,3 +37,8 @@ class Overview:
     images_digest: str = ""  # equal for equal image sets
 
     __repr__ = compact_repr
+
+    @property
+    def label(self) -> str:
+        """The name of the model, with "(random weights)" if it is not trained."""
+        return self.model if self.trained else f"{self.model} (random weights)"

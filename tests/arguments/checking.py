@@ -43,6 +43,8 @@ ALIASES = {  # what else may stand for an argument in a message
     "target": "class",
     "against": "(is|has) no class",
     "what": "image set|Cannot open|path|folder|photograph|array|image|data set",
+    "architecture": "no model|returned|logits",
+    "validation": "validation set|Cannot open|path|folder|photograph|array|image|data set",
     "state": "state",
     "service": "model service",
     "kind": "figure|file",
@@ -57,10 +59,13 @@ ALIASES = {  # what else may stand for an argument in a message
     "units": "[Uu]nit",
     "batch": "batch|image",
     "run": "[Rr]un",
+    "build": "no model",
+    "source": "no file",
     "sources": "a source|photographs",
     "worker": "Executor",
     "seed": "seed",
     "path": "path|folder|file|saved?|name",
+    "frozen": "frozen|file",
 }
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import inspect
+import os
+import tempfile
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +15,13 @@ import pytest
 import torch
 
 import deconvwidgets as dw
+from deconvwidgets.arguments import as_integer
 from deconvwidgets.index.options import IndexSettings
+from deconvwidgets.service.worker import SynchronousExecutor
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check, noise
-from tests.arguments.hostile_values import REFUSED, boolean, choice, function, location, nothing, optional, real, whole, wholes
+from tests.arguments.hostile_values import REFUSED, SKIPPED, boolean, choice, function, location, nothing, optional, real, whole, wholes
 from tests.conftest import random_head
+from tests.instruments.evolution.trainings import unchanged, write_training
 
 pytestmark = pytest.mark.slow
 
@@ -88,6 +95,33 @@ def index() -> Any:
     return dw.ActivationIndex.build(BUNDLE, PHOTOGRAPHS, progress=False)
 
 
+@cache
+def model_service() -> Any:
+    return dw.LocalModelService(BUNDLE, PHOTOGRAPHS, device="cpu", worker=SynchronousExecutor())
+
+
+def side_by_side(service_a: Any, service_b: Any, instrument: Any = "layers") -> str:
+    service_a = service_a() if service_a is model_service else service_a  # not before it is needed
+    with dw.side_by_side(service_a, service_b, instrument) as widget:
+        return type(widget).__name__
+
+
+def frozen_file() -> Path:
+    path = Path(tempfile.mkdtemp()) / "units.json"
+    dw.freeze(BUNDLE, PHOTOGRAPHS, path, k=2, samples=9, projections=1, progress=False)
+    return path
+
+
+@cache
+def unit_check() -> Any:
+    return dw.check(frozen_file(), BUNDLE, PHOTOGRAPHS, progress=False)
+
+
+def unit_limit(value: Any) -> Any:
+    """A number of units; a text, such as "5%", is tested elsewhere."""
+    return SKIPPED if isinstance(value, str) and value.strip().isdecimal() else whole(0)(value)
+
+
 def probability(value: Any) -> Any:
     clean = real(low=0)(value)
     return clean if clean is not REFUSED and clean <= 1 else REFUSED
@@ -97,12 +131,54 @@ def or_auto(kind: Any) -> Any:
     return lambda value: value if isinstance(value, str) and value == "auto" else kind(value)
 
 
+def mean_colour(classes: int) -> torch.nn.Module:
+    return torch.nn.Sequential(torch.nn.Conv2d(3, classes, 1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+
+
+def no_size(value: Any) -> Any:
+    """Refuse what is no size; sizes are tested elsewhere."""
+    return SKIPPED if as_integer(value) is not None or isinstance(value, list | tuple | np.ndarray) else REFUSED
+
+
+def new_folder(value: Any) -> Any:
+    """A path at which nothing is."""
+    return location(value) if not isinstance(value, str | os.PathLike) or not Path(value).exists() else SKIPPED
+
+
+def no_folder(value: Any) -> Any:
+    """Refuse what is no path."""
+    return SKIPPED if location(value) is not REFUSED else REFUSED
+
+
+def opened_checkpoint(**arguments: Any) -> Any:
+    if not Path("tiny").exists():
+        dw.CheckpointRecorder("tiny", BUNDLE.model, input_size=(3, 16, 16))
+    checkpoints = dw.open_checkpoints(arguments.pop("source"), **arguments)
+    return checkpoints.bundle(checkpoints.epochs[0])
+
+
 def no_units(value: Any) -> Any:
     return value if isinstance(value, list | tuple | dict | set) and not value else REFUSED
 
 
 def name_of(value: Any) -> Any:
     return value if isinstance(value, str) and value else REFUSED
+
+
+@cache
+def checkpoints() -> Any:
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return write_training(Path(folder.name), {0: unchanged}, BUNDLE)
+
+
+@cache
+def evolution() -> Any:
+    return dw.feature_evolution(checkpoints(), PHOTOGRAPHS, device="cpu", progress=False)
+
+
+def some_of_five(value: Any) -> Any:
+    return value if isinstance(value, str) and value in ("random", "changed") else wholes((0,), (1,), (2,), (3,), high=4)(value)
 
 
 COMPUTED = {"dtype": choice("model", "float64"), "device": choice("auto", "cpu"), "job": optional(nothing)}
@@ -148,6 +224,21 @@ FUNCTIONS: dict[str, Case] = {
         },
         lambda found: (found.contributions, found.target, found.against),
     ),
+    "dw.feature_evolution": Case(
+        lambda **arguments: dw.feature_evolution(arguments.pop("checkpoints"), arguments.pop("images"), **arguments),
+        {"checkpoints": checkpoints(), "images": PHOTOGRAPHS, "device": "cpu", "progress": False},
+        {"checkpoints": nothing, "images": nothing, "layers": optional(names_of_layers), "device": choice("auto", "cpu"), **FLAGS},
+        lambda evolution: [(info.name, evolution.settling(info.name).samples) for info in evolution.layers],
+    ),
+    "evolution.units": Case(
+        evolution().units,
+        {"layer": "conv2"},
+        {"layer": choice("3", "conv2"), "choose": some_of_five, "count": whole(1), "seed": whole(0)},
+    ),
+    "evolution.strongest": Case(evolution().strongest, {}, {"layer": choice("3", "conv2")}, lambda found: found.values),
+    "evolution.settling": Case(evolution().settling, {}, {"layer": choice("3", "conv2")}, lambda found: found.correlation),
+    "evolution.index": Case(evolution().index, {}, {"epoch": whole(0, 0)}, lambda index: index.crops),
+    "evolution.refresh": Case(evolution().refresh, {}, FLAGS),
     "dw.feeding_units": Case(
         dw.feeding_units,
         {"bundle": BUNDLE, "images": PHOTOGRAPHS, "layer": "conv2", "unit": 1},
@@ -248,8 +339,9 @@ FUNCTIONS: dict[str, Case] = {
             "task": optional(choice("auto", "softmax", "probabilities", "multilabel", "binary", "regression")),
             "output": optional(nothing),
             "unit": lambda value: value if isinstance(value, str) else REFUSED,
+            "trained": boolean,
         },
-        lambda bundle: (bundle.name, bundle.input_size, bundle.categories, bundle.display_channels),
+        lambda bundle: (bundle.label, bundle.input_size, bundle.categories, bundle.display_channels),
     ),
     "bundle.with_head": Case(lambda head: BUNDLE.with_head(head), {"head": None}, {"head": optional(nothing)}, lambda bundle: bundle.name),
     "bundle.prepare": Case(lambda image: BUNDLE.prepare(image), {"image": noise()}, {"image": nothing}),
@@ -345,6 +437,52 @@ FUNCTIONS: dict[str, Case] = {
         },
         lambda images: images.source_count,
     ),
+    "dw.train": Case(
+        dw.train,
+        {
+            "architecture": mean_colour, "images": Labelled(), "recipe": dw.Recipe(epochs=1, save_epochs=[]), "out": "training",
+            "input_size": 8, "overwrite": True, "device": "cpu", "progress": False,
+        },
+        {
+            "architecture": lambda value: SKIPPED if isinstance(value, torch.nn.Module) else REFUSED,
+            "images": nothing,
+            "recipe": optional(nothing),
+            "out": new_folder,
+            "validation": optional(nothing),
+            "input_size": optional(no_size),
+            "name": optional(lambda value: value if isinstance(value, str) and value else REFUSED),
+            "pretrained": boolean,
+            "resume": boolean,
+            "overwrite": boolean,
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+            "engine": choice("local"),
+            "workers": whole(1, 1),
+        },
+        lambda trained: [tensor.numpy() for tensor in trained.bundle.model.state_dict().values()],
+    ),
+    "dw.open_checkpoints": Case(
+        opened_checkpoint,
+        {"source": "tiny", "build": BUNDLE.model, "input_size": (3, 16, 16)},
+        {
+            "source": nothing,
+            "build": nothing,
+            "transform": optional(lambda value: SKIPPED if callable(value) else REFUSED),
+            "categories": optional(nothing),
+            "input_size": lambda value: SKIPPED if value is None else REFUSED,
+            "name": optional(name_of),
+            "epochs": optional(wholes((1,), high=10**9)),
+            "pretrained": optional(boolean),
+            "prefix": optional(lambda value: SKIPPED if isinstance(value, str) else REFUSED),
+        },
+        lambda bundle: (bundle.label, bundle.weights),
+    ),
+    "dw.lightning_callback": Case(
+        dw.lightning_callback,
+        {"folder": "recording", "module": "net"},
+        {"folder": no_folder, "module": lambda value: SKIPPED if value is None or isinstance(value, str) else REFUSED},
+    ),
+    "dw.huggingface_callback": Case(dw.huggingface_callback, {"folder": "recording"}, {"folder": no_folder}),
     "dw.evaluate": Case(
         dw.evaluate,
         {"bundle": BUNDLE, "images": Labelled(), "mapping": {"a": 0, "b": 1}, "store": "memory", "device": "cpu", "progress": False},
@@ -364,6 +502,48 @@ FUNCTIONS: dict[str, Case] = {
     ),
     "dw.compare_evaluations": Case(dw.compare_evaluations, {"before": None, "after": None}, {"before": nothing}),
     "dw.compare_evaluations(after)": Case(lambda after: dw.compare_evaluations(evaluation(), after), {"after": None}, {"after": nothing}),
+    "dw.freeze": Case(
+        dw.freeze,
+        {
+            "bundle": BUNDLE, "images": PHOTOGRAPHS, "path": "units.json", "k": 2, "samples": 9, "projections": 1, "overwrite": True,
+            "device": "cpu", "progress": False,
+        },
+        {
+            "bundle": nothing,
+            "images": nothing,
+            "path": location,
+            "layers": optional(names_of_layers),
+            "k": whole(1, 100),
+            "samples": whole(2, 1 << 16),
+            "projections": whole(0, 9),
+            "seed": whole(0),
+            "overwrite": boolean,
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+        },
+        lambda frozen: [(layer.info.name, layer.top.values, layer.descriptors) for layer in frozen.layers],
+    ),
+    "dw.check": Case(
+        lambda **arguments: dw.check(arguments.pop("frozen", None) or frozen_file(), **arguments),
+        {"bundle": BUNDLE, "images": PHOTOGRAPHS, "device": "cpu", "progress": False},
+        {
+            "bundle": nothing,
+            "images": nothing,
+            "layers": optional(names_of_layers),
+            **dict.fromkeys(("max_died", "max_changed", "max_moved", "max_split"), optional(unit_limit)),
+            **dict.fromkeys(("min_correlation", "min_overlap", "min_likeness"), probability),
+            "max_scale": real(low=1),
+            "figures": whole(0, 1000),
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+        },
+        lambda found: [(layer.info.name, layer.match, layer.correlation) for layer in found.layers],
+    ),
+    "dw.check(frozen)": Case(
+        dw.check, {"bundle": BUNDLE, "images": PHOTOGRAPHS, "device": "cpu", "progress": False, "frozen": None}, {"frozen": nothing}
+    ),
+    "dw.check_file": Case(lambda kind: dw.check_file(unit_check(), kind), {"kind": "csv"}, {"kind": choice("html", "json", "csv", "xml")}),
+    "dw.check_file(check)": Case(dw.check_file, {"check": None}, {"check": nothing}),
     "dw.compare": Case(
         dw.compare,
         {"bundle_a": BUNDLE, "bundle_b": BUNDLE, "images": PHOTOGRAPHS, "layers": ["conv1"], "device": "cpu", "progress": False},
@@ -387,6 +567,14 @@ FUNCTIONS: dict[str, Case] = {
     ),
     "dw.compare_indexes(indexes)": Case(dw.compare_indexes, {"index_a": None, "index_b": None}, {"index_a": nothing}),
     "dw.compare_indexes(index_b)": Case(lambda index_b: dw.compare_indexes(index(), index_b), {"index_b": None}, {"index_b": nothing}),
+    "dw.side_by_side": Case(
+        lambda **arguments: side_by_side(**{"service_b": model_service(), **arguments}),
+        {"service_a": model_service, "instrument": "layers"},
+        {"service_b": nothing, "instrument": choice("layers", "occlusion")},
+    ),
+    "dw.side_by_side(service_a)": Case(
+        lambda service_a: side_by_side(service_a, model_service()), {"service_a": None}, {"service_a": nothing}
+    ),
     "dw.open_images(what)": Case(dw.open_images, {"what": PHOTOGRAPHS}, {"what": nothing}),
     "dw.save_head": Case(dw.save_head, {"head": random_head(BUNDLE, "conv1"), "path": "x"}, {"head": nothing, "path": location}),
     "dw.save_units": Case(dw.save_units, {"bundle": BUNDLE, "path": "x"}, {"bundle": nothing, "path": location}),

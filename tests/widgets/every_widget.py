@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
+from deconvwidgets.instruments.comparison.widget.occlusion import SideBySideOcclusion
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
 from deconvwidgets.instruments.evolution.widget.explorer import EvolutionExplorer
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
+from deconvwidgets.instruments.training.widget.panel import TrainingPanel
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.widgets.explorer import Explorer
 from tests.instruments.comparison.widget.fake_api import FakeSideBySide
 from tests.instruments.evaluation.widget.fake_api import FakeEvaluationService
 from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 from tests.instruments.occlusion.widget.fake_api import FakeOcclusionService
+from tests.instruments.training.widget.fake_service import FakeTraining
 from tests.instruments.transfer.widget.fake_api import FakeTransferService
 from tests.widgets.fake_service import FakeService
 
@@ -35,8 +38,6 @@ class Case:
     slow_method: str  # the method of the service (or of its API) that answers it
     events: frozenset[str]  # the kinds of events that the widget receives
     argument: str  # a keyword argument of the widget, misspelt by a test
-    needs: str = "a model service, such as"  # what an error says that it needs
-    first: str = "service"  # the name of its first argument
     api: str = ""  # the attribute of the service with the API
     prepare: Callable[[Any], object] = field(default=lambda service: None)  # makes slow_request and saving possible
 
@@ -100,8 +101,16 @@ CASES = {
         "figure",
         frozenset({"changed", "failed", "progress", "evolution"}),
         "state",
-        "checkpoints and images, or an evolution service",
-        "checkpoints",
+    ),
+    "training": Case(
+        TrainingPanel,
+        lambda: FakeTraining(epochs=3),
+        {"accuracy": "accuracy", "layers": "weights"},
+        {"accuracy": "loss"},
+        {"kind": "file", "file": "training.csv"},
+        "file",
+        frozenset({"changed", "failed", "training"}),
+        "state",
     ),
     "comparison": Case(
         SideBySideLayers,
@@ -111,6 +120,16 @@ CASES = {
         {"kind": "figure", "figure": "pairs.png", "state": {"layer_a": "conv1"}},
         "figure",
         frozenset({"changed", "failed", "progress"}),
+        "state",
+    ),
+    "comparison_occlusion": Case(
+        SideBySideOcclusion,
+        FakeSideBySide,
+        {"image": "crop:3", "fill": "blur"},
+        {"window": [0, 5]},
+        {"kind": "figure", "figure": "maps.png", "state": {}},
+        "occlusion_figure",
+        frozenset({"changed", "failed", "occlusion"}),
         "state",
     ),
 }

@@ -19,6 +19,7 @@ import deconvwidgets as dw
 from deconvwidgets.errors import DeconvWidgetsError
 from deconvwidgets.instruments.comparison.service.api import LocalSideBySide
 from deconvwidgets.instruments.evaluation.widget.state import requested_settings as evaluation_settings
+from deconvwidgets.instruments.training.service.api import LocalTrainingService
 from deconvwidgets.instruments.transfer.widget.state import requested_settings
 from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.worker import Job, SynchronousExecutor
@@ -52,6 +53,10 @@ INVALID: list[Any] = [None, True, -1, 0, 10**400, 2.5, math.nan, math.inf, "", "
 SETTINGS = {"data": "colours", "root": None, "layer": "conv2", "images_per_class": 2, "folds": 1, "weight_decay": 1e-3, "views": "one"}
 EVALUATION = {"data": "images", "root": None, "limit": 9, "mapping": {"cat": ["ant"], "dog": ["bee"], "kite": []}, "threshold": 0.4}
 MAPS = {"window": [8, 8], "stride": [8, 8], "border": "inside"}
+BOTH = {
+    "image": "crop:2", "target_a": None, "target_b": None, "fill": "gray", "window": [4, 4], "stride": [8, 8], "patches": [[3, 4]],
+    "border": "inside",
+}  # fmt: skip
 UPLOAD = {"kind": "upload", "upload": "none", "offset": 0, "name": "a.png", "size": 100}
 # Valid requests of each kind. Some return an error because there is no such run or upload.
 REQUESTS: dict[str, list[dict[str, Any]]] = {
@@ -109,12 +114,24 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "file", "run": 1, "file": "classes.csv"},
         *({**UPLOAD, "name": "a.zip", "step": step} for step in ("begin", "chunk", "finish", "cancel")),
     ],
+    "comparison_occlusion": [
+        {"kind": "hello"},
+        {"kind": "figure", "figure": "maps.csv", "state": BOTH},
+    ],
     "comparison": [
         {"kind": "hello"},
         {"kind": "pairs", "layer_a": "conv1", "layer_b": "conv2", "paired_by": "match"},
         {"kind": "similarity"},
         {"kind": "figure", "figure": "pairs.csv", "state": {"layer_a": "conv1", "layer_b": "conv1", "status": ["kept"], "unit_a": 1}},
         {"kind": "on_crop", "side": "b", "layer": "conv2", "unit": 1, "crop": 2, "size": 32},
+    ],
+    "training": [
+        {"kind": "hello"},
+        {"kind": "status"},
+        {"kind": "log"},
+        {"kind": "start"},
+        {"kind": "cancel"},
+        {"kind": "file", "file": "training.csv"},
     ],
     "evaluation": [
         {"kind": "hello"},
@@ -154,7 +171,6 @@ UNITS = [
 ]
 for name, requests in REQUESTS.items():
     requests += UNITS if CASES[name].widget.HAS_MODEL else []
-    requests += [] if name == "evolution" else UNITS  # it has a model for each epoch
 ANSWER = {"image": "crop:2", "layer": "conv2", "target": 1, "against": 0, "method": "auto", "baseline": None, "top": 2, "unchanged": False}
 CONTRIBUTIONS: list[dict[str, Any]] = [
     {"kind": "contributions", "request": ANSWER},
@@ -172,10 +188,22 @@ REQUESTS["occlusion"] += [
     {"kind": "unit_maps", "request": {**IMAGE, "layer": "conv1"}, "units": [0, 2]},
     *(request for request in REQUESTS["layers"] if request["kind"] in ("mosaics", "unit_table")),
 ]
+REQUESTS["comparison_occlusion"] += [{**request, "side": "b"} for request in (*REQUESTS["occlusion"], *UNITS) if request["kind"] != "hello"]
 REQUESTS["comparison"] += [
     {**request, "side": "b"} for request in (*REQUESTS["layers"], *UNITS) if request["kind"] not in ("hello", "figure")
 ]
+REFUSED = (
+    "upload",
+    "use_bundled_head",
+    "undo_head",
+    "maps",
+    "stop_maps",
+    "start",
+    "cancel",
+    "file",
+)  # without an upload, a run, a training
 STATES: dict[str, dict[str, Any]] = {
+    "comparison_occlusion": {**BOTH, "target_a": "bee", "target_b": "cow", "border": "same", "tab": "images"},
     "comparison": {
         "layer_a": "conv2", "layer_b": "conv2", "unit_a": 2, "unit_b": 1, "paired_by": "number", "sort": "strongest", "status": ["kept"],
         "rule": "guided", "side": "b", "rank": 1, "pane": "b", "tab": "range", "more": True,
@@ -190,6 +218,7 @@ STATES: dict[str, dict[str, Any]] = {
     "occlusion": {**IMAGE, "window": [4, 4], "stride": [2, 2], "patches": [[3, 4]], "border": "same", "map": "label", "overlay": 0.5,
         "against": "cow", "tab": "why"},
     "transfer": {**SETTINGS, "data": "photo-crops", "seed": 1, "curve": True, "run": 1, "compare": 1, "show": "confusion", "cell": [0, 1]},
+    "training": {"accuracy": "accuracy", "layers": "updates"},
     "evaluation": {**EVALUATION, "automatic": False, "run": 1, "before": 2, "show": "changes", "cell": [0, 1], "label": 1, "output": 0},
     "evolution": {**EVOLUTION, "epoch": 1, "unit": ["conv2", 3], "rank": 2, "show": "both", "measure": "same_strongest"},
 }  # fmt: skip
@@ -232,7 +261,13 @@ def service_of(service, tmp_path_factory):
     recorder.end_epoch(train_loss=1.0)
     checkpoints = dw.open_checkpoints(folder, build=bundle)
     evolution = dw.LocalEvolutionService(checkpoints, NoisePhotographs(), device="cpu", worker=SynchronousExecutor())
-    others = {"evolution": evolution, "comparison": LocalSideBySide(service, service)}
+    both = LocalSideBySide(service, service)
+    others = {
+        "evolution": evolution,
+        "comparison": both,
+        "comparison_occlusion": both,
+        "training": LocalTrainingService(folder="no training"),
+    }
     yield lambda name: others.get(name, service)
     evolution.close()
 
@@ -268,6 +303,8 @@ def test_unchanged_requests_are_valid(service_of, name):
     for request in REQUESTS[name]:
         content, _ = dispatch(handlers, service, Request.of(copy.deepcopy(request), [b"abc"]))
         assert content["ok"] or request["kind"] in ("upload", "use_bundled_head", "undo_head", "maps", "stop_maps"), content
+        content, _ = dispatch(handlers, service, Request.of(copy.deepcopy(request), [b"abc"]))
+        assert content["ok"] or request["kind"] in REFUSED, content
 
 
 def variants(value: Any) -> Iterator[Any]:

@@ -120,7 +120,7 @@ class LayerComparison:
     cka : float
         Linear CKA of the two layers; NaN if one of them has no unit that varies.
     thresholds : Thresholds
-        Those of the comparison, raised to the correlation that unrelated units reach by chance where few crops are compared.
+        Those of the comparison, raised to what unrelated units reach by chance where few photographs are compared.
     a, b : UnitSide
         The units of both.
     strongest : ndarray of shape (U,), float64
@@ -184,8 +184,8 @@ class Comparison:
     image_set : str
     images : str
         The digest of the image set.
-    crops : int
-        The number of crops that correlations and CKA are computed over.
+    crops, photographs : int
+        The numbers of crops, and of different photographs that they are of, that correlations and CKA are computed over.
     total : int
         The number of crops that both models saw. If it is larger than `crops`, these are a random sample without copies.
     thresholds : Thresholds
@@ -204,6 +204,7 @@ class Comparison:
     image_set: str
     images: str
     crops: int
+    photographs: int
     total: int
     thresholds: Thresholds
     layers: tuple[LayerComparison, ...]
@@ -282,10 +283,7 @@ class Comparison:
             By the lowest correlation, by the fewest of the nine strongest photographs in common, or by the largest difference of the share
             of crops in which the two are active.
 
-        Raises
-        ------
-        ComparisonError
-            For an unknown layer or order, or a count that is no integer of at least 1.
+        Raises ComparisonError for an unknown layer or order, or a count that is no integer of at least 1.
         """
         one_of(by, "order", get_args(Order), ComparisonError)
         pairs = self.layers if layer is None else (self.layer(layer),)

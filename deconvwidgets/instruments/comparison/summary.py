@@ -34,7 +34,8 @@ def html(comparison: Comparison) -> str:
 def title(comparison: Comparison) -> str:
     """Return what is compared, over which images."""
     sample = f"{comparison.crops:,} of {comparison.total:,}" if comparison.crops < comparison.total else f"{comparison.crops:,}"
-    return f"{comparison.name_a} and {comparison.name_b} over {sample} images of {comparison.image_set}"
+    noun = "photographs" if comparison.crops == comparison.photographs else f"crops of {comparison.photographs:,} photographs"
+    return f"a: {comparison.name_a}, b: {comparison.name_b}, over {sample} {noun} ({comparison.image_set})"
 
 
 def _cells(pair: LayerComparison) -> tuple[str, ...]:

@@ -45,12 +45,13 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
   private readonly waiting = h("p", { class: "dwx-empty dwc-waiting", role: "status", hidden: true, "data-testid": "pairs-note" });
   private readonly building = createIndexBuilding(this.store, this.selection);
   private readonly drawer: DetailDrawer;
+  private shownPairs: Pairs | null = null;
   private readonly removeListeners: (() => void)[];
 
   constructor(context: RenderContext<PairState>, store: PairStore) {
     super(context, store, "pairs", "side-by-side");
     const { selection } = this;
-    this.grid = new PairGrid({ id: this.id, store, pick: (pair) => selection.pickPair(pair), open: () => this.openPane("a") });
+    this.grid = new PairGrid({ id: this.id, store, pick: (pair) => selection.pickPair(pair), open: () => this.openPane(this.state.side) });
     this.column = new PairColumn({
       id: this.id,
       store,
@@ -146,10 +147,7 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
   }
 
   protected override alertText(): string {
-    const own = super.alertText();
-    if (own) return own;
-    for (const side of SIDES) if (this.store.sides[side].problem) return `${LETTERS[side]}: ${this.store.sides[side].problem}`;
-    return "";
+    return super.alertText() || this.store.sideProblem;
   }
 
   protected override draw(): void {
@@ -185,7 +183,7 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
 
   protected override onKey(event: KeyboardEvent): boolean {
     const { target } = event;
-    const action = target instanceof HTMLElement ? pairAction(event.key, event.shiftKey, focusedPart(target)) : null;
+    const action = target instanceof HTMLElement ? pairAction(event.key, focusedPart(target)) : null;
     if (!action || !this.selection.overviews) return false;
     return this.perform(action, target as HTMLElement);
   }
@@ -194,7 +192,7 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
   private perform(action: PairAction, target: HTMLElement): boolean {
     const { selection } = this;
     if (action.type === "leave") return this.leave(target);
-    if (action.type === "open") this.openPane(action.side);
+    if (action.type === "open") this.openPane(action.side ?? this.state.side);
     else if (action.type === "pin") selection.togglePin(action.side);
     else if (action.type === "layer") {
       const layers = this.layers.pair(action.index, { layers: selection.layers, similarity: this.store.similarity().value });
@@ -239,7 +237,10 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
     selection.arrange(pairs, tables);
     selection.completeSelection(pairs);
     this.toolbar.update(this.state, pairs, this.selection.order.length, store.hello);
+    const isNew = this.shownPairs !== pairs;
+    this.shownPairs = pairs;
     this.grid.update({ state: this.state, pairs, tables, order: this.selection.order });
+    if (isNew) this.grid.show(selection.selectedPair);
     this.column.update({ pairs, tables, names, overviews, gridTile: this.grid.layout.tile });
   }
 

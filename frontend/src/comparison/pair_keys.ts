@@ -4,7 +4,8 @@ import type { Side } from "./wire.ts";
 export type PairAction =
   | { type: "search" | "leave" | "number" | "maps" | "why" }
   | { type: "layer"; index: number }
-  | { type: "pin" | "open"; side: Side }
+  | { type: "pin"; side: Side }
+  | { type: "open"; side: Side | null } // null: of the selected activation
   | { type: "movePair" | "moveRank"; key: string };
 
 export type Focus = "search" | "control" | "grid" | "mosaics" | "other";
@@ -14,7 +15,7 @@ const LETTERS = { "/": "search", n: "number", m: "maps", w: "why" } as const;
 
 export const KEY_HINTS = [
   [["←", "↑", "↓", "→"], "move"],
-  [["Enter"], "details of A, with Shift of B"],
+  [["a", "b"], "details of A, of B"],
   [["p"], "pin A, with Shift B"],
   [["n"], "pair by number"],
   [["/"], "search"],
@@ -25,14 +26,15 @@ export const KEY_HINTS = [
 ] as const;
 
 /** Return the action of a key, or null if there is none. */
-export function pairAction(key: string, shift: boolean, focus: Focus): PairAction | null {
+export function pairAction(key: string, focus: Focus): PairAction | null {
   if (focus === "search") return key === "Escape" ? { type: "leave" } : null;
   if (focus === "control") return null;
   if (key === "Escape") return { type: "leave" };
   if (/^[1-9]$/.test(key)) return { type: "layer", index: Number(key) - 1 };
   if (key === "p" || key === "P") return { type: "pin", side: key === "P" ? "b" : "a" };
   if (key in LETTERS) return { type: LETTERS[key as keyof typeof LETTERS] };
-  if (focus === "grid" && key === "Enter") return { type: "open", side: shift ? "b" : "a" };
+  if (key === "a" || key === "b") return { type: "open", side: key };
+  if (focus === "grid" && key === "Enter") return { type: "open", side: null };
   if (focus === "grid" && NAVIGATION_KEYS.test(key)) return { type: "movePair", key };
   if (focus === "mosaics" && NAVIGATION_KEYS.test(key)) return { type: "moveRank", key };
   return null;

@@ -192,7 +192,7 @@ function createBlock(
   const numbers = h("div", { class: "dwx-numbers dwc-block-numbers", "data-testid": `numbers-${side}` });
   const button = (text: string, hint: string, name: string, onclick: () => void) =>
     h("button", { type: "button", class: "dwx-pin", title: hint, "data-testid": `${name}-${side}`, onclick }, text);
-  const openButton = button("Details", "Show this unit as a LayerExplorer does (Enter)", "details", () => open(side));
+  const openButton = button("Details", `Show this unit as a LayerExplorer does (${side})`, "details", () => open(side));
   const key = side === "a" ? "p" : "Shift+P";
   const pinButton = button("Pin", `Keep this unit in sight while other layers are shown (${key})`, "pin", () => pin(side));
   const mosaics = createMosaics({ store: store.sides[side], testid: `mosaic-${side}`, hover, pick });

@@ -3,11 +3,10 @@ import { decodeImage } from "../kernel/bitmap_cache.ts";
 import { toFloat32Array } from "../kernel/buffers.ts";
 import type { WidgetModel } from "../kernel/model.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
-import { Store } from "../kernel/store.ts";
 import { LayerStore } from "../layers/store.ts";
 import type { FeatureMap, MappedPhotograph } from "../ui/map_overlay.ts";
 import { type Pairs, readPairs } from "./pairs.ts";
-import { sideModel } from "./side_model.ts";
+import { SidesStore } from "./sides_store.ts";
 import type { SimilarityReply } from "./wire.ts";
 import {
   type Both,
@@ -36,50 +35,19 @@ export interface UnitOnCrop {
 const MAX_CROPS = 64;
 const CROP_PRIORITY = 1;
 
-export class PairStore extends Store<PairHello> {
-  readonly sides: Both<LayerStore>;
+export class PairStore extends SidesStore<LayerStore, PairHello> {
   private readonly similarities = new Resource<Similarity>(this.client, this.notify);
   private readonly pairLists = new Resource<Pairs>(this.client, this.notify);
   private readonly crops: Both<Resource<UnitOnCrop>>;
 
   constructor(model: WidgetModel) {
-    super(sideModel(model, null));
-    this.sides = { a: new LayerStore(sideModel(model, "a")), b: new LayerStore(sideModel(model, "b")) };
+    super(model, (own) => new LayerStore(own));
     const cropsOf = (side: Side) => new Resource<UnitOnCrop>(this.sides[side].client, this.notify, MAX_CROPS);
     this.crops = { a: cropsOf("a"), b: cropsOf("b") };
-    for (const side of SIDES) {
-      const store = this.sides[side];
-      store.subscribe(this.notify);
-      store.client.listen({ event: ({ event }) => event === "changed" && this.sideChanged(side) });
-    }
-  }
-
-  override close(): void {
-    super.close();
-    for (const side of SIDES) this.sides[side].close();
   }
 
   override retry(): void {
     for (const cache of [this.similarities, this.pairLists, ...SIDES.map((side) => this.crops[side])]) cache.retry();
-  }
-
-  override onUserAction(): void {
-    super.onUserAction();
-    for (const side of SIDES) this.sides[side].onUserAction();
-  }
-
-  override async fetchOverview(): Promise<void> {
-    await Promise.all([super.fetchOverview(), ...SIDES.map((side) => this.sides[side].fetchOverview())]);
-  }
-
-  protected override reset(): void {
-    this.sideChanged("a");
-    this.sideChanged("b");
-  }
-
-  /** Whether both services have replied. */
-  get isReady(): boolean {
-    return this.hello !== null && SIDES.every((side) => this.sides[side].hello !== null);
   }
 
   /** Return how similar the layers are. It is fetched when the indexes of both are complete. */
@@ -112,8 +80,8 @@ export class PairStore extends Store<PairHello> {
     });
   }
 
-  /** The index or the units of a side may be others. What is shown stays until it is fetched again. */
-  private sideChanged(side: Side): void {
+  /** What is shown stays until it is fetched again. */
+  protected override sideChanged(side: Side): void {
     this.crops[side].renew();
     this.pairLists.renew();
     this.similarities.renew();

@@ -64,7 +64,7 @@ function createPart({ name, value, on, source, paper }: RecipePart): HTMLElement
   const explanation = paper ? `${hint}: ${paper}` : hint;
   return h(
     "li",
-    { "data-on": on, title: explanation },
+    { "data-on": String(on), title: explanation },
     h("span", { class: "dwg-part-name" }, name),
     h("span", {}, value),
     h("span", { class: `dwg-source dwg-source-${source}` }, text),

@@ -9,7 +9,10 @@ const TRANSPARENT = 0;
 /** For the difference of two classes: teal contributes to the second one, orange for the first. Must agree with `COMPARED` of display.py. */
 const COMPARED = ["#00695f", "#11857a", "#7cc4bc", "#eeeeee", "#f3b583", "#c2570c", "#8f3d04"];
 
-export type ColourMap = "viridis" | "diverging" | "compared";
+/** For the difference of two models: blue is higher in B, orange in A, mid-grey is no difference. Must agree with `MODELS` of display.py. */
+const MODELS = ["#0b4a9e", "#2f78c4", "#6f9cc4", "#808080", "#d19a66", "#cf6a1f", "#9c4304"];
+
+export type ColourMap = "viridis" | "diverging" | "compared" | "models";
 
 type Rgb = [red: number, green: number, blue: number];
 
@@ -36,12 +39,18 @@ function sample(colours: string[]): Uint32Array {
   });
 }
 
-const PIXELS: Record<ColourMap, Uint32Array> = { viridis: sample(VIRIDIS), diverging: sample(DIVERGING), compared: sample(COMPARED) };
+const PIXELS: Record<ColourMap, Uint32Array> = {
+  viridis: sample(VIRIDIS),
+  diverging: sample(DIVERGING),
+  compared: sample(COMPARED),
+  models: sample(MODELS),
+};
 
 export const GRADIENTS: Record<ColourMap, string> = {
   viridis: `linear-gradient(90deg, ${VIRIDIS.join(", ")})`,
   diverging: `linear-gradient(90deg, ${DIVERGING.join(", ")})`,
   compared: `linear-gradient(90deg, ${COMPARED.join(", ")})`,
+  models: `linear-gradient(90deg, ${MODELS.join(", ")})`,
 };
 
 export function colourPixel(value: number, [low, high]: [number, number], colours: ColourMap = "viridis"): number {

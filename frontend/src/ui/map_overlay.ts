@@ -53,7 +53,7 @@ export function createFrameLegend() {
 }
 
 export function createMapOverlay(testid: string) {
-  const photograph = h("canvas", { role: "img", "data-testid": `${testid}-photograph` });
+  const photograph = h("canvas", { role: "img", "aria-label": "Photograph", "data-testid": `${testid}-photograph` });
   const map = h("canvas", { class: "dwx-map-values", "data-testid": `${testid}-map` });
   const input = h("div", { class: "dwx-map-input" }, map);
   const [box, crop] = [h("div", { class: "dwx-field-frame" }), h("div", { class: "dwx-crop" })];

@@ -16,7 +16,7 @@ from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.index.cached_build import SIMILARITY_OPTIONS, cached_index
 from deconvwidgets.index.options import MAX_SAMPLES, IndexOptions
 from deconvwidgets.index.similarity import aligned_rows
-from deconvwidgets.instruments.comparison.compute.compared_layers import compared_layer, similarity_of_layers
+from deconvwidgets.instruments.comparison.compute.compared_layers import compared_layer, different_photographs, similarity_of_layers
 from deconvwidgets.instruments.comparison.compute.notes import notes_of
 from deconvwidgets.instruments.comparison.compute.pairing import Layers, Pairs, chosen_layers, find_layers, pair_layers
 from deconvwidgets.instruments.comparison.records import Comparison, Thresholds
@@ -59,12 +59,13 @@ def compare(
     it correlates by at least `same` with a unit of a that is kept or moved to another unit of b; "new" if none of these. A unit of a that
     is split is kept or moved, too; no other lists have a unit in common.
 
-    Units of unrelated networks correlate, too, because all respond to the contrast of an image: matched units of randomly initialised
-    AlexNets and ResNets by 0.5 to 0.8, and at most 3% (6% of a first layer with 32 units) by 0.95. So look at the median correlation with
-    the match beside that with the nearest other unit, which the table has; a note names layers in which it is not higher.
+    Units of unrelated networks correlate, too, because all respond to the contrast of an image: over photographs, the matched units of
+    randomly initialised AlexNets by 0.7 to 0.8 (medians of layers). None of them is kept, one of a first layer moved; a quarter of a first
+    layer and 3 to 9% of the others are changed, the rest lost. So look at the median correlation with the match beside that with the
+    nearest other unit, which the table has; a note names layers in which it is hardly higher.
 
-    Where few images are compared, both thresholds are raised to the correlation that unrelated units reach by chance anywhere in the layer
-    with a probability of 1%.
+    Where few photographs are compared, both thresholds are raised to the correlation that independent units reach by chance anywhere in
+    the layer with a probability of 1%. Crops of one photograph do not count as several.
 
     Parameters
     ----------
@@ -170,20 +171,21 @@ def compare_indexes(
     )
     paired = {column for _, column, _ in pairs}
     left_out = [] if chosen.given else [info for column, info in enumerate(infos_b) if column not in paired]
-    first, second = index_a.identity, index_b.identity
+    first, second, photographs = index_a.identity, index_b.identity, different_photographs(index_a, rows[0])
     return Comparison(
         name_a=first.model,
         name_b=second.model,
         image_set=first.image_set,
         images=first.images,
         crops=len(rows[0]),
+        photographs=photographs,
         total=min(index_a.crops, index_b.crops),
         thresholds=thresholds,
         layers=compared,
         layers_a=tuple(infos_a),
         layers_b=tuple(infos_b),
         cka=cka,
-        notes=notes_of(index_a, index_b, len(rows[0]), thresholds, compared, left_out),
+        notes=notes_of(index_a, index_b, (len(rows[0]), photographs), thresholds, compared, left_out),
     )
 
 

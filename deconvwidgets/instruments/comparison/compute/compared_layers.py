@@ -36,7 +36,7 @@ def compared_layer(place_a: Place, place_b: Place, rows: Rows, paired: Pairing, 
     silent_a, silent_b = silent_units(*place_a, values_a), silent_units(*place_b, values_b)
     matrix[silent_a != ""] = np.nan
     matrix[:, silent_b != ""] = np.nan
-    chance = chance_correlation(len(values_a), matrix.size)
+    chance = chance_correlation(different_photographs(place_a[0], rows[0]), matrix.size)
     raised = replace(thresholds, same=max(thresholds.same, chance), related=max(thresholds.related, chance))
     found = match_units(matrix, silent_a, silent_b, raised)
     return LayerComparison(
@@ -49,6 +49,11 @@ def compared_layer(place_a: Place, place_b: Place, rows: Rows, paired: Pairing, 
         b=_side(place_b, matrix.T, found.match_b, found.copy_of_b, found.status_b),
         strongest=strongest_in_common(place_a, place_b, found.match_a),
     )
+
+
+def different_photographs(index: ActivationIndex, rows: NDArray[np.int64]) -> int:
+    """Return how many photographs some of the sampled crops are of. Crops of one photograph are not independent of each other."""
+    return len(np.unique(index.sample.contents[rows]))
 
 
 def activations(index: ActivationIndex, info: LayerInfo, rows: NDArray[np.int64]) -> Matrix:

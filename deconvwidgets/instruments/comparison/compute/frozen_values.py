@@ -125,7 +125,7 @@ def _layer_of(entry: Any, frozen: FrozenUnits) -> FrozenLayer:
         info=info,
         digest=text(entry["digest"]),
         values=restored(codes, values["low"], values["step"]),
-        max_error=values["step"] / 2,
+        max_error=(values["step"] / 2).astype(np.float32),
         top=top,
         statistics=statistics,
         rule=rule,
@@ -137,16 +137,16 @@ def _layer_of(entry: Any, frozen: FrozenUnits) -> FrozenLayer:
 def _info_of(entry: Any) -> LayerInfo:
     if not isinstance(entry, dict):
         raise ValueError(f"{describe(entry)} is not a layer")
-    geometry = {name: _pair_or_none(entry[name]) for name in ("receptive_field", "stride", "offset")}
-    sizes = {name: whole(entry[name], 1) for name in ("height", "width")}
-    alias = None if entry["alias"] is None else text(entry["alias"])
     return LayerInfo(
         name=text(entry["name"]),
-        alias=alias,
+        alias=None if entry["alias"] is None else text(entry["alias"]),
         kind=text(entry["kind"]),
         channels=whole(entry["channels"], 1, _MAX_UNITS),
-        **sizes,
-        **geometry,
+        height=whole(entry["height"], 1),
+        width=whole(entry["width"], 1),
+        receptive_field=_pair_or_none(entry["receptive_field"]),
+        stride=_pair_or_none(entry["stride"]),
+        offset=_pair_or_none(entry["offset"]),
     )
 
 
@@ -163,8 +163,8 @@ def _pictures_of(value: Any, units: int) -> tuple[bytes, ...]:
         pictures = tuple(base64.b64decode(text(picture), validate=True) for picture in encoded)
     except binascii.Error as error:
         raise ValueError(f"a picture is damaged ({error})") from error
-    if any(len(picture) > _MAX_PICTURE for picture in pictures):
-        raise ValueError(f"a picture has more than {_MAX_PICTURE:,} bytes")
+    if any(len(picture) > _MAX_PICTURE or (picture and (picture[:4], picture[8:12]) != (b"RIFF", b"WEBP")) for picture in pictures):
+        raise ValueError(f"a picture is no WebP, or has more than {_MAX_PICTURE:,} bytes")
     return pictures
 
 

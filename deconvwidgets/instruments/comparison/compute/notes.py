@@ -8,18 +8,23 @@ from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.comparison.records import LayerComparison, Thresholds
 from deconvwidgets.records.layers import LayerInfo
 
+_MARGIN = 0.05  # between median correlations; 0.2 and more in networks that have units in common
 _MAX_NAMES = 6  # of layers in a note
 
 
 def notes_of(
     index_a: ActivationIndex,
     index_b: ActivationIndex,
-    crops: int,
+    counts: tuple[int, int],
     thresholds: Thresholds,
     layers: Sequence[LayerComparison],
     left_out: Sequence[LayerInfo],
 ) -> tuple[str, ...]:
-    """Return notes about the sample, transforms, thresholds, CKA, layers whose units do not correspond, and layers that are left out."""
+    """Return notes about the sample, transforms, thresholds, CKA, layers whose units do not correspond, and layers that are left out.
+
+    `counts` are the numbers of crops, and of the photographs that they are of.
+    """
+    crops, photographs = counts
     first, second, notes = index_a.identity, index_b.identity, []
     total = min(index_a.crops, index_b.crops)
     if crops < total:
@@ -30,13 +35,15 @@ def notes_of(
     raised = [pair for pair in layers if pair.thresholds != thresholds]
     if raised:
         highest = max(pair.thresholds.related for pair in raised)
-        notes.append(f"Over {crops:,} crops, correlations up to {highest:.2f} can be chance: thresholds are raised in {_listed(raised)}.")
+        notes.append(
+            f"Over {photographs:,} photographs, correlations up to {highest:.2f} can be chance: thresholds are raised in {_listed(raised)}."
+        )
     biased = [pair for pair in layers if crops < max(len(pair.a.status), len(pair.b.status))]
     if biased:
         notes.append(f"Over {crops:,} crops, CKA is biased upwards in layers with more units: {_listed(biased)}.")
-    unrelated = [pair for pair in layers if pair.median_correlation <= pair.median_other]
+    unrelated = [pair for pair in layers if pair.median_correlation < pair.median_other + _MARGIN]
     if unrelated:
-        notes.append(f"In {_listed(unrelated)}, units correlate with their match no more than with other units: matches there mean little.")
+        notes.append(f"In {_listed(unrelated)}, units correlate with their match hardly more than with other units: they mean little.")
     if left_out:
         notes.append(f"Layers of {second.model} without a partner: {', '.join(info.short_name for info in left_out)}.")
     return tuple(notes)

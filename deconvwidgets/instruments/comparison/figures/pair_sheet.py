@@ -55,9 +55,9 @@ class PairSheet:
     def caption(self) -> str:
         """Return what is shown."""
         return (
-            "Each row is a pair of units: on the left the one of A, on the right the one of B. Of each, the strongest "
-            f"{self.overviews[0].k} activations, each from a different photograph, projected to pixel space ({RULE_NAMES[self.rule]} rule), "
-            "and the patches in the receptive field. r is the correlation of the activations of the two units."
+            "Each block is a pair of units: on the left that of A, on the right that of B. Of each, the strongest "
+            f"{self.overviews[0].k} activations, each from a different photograph, projected to pixel space ({RULE_NAMES[self.rule]} "
+            "rule), and the patches in the receptive field. r is the correlation of the activations of the two units."
         )
 
 

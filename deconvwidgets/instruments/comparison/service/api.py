@@ -14,6 +14,7 @@ from deconvwidgets.errors import ServiceError
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.comparison.pair_records import SIDES, LayerPairs, LayerSimilarity, PairedBy, Side
 from deconvwidgets.instruments.comparison.service.figures import make_figure
+from deconvwidgets.instruments.comparison.service.occlusion import make_occlusion_figure, occlusion_summary
 from deconvwidgets.instruments.comparison.service.pairs import layer_similarity, paired_units
 from deconvwidgets.instruments.comparison.service.protocol import SupportsBoth
 from deconvwidgets.records.layers import LayerSummary
@@ -136,6 +137,14 @@ class LocalSideBySide:
         """Return "pairs.png" or "pairs.csv" of what a widget in `state` shows, as the bytes of a file."""
         return make_figure(self, kind, state)
 
+    def occlusion_figure(self, kind: str, state: Mapping[str, Any]) -> bytes:
+        """Return "predictions.png", "maps.png" or "maps.csv" of what a widget in `state` shows, as the bytes of a file."""
+        return make_occlusion_figure(self, kind, state)
+
+    def occlusion_summary(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what both models return for the photograph of a widget's state, with its patches and without, as plain values."""
+        return occlusion_summary(self, state)
+
     def _index(self, side: Side) -> ActivationIndex | None:
         """Return the index of a service. That of a connected service is fetched once for each of its versions."""
         service = self._services[side]
@@ -178,7 +187,7 @@ class LocalSideBySide:
 def _require_same_images(first: Overview, second: Overview) -> None:
     if first.images_digest != second.images_digest:
         raise ServiceError(
-            f"The two services have different image sets: {first.images!r} (digest {first.images_digest[:12]}) and {second.images!r} (digest "
-            f"{second.images_digest[:12]}). Units are compared by what they do on the same images: make both services with one image set, "
-            "images = dw.open_images(...)."
+            f"The two services have different image sets: {first.images!r} (digest {first.images_digest[:12]}) and {second.images!r} "
+            f"(digest {second.images_digest[:12]}). Units are compared by what they do on the same images: make both services with one "
+            "image set, images = dw.open_images(...)."
         )

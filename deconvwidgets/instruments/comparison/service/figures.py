@@ -32,8 +32,8 @@ def make_figure(service: _Service, kind: str, state: Mapping[str, Any]) -> bytes
     ----------
     kind : {"pairs.png", "pairs.csv"}
     state : mapping
-        `layer_a` and `layer_b`; and, as in the state of the widget, `paired_by`, `sort`, `status`, `rule`, `contrast`, `unit_a` and `unit_b`:
-        the selected pair comes first. `count`: how many pairs the picture has, 6 by default.
+        `layer_a` and `layer_b`; and, as in the state of the widget, `paired_by`, `sort`, `status`, `rule`, `contrast`, `unit_a` and
+        `unit_b`: the selected pair comes first. `count`: how many pairs the picture has, 6 by default.
     """
     one_of(kind, "figure", ("pairs.png", "pairs.csv"))
     if not isinstance(state, Mapping):

@@ -52,3 +52,11 @@ class SideBySideService(WidgetService, Protocol):
     def figure(self, kind: str, state: Mapping[str, Any]) -> bytes:
         """Return "pairs.png" or "pairs.csv" of what a widget in `state` shows, as the bytes of a file."""
         ...
+
+    def occlusion_figure(self, kind: str, state: Mapping[str, Any]) -> bytes:
+        """Return "predictions.png", "maps.png" or "maps.csv" of what a widget in `state` shows, as the bytes of a file."""
+        ...
+
+    def occlusion_summary(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what both models return for the photograph of a widget's state, with its patches and without, as plain values."""
+        ...

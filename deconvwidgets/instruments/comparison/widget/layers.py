@@ -36,7 +36,7 @@ class SideBySideLayers(SideBySide):
     state : dict
         The keys can be set one by one (`widget.state = {"layer_a": "conv3"}`).
 
-        - layer_a, layer_b: the layers. If only that of A is set, that of B follows: the one of the same name, or else one at the same depth.
+        - layer_a, layer_b: the layers. If only that of A is set, that of B follows: of the same name, or else at the same depth.
         - unit_a, unit_b: the selected pair. If only one of them is set, the other is its partner.
         - paired_by: "match", by the correlation of their activations, or "number".
         - sort: "difference", "correlation", "strongest" (in A) or "number". status: the statuses of the pairs that are shown; []: all.

@@ -52,7 +52,7 @@ def _pictures(context: ServiceContext, layer: str, unit: int) -> NodePictures:
 
 def _title(tree: FeederTree, overview: Overview) -> str:
     first = tree.root or f"{tree.nodes[0].layer} unit {tree.nodes[0].unit}"
-    return f"{overview.model} · {first} · {' ← '.join(tree.layers)}"
+    return f"{overview.label} · {first} · {' ← '.join(tree.layers)}"
 
 
 def _caption(tree: FeederTree, overview: Overview) -> str:

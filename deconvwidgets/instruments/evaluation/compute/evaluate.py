@@ -225,7 +225,7 @@ class Results:
         whole = len(sources) == images.source_count
         outputs = self.table.values[:0] if partial else self.table.values if whole else self.table.values[sources]
         common = {
-            "model": plan.bundle.name,
+            "model": plan.bundle.label,
             "weights": plan.bundle.weights,
             "classifier": describe_classifier(plan.bundle),
             "dataset": images.name,

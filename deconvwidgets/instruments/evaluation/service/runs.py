@@ -112,7 +112,7 @@ class EvaluationRun(RunState):
                 run=self.number,
                 phase=self.phase,
                 dataset=self._images.name,
-                model=self.bundle.name,
+                model=self.bundle.label,
                 classifier=describe_classifier(self.bundle),
                 task=self.task,
                 photographs=0 if found is None else found.photographs,

@@ -201,7 +201,7 @@ class EvaluationPanel(Explorer):
         return self._save(path, make)
 
     def __repr__(self) -> str:
-        shown, model = self._shown(), self._service.overview().model
+        shown, model = self._shown(), self._service.overview().label
         if shown is None:
             return f"EvaluationPanel({model}, {self.state['data']})"
         return f"EvaluationPanel({model}, run {shown.run}: {shown.dataset}, {shown.phase}{_score_text(shown)})"

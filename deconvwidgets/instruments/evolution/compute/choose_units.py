@@ -50,10 +50,16 @@ def choose_units(strongest: StrongestActivations, choose: Choose | Sequence[int]
 
 
 def _checked(units: Sequence[int], known: int, layer: str) -> tuple[int, ...]:
-    length = len(units) if hasattr(units, "__len__") else -1
     expected = "'random', 'changed', or a list of units"
-    chosen = integer_array(units, "choose", [(length,)], expected, LayerError)
+    chosen = integer_array(units, "choose", [(_length(units),)], expected, LayerError)
     wrong = chosen[(chosen < 0) | (chosen >= known)]
     if wrong.size:
-        raise LayerError(f"{layer} has the units 0 to {known - 1}: there is no unit {int(wrong[0])}.")
+        raise LayerError(f"choose must name units of {layer}, 0 to {known - 1}, not {int(wrong[0])}.")
     return tuple(map(int, dict.fromkeys(chosen.tolist())))
+
+
+def _length(units: object) -> int:
+    try:
+        return len(units)  # type: ignore[arg-type]
+    except TypeError:  # no sequence, or an array without dimensions
+        return -1

@@ -205,7 +205,7 @@ def feature_evolution(
     (0, 1, 2, 5, 10, 15, 20, 30)
     >>> evolution.strongest("conv2").values.shape  # units, epochs
     (48, 8)
-    >>> evolution.settling("conv1").correlation[-1]  # the last checkpoint agrees with itself
+    >>> float(evolution.settling("conv1").correlation[-1])  # the last checkpoint agrees with itself
     1.0
     """
     instance(checkpoints, Checkpoints, "checkpoints", CheckpointError)

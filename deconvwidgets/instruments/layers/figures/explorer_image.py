@@ -15,11 +15,9 @@ def explorer_figure(sheet: FigureSheet) -> Drawing:
     """Return the static image of a LayerExplorer: layers on the left, units in the middle, the chosen unit on the right."""
     drawing = Drawing(1200.0)
     overview, chosen, chosen_side = sheet.overview, sheet.unit, 176.0
-    drawing.add(Text(20, 32, overview.model, 17, strong=True))
+    drawing.add(Text(20, 32, overview.label, 17, strong=True))
     line = f"{sheet.layer} · {sheet.geometry()} · top {overview.k} of {overview.photographs:,} photographs · {RULE_NAMES[sheet.rule]}"
-    if not overview.trained:
-        line = f"untrained: the filters are random · {line}"
-    left = 20 + text_width(overview.model, 17, strong=True) + 14
+    left = 20 + text_width(overview.label, 17, strong=True) + 14
     drawing.add(Text(left, 32, shorten(line, 13, 1180 - left), 13, "quiet"), Rectangle(0, 48, 1200, 1, "line"))
     side, size = 152.0, 13.0
     panels = sheet.panels[:6]

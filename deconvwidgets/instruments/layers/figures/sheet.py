@@ -139,8 +139,8 @@ class FigureSheet:
         """Return the model and the layer, or the first and the last of several layers."""
         names = [layer for layer, _ in self.rows()]
         if self.layer or not names:
-            return " · ".join(filter(None, (self.overview.model, self.layer)))
-        return f"{self.overview.model} · {', '.join(names) if len(names) <= _NAMED_LAYERS else f'{names[0]} to {names[-1]}'}"
+            return " · ".join(filter(None, (self.overview.label, self.layer)))
+        return f"{self.overview.label} · {', '.join(names) if len(names) <= _NAMED_LAYERS else f'{names[0]} to {names[-1]}'}"
 
     def unit_name(self, panel: UnitPanel) -> str:
         """Return the number of a unit, after its layer if the panels are of several layers."""
@@ -178,7 +178,7 @@ class FigureSheet:
             else "the tiles of a unit are scaled together by 2.5 standard deviations"
         )
         contrast = f"Mid-gray is zero, brighter is positive, darker is negative; {scale}."
-        weights = f"Weights: {overview.weights.rstrip('.')}." + ("" if overview.trained else " Untrained: the filters are random.")
+        weights = f"Weights: {overview.weights.rstrip('.')}."
         units = [units_sentence(overview.units), "The strongest activations are those with all units on."] if overview.units else []
         return " ".join([content, contrast, *units, weights, "After Zeiler & Fergus 2014, figure 2."])
 

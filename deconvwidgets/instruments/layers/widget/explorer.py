@@ -82,7 +82,7 @@ class LayerExplorer(Explorer):
     """
 
     FRONT_END = "layers"
-    SIDE_BY_SIDE = "layers"
+    SIDE_BY_SIDE = "dw.side_by_side(service_a, service_b)"
     MESSAGES = MESSAGES
     SERVICE = SupportsLayers
     HANDLERS = HANDLERS
@@ -186,7 +186,7 @@ class LayerExplorer(Explorer):
 
     def __repr__(self) -> str:
         unit = "" if self.state["unit"] is None else f", unit {self.state['unit']}"
-        return f"LayerExplorer({self._service.overview().model}, {self.state['layer']}{unit})"
+        return f"LayerExplorer({self._service.overview().label}, {self.state['layer']}{unit})"
 
     def _figure(self, kind: Any, state: Mapping[str, Any]) -> bytes:
         return self._service.layers.figure(kind, with_ordered_units(self._service, state))

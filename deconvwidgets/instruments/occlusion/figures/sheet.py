@@ -98,8 +98,8 @@ class OcclusionSheet:
         """Return the model, the feature map and the target class, or the two classes that are compared."""
         target, against = self.target(), self.against()
         if against is not None:
-            return f"{self.overview.model} · {target} against {against}"
-        return " · ".join([self.overview.model, self.feature_map(), *([] if target is None else [target])])
+            return f"{self.overview.label} · {target} against {against}"
+        return " · ".join([self.overview.label, self.feature_map(), *([] if target is None else [target])])
 
     def subtitle(self) -> str:
         """Return the image, its label, the fill, the window and the stride."""
@@ -170,7 +170,7 @@ class OcclusionSheet:
     def _origin(self) -> str:
         """Return which units are off, and the origin of the weights and of the classes."""
         overview = self.overview
-        weights = f"Weights: {overview.weights.rstrip('.')}." + ("" if overview.trained else " Untrained: the filters are random.")
+        weights = f"Weights: {overview.weights.rstrip('.')}."
         what = "Classes" if self.has_classes else "Predicted"
         classes = f" {what}: {overview.classifier.rstrip('.')}." if overview.classifier else " The model has no classifier."
         return " ".join(filter(None, [units_sentence(overview.units), f"{weights}{classes} After Zeiler & Fergus 2014, figure 7."]))

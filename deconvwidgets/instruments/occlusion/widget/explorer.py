@@ -100,7 +100,7 @@ class OcclusionExplorer(Explorer):
     """
 
     FRONT_END = "occlusion"
-    SIDE_BY_SIDE = "occlusion"
+    SIDE_BY_SIDE = "dw.side_by_side(service_a, service_b, instrument='occlusion')"
     MESSAGES = MESSAGES
     SERVICE = SupportsOcclusion
     HANDLERS = HANDLERS
@@ -192,7 +192,7 @@ class OcclusionExplorer(Explorer):
 
     def __repr__(self) -> str:
         chosen = [str(self.state[key]) for key in ("layer", "unit", "target") if self.state[key] is not None]
-        return f"OcclusionExplorer({', '.join([self._service.overview().model, self.state['image'], *chosen])})"
+        return f"OcclusionExplorer({', '.join([self._service.overview().label, self.state['image'], *chosen])})"
 
     def _start(self) -> int:
         """Return the run of the state, which is started if there is none."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from deconvwidgets.arguments import as_integer, describe
+from deconvwidgets.arguments import as_integer, describe, text
 from deconvwidgets.engine.input_kind import check_input_kind, checked_size
 from deconvwidgets.errors import ModelError, TrainingError
 from deconvwidgets.instruments.training.compute.recipe import Recipe
@@ -91,6 +92,8 @@ def _name_of(architecture: Architecture, built: nn.Module) -> str:
 
 
 def _usual_size(architecture: Architecture) -> Size:
+    if isinstance(architecture, str):
+        text(architecture, "architecture", "the name of a network, a torch.nn.Module or a function", TrainingError)
     if isinstance(architecture, str) and ":" not in architecture and architecture not in PAPERS:
         try:
             architectures.require_known(architecture)
@@ -169,7 +172,7 @@ def _check(model: nn.Module, classes: int, size: Size, name: str) -> None:
     if tuple(outputs.shape) != (2, classes):
         raise TrainingError(
             f"{name} returned a tensor of {tuple(outputs.shape)} for 2 images, and the image set has {classes} classes: it must return "
-            f"logits (2, {classes}). Build it for {classes} classes, or give a function of the number of classes."
+            f"logits (2, {classes}). Build it for {classes} classes, or give its class or another function of the number of classes."
         )
 
 
@@ -209,6 +212,14 @@ def prepare_parameters(network: BuiltNetwork, recipe: Recipe) -> None:
     with torch.no_grad():
         for module in network.model.modules():
             if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
-                module.weight.normal_(0, float(recipe.initial_std), generator=generator)
+                std = math.sqrt(2 / _inputs(module)) if recipe.initial_std == "he" else float(recipe.initial_std)
+                module.weight.normal_(0, std, generator=generator)
                 if module.bias is not None:
                     module.bias.zero_()
+
+
+def _inputs(module: nn.modules.conv._ConvNd | nn.Linear) -> int:
+    """Return the number of values that one output value is computed from, away from the border."""
+    if isinstance(module, nn.Linear):
+        return module.in_features
+    return module.in_channels // module.groups * math.prod(module.kernel_size)

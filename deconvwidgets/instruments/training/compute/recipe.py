@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
@@ -21,6 +23,7 @@ PAPER_EPOCHS = (0, 1, 2, 5, 10, 20, 30, 40, 64)  # those of figure 4, and the ne
 PAPER_STD = 1e-2
 PAPER_RMS = 0.1
 CROPS = ("random", "corners")
+_OTHER_NAMES = {"lr": "learning_rate", "wd": "weight_decay", "num_epochs": "epochs", "max_epochs": "epochs", "bs": "batch_size"}
 CHANGEABLE = ("epochs", "save_epochs", "state_seconds", "memory_share")  # on resuming: they do not change what has been computed so far
 
 
@@ -46,10 +49,11 @@ class Recipe:
         Krizhevsky et al. 2012, whose training it follows.
     dropout : float or None
         The probability of all dropout; 0 switches it off. None keeps the network's own, which is the paper's 0.5 for zfnet and alexnet.
-    initial_std : float, "auto" or None
-        The standard deviation of the initial weights of convolutions and linear layers, with biases of 0. None keeps the initial weights
-        that the network has. "auto" is the paper's 1e-2 for zfnet, its variants and alexnet, and None for others: networks that are
-        deeper, or pretrained, need their own.
+    initial_std : float, "he", "auto" or None
+        The standard deviation of the initial weights of convolutions and linear layers, with biases of 0. "he" is the square root of
+        2 / inputs of the unit (He et al. 2015), with which a network of small inputs starts to learn much sooner than with the paper's
+        1e-2. None keeps the initial weights that the network has. "auto" is the paper's 1e-2 for zfnet, its variants and alexnet, and
+        None for others: networks that are deeper, or pretrained, need their own.
     max_filter_rms : float, "auto" or None
         Each filter of a convolution whose root mean square exceeds this is scaled to it, after each step. None switches it off. "auto" is
         the paper's 0.1 for zfnet, its variants and alexnet, and None for others.
@@ -96,7 +100,7 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     dropout: float | None = None
-    initial_std: float | Auto | None = "auto"
+    initial_std: float | Literal["he", "auto"] | None = "auto"
     max_filter_rms: float | Auto | None = "auto"
     annealing_factor: float | None = 0.1
     annealing_patience: int = 5
@@ -124,10 +128,11 @@ class Recipe:
         if self.annealing_factor is not None:
             expected = "between 0 and 1, or None"
             self._set("annealing_factor", _number(self.annealing_factor, "annealing_factor", expected, lambda value: 0 < value < 1))
-        for name in ("initial_std", "max_filter_rms"):
+        for name, words in (("initial_std", ("he", "auto")), ("max_filter_rms", ("auto",))):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, str) and value == "auto"):
-                self._set(name, _number(value, name, "greater than 0, 'auto' or None", lambda value: value > 0))
+            if value is not None and not (isinstance(value, str) and value in words):
+                expected = f"greater than 0, {', '.join(map(repr, words))} or None"
+                self._set(name, _number(value, name, expected, lambda value: value > 0))
         if self.crops is not None and self.crops not in CROPS:
             raise TrainingError(f"crops must be 'random', 'corners' or None, not {describe(self.crops)}.")
         self._set("flips", flag(self.flips, "flips", TrainingError))
@@ -164,11 +169,14 @@ def recipe_with(recipe: Recipe | None, changes: Mapping[str, Any]) -> Recipe:
     """
     base = Recipe() if recipe is None else recipe
     if not isinstance(base, Recipe):
-        raise TrainingError(f"recipe must be a dw.Recipe or None, not {describe(recipe)}.")
+        hint = " The folder is out=..." if isinstance(recipe, str | os.PathLike) else ""
+        raise TrainingError(f"recipe must be a dw.Recipe or None, not {describe(recipe)}.{hint}")
     names = [entry.name for entry in fields(Recipe)]
     unknown = [name for name in changes if name not in names]
     if unknown:
-        raise TrainingError(f"A recipe has no {unknown[0]!r}: it has {', '.join(names)}.")
+        close = _OTHER_NAMES.get(unknown[0]) or next(iter(difflib.get_close_matches(unknown[0], names, n=1)), None)
+        hint = f" Did you mean {close}?" if close else ""
+        raise TrainingError(f"There is no argument or field of a recipe {unknown[0]!r}.{hint} A recipe has {', '.join(names)}.")
     return replace(base, **changes)
 
 

@@ -22,11 +22,11 @@ __all__ = ["TrainedModel", "train"]
 
 def train(
     architecture: Architecture,
-    images: ImageSet,
+    images: ImageSet | Any,
     recipe: Recipe | None = None,
     out: str | os.PathLike[str] = "",
     *,
-    validation: ImageSet | None = None,
+    validation: ImageSet | Any = None,
     input_size: int | tuple[int, int] | tuple[int, int, int] | None = None,
     name: str | None = None,
     pretrained: bool = False,
@@ -57,14 +57,14 @@ def train(
         - a network, of which a copy is trained from the weights that it has.
 
         It maps a batch (N, channels, height, width) to logits (N, classes).
-    images : ImageSet
-        Labelled photographs, such as ``dw.open_images("path/to/folder")`` with a folder per class. Of a photograph with several crops,
-        the first is used.
+    images : ImageSet, or any argument of `open_images`
+        Labelled photographs: the path of a folder with a folder per class, a torchvision data set, "caltech101", ... Of a photograph with
+        several crops, the first is used.
     recipe : Recipe, optional
         How it is trained.
     out : str or path
         The folder.
-    validation : ImageSet, optional
+    validation : ImageSet, or any argument of `open_images`, optional
         Photographs to validate on, of the same classes; by default a share of each class of `images` is held out.
     input_size : int, (height, width) or (channels, height, width), optional
         The size of the inputs. Small ones (64, 96, 128) train much faster. By default that of the architecture, or 224.
@@ -111,7 +111,7 @@ def train(
     ...         torch.nn.Linear(8 * 16, classes),
     ...     )
     >>> folder = tempfile.mkdtemp()
-    >>> trained = dw.train(small, dw.open_images("photo-crops"), out=folder, input_size=32, epochs=2, progress=False)
+    >>> trained = dw.train(small, "photo-crops", out=folder, input_size=32, epochs=2, progress=False)
     >>> trained.bundle.input_size, [epoch.epoch for epoch in trained.log.epochs]
     ((3, 32, 32), [0, 1, 2])
     """
@@ -130,12 +130,16 @@ def train(
         device=device,
         progress=flag(progress, "progress", TrainingError),
     )
-    count = integer(workers, "workers", 1, error=TrainingError)
-    context = as_job(job)
+    return _run(request, engine, integer(workers, "workers", 1, error=TrainingError), as_job(job))
+
+
+def _run(request: TrainingRequest, engine: Literal["local", "ray"], workers: int, job: JobContext) -> TrainedModel:
     if engine == "ray":
         from deconvwidgets.instruments.training.compute.ray_training import run_on_ray  # Ray is an extra
 
-        return run_on_ray(request, count, context)
-    if count != 1:
-        raise TrainingError(f"workers={count} is for engine='ray'. Several processes on this machine: torchrun --nproc-per-node {count}.")
-    return run_training(request, context)
+        return run_on_ray(request, workers, job)
+    if workers != 1:
+        raise TrainingError(
+            f"workers={workers} is for engine='ray'. Several processes on this machine: torchrun --nproc-per-node {workers}."
+        )
+    return run_training(request, job)

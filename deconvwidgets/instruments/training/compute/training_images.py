@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from deconvwidgets.errors import HeadError, PictureError, TrainingError
 from deconvwidgets.images.empty_classes import left_out_note, without_empty_classes
-from deconvwidgets.images.image_set import ImageSet, require_images
+from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import class_names, class_sizes, count, labels_of, listed
+from deconvwidgets.images.open import open_images
 from deconvwidgets.images.splits import hold_out
 
 
@@ -73,9 +74,9 @@ def training_images(images: object, validation: object, share: float, seed: int)
 
     Parameters
     ----------
-    images : ImageSet
+    images : ImageSet, or any argument of `open_images`
         Labelled photographs. Those without a label and classes without photographs are left out, with a warning.
-    validation : ImageSet or None
+    validation : ImageSet, any argument of `open_images`, or None
         Photographs to validate on, of the same classes by name.
     share : float
         Without them, the share of each class that is held out; 0 for none.
@@ -109,7 +110,7 @@ def training_images(images: object, validation: object, share: float, seed: int)
 
 def _labelled(images: object, name: str) -> ImageSet:
     try:
-        found = without_empty_classes(require_images(images))
+        found = without_empty_classes(open_images(images))
         class_sizes(found)
     except PictureError as error:
         raise TrainingError(f"{name}: {error}") from error

@@ -14,7 +14,7 @@ from deconvwidgets.instruments.training.records import TrainingStatus
 from deconvwidgets.instruments.training.service.protocol import TrainingService
 from deconvwidgets.instruments.training.widget.messages import HANDLERS
 from deconvwidgets.instruments.training.widget.state import MESSAGES, checked_state
-from deconvwidgets.records.training_log import TrainingLog
+from deconvwidgets.records.training_log import EpochLog, TrainingLog
 from deconvwidgets.widgets.explorer import Explorer
 from deconvwidgets.widgets.state import State, StateTrait
 
@@ -99,13 +99,16 @@ class TrainingPanel(Explorer):
         height: int = 720,
         **options: Any,
     ) -> None:
-        traits = {name: options.pop(name) for name in list(options) if name in type(self).class_trait_names()}
-        if isinstance(architecture, TrainingService):
+        trained = {"images": images, "recipe": recipe, "out": out, "folder": folder}
+        if all(value is None for value in trained.values()):
+            self._require_service(architecture)
             service = architecture
         else:
+            traits = type(self).class_trait_names()
+            arguments = {name: options.pop(name) for name in list(options) if name not in traits}
             make = import_module("deconvwidgets").LocalTrainingService  # a widget never imports what computes
-            service = make(architecture, images, recipe, out, folder=folder, **options)
-        super().__init__(service, state, height=height, **traits)
+            service = make(architecture, **trained, **arguments)
+        super().__init__(service, state, height=height, **options)
 
     def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
         return checked_state(state, current)
@@ -124,9 +127,9 @@ class TrainingPanel(Explorer):
         return self._service.status()
 
     @property
-    def log(self) -> TrainingLog:
+    def epochs(self) -> tuple[EpochLog, ...]:
         """The numbers of each epoch."""
-        return self._service.log()
+        return self._service.log().epochs
 
     @property
     def checkpoints(self) -> Any:

@@ -149,7 +149,7 @@ def _run_info(bundle: ModelBundle, network: Network, info: LayerInfo, data: Tran
     shape = FeatureShape.of(info)
     return RunInfo(
         dataset=data.name,
-        model=bundle.name,
+        model=bundle.label,
         layer=info.name,
         alias=info.alias,
         pool=shape.pool,

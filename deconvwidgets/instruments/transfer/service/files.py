@@ -24,7 +24,7 @@ def make_file(kind: TransferFile, run: TransferRun, thumbnails: Thumbnails) -> b
     images, bundle = run.images, run.inputs.bundle
     photographs = cell_photographs(report, images, thumbnails) if kind == "results.html" else None
     results, settings, digests = transfer_results(report, summary), _settings(run.settings, report), _digests(images, report)
-    sheet = TransferSheet(bundle.name, bundle.weights, results, settings, digests, photographs)
+    sheet = TransferSheet(bundle.label, bundle.weights, results, settings, digests, photographs)
     return transfer_file(kind, sheet, _tests(report, images))
 
 

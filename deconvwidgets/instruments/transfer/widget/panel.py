@@ -210,9 +210,9 @@ class TransferPanel(Explorer):
     def __repr__(self) -> str:
         shown = self._shown()
         if shown is None:
-            return f"TransferPanel({self._service.overview().model}, {self.state['data']})"
+            return f"TransferPanel({self._service.overview().label}, {self.state['data']})"
         accuracy = "" if shown.mean is None else f", {100 * shown.mean:.1f}%"
-        return f"TransferPanel({self._service.overview().model}, run {shown.run}: {shown.dataset}, {shown.phase}{accuracy})"
+        return f"TransferPanel({self._service.overview().label}, run {shown.run}: {shown.dataset}, {shown.phase}{accuracy})"
 
     def _number(self, run: int | None) -> int:
         """Return the number of a run, by default of the one that is shown. Raises ServiceError if there is none."""

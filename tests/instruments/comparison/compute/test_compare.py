@@ -113,7 +113,7 @@ def test_thresholds_are_raised_where_few_crops_are_compared():
     index = index_of(conv_net(), images, crops=range(9))
     comparison = dw.compare_indexes(index, index)
     assert comparison.crops == 9
-    assert comparison.layer("conv2").thresholds.related > 0.85
+    assert comparison.layer("conv2").thresholds == Thresholds(same=1, related=1)
     assert any("can be chance" in note for note in comparison.notes)
     assert comparison.kept("conv2") == tuple(range(8))
 
@@ -155,7 +155,7 @@ def test_the_table(comparison):
 
 def test_the_summaries(comparison):
     text, page = repr(comparison), comparison._repr_html_()
-    assert text.splitlines()[0] == "before and after over 87 of 90 images of noise"
+    assert text.splitlines()[0] == "a: before, b: after, over 87 of 90 crops of 29 photographs (noise)"
     conv2 = text.splitlines()[3].split()
     assert conv2[:2] == ["conv2", "8"]
     assert dict(zip(text.splitlines()[1].split()[2:], conv2[2:], strict=False))["died"] == "1"

@@ -118,8 +118,8 @@ def test_the_caption_states_weights_image_set_rule_and_scaling(sheet: FigureShee
     ):
         assert expected in caption
     assert "scaled together" in replace(sheet, contrast="shared").caption()
-    untrained = replace(sheet, overview=replace(sheet.overview, trained=False))
-    assert "Untrained" in untrained.caption()
+    untrained = replace(sheet, overview=replace(sheet.overview, trained=False, weights="random weights, untrained"))
+    assert "Weights: random weights, untrained." in untrained.caption()
 
 
 @pytest.mark.parametrize("kind", ["layer.svg", "unit.svg"])
@@ -253,7 +253,7 @@ def test_the_static_image_is_as_high_as_its_units_however_many_layers_there_are(
     assert sum(bool(re.fullmatch(r"conv\d+", item.text)) for item in texts) == count - left_out
     assert chosen in [item.text for item in texts if item.tone == "accent"]
     assert (f"and {left_out} more layers" in [item.text for item in texts]) == bool(left_out)
-    assert any("untrained: the filters are random" in item.text for item in texts)
+    assert any("(random weights)" in item.text for item in texts)
 
 
 @pytest.mark.parametrize("size", ["huge", 15, 257, 72.0, True, None])

@@ -1,0 +1,70 @@
+"""The options of `deconvwidgets freeze` and `check` that choose a model and images."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from deconvwidgets.cli_options import UsageError, names_of_layers, refused_as_usage, whole_number
+from deconvwidgets.cli_prepare import print_skipped, require_device
+from deconvwidgets.errors import DeconvWidgetsError, ModelError
+from deconvwidgets.paths import as_path
+
+if TYPE_CHECKING:
+    from deconvwidgets.images.image_set import ImageSet
+    from deconvwidgets.models.bundle import ModelBundle
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add --weights, --build, --limit and --layers, besides --model, --images and --device."""
+    add = parser.add_argument
+    add("--weights", metavar="FILE", help="a checkpoint (.pth, .pt, .safetensors) for --model or for what --build returns")
+    add(
+        "--build",
+        metavar="MODULE:FUNCTION",
+        help="build the model with a function of your own instead of --model: it takes no arguments and returns a ModelBundle, an "
+        "nn.Module or an ExportedProgram. This imports the module (or FILE.py) from the current folder and runs its code",
+    )
+    add("--limit", type=whole_number(1), metavar="N", help="only N evenly spaced photographs of --images")
+    add("--layers", type=names_of_layers, nargs="+", metavar="NAMES", help="the layers, as in conv1,conv5 or layer3 layer4")
+    add("--quiet", action="store_true", help="show no progress bars")
+
+
+def chosen_layers(options: argparse.Namespace) -> list[str] | None:
+    """Return the layers that were named; None if none were."""
+    return None if options.layers is None else [name for names in options.layers for name in names]
+
+
+def load_model_and_images(options: argparse.Namespace) -> tuple[ModelBundle, ImageSet]:
+    """Load the model and open the images, and print what they are."""
+    from deconvwidgets.images.open import open_images
+
+    require_device(options.device)
+    bundle = _build(options) if options.build is not None else _load(options)
+    print(f"Model: {bundle.label} ({bundle.weights})")
+    for note in bundle.notes:
+        print(f"  {note}")
+    images = open_images(options.images, limit=options.limit, progress=not options.quiet)
+    print(f"Images: {images.name}, {images.source_count:,} photographs, {len(images):,} crops")
+    print_skipped(images.skipped, "dw.open_images(...).skipped")
+    return bundle, images
+
+
+def _load(options: argparse.Namespace) -> ModelBundle:
+    from deconvwidgets.models.architectures import require_known
+    from deconvwidgets.models.zoo import load_model
+
+    if ":" not in options.model:
+        with refused_as_usage(ModelError):
+            require_known(options.model)
+    elif options.model.partition(":")[0] not in ("timm", "hf"):
+        raise UsageError(f"There is no model {options.model!r}. To build one with a function of your own, use --build {options.model}")
+    weights = "default" if options.weights is None else as_path(options.weights, "--weights", DeconvWidgetsError)
+    return load_model(options.model, weights, progress=not options.quiet)
+
+
+def _build(options: argparse.Namespace) -> ModelBundle:
+    from deconvwidgets.models.build_hook import build_model
+
+    print(f"Running {options.build} ...", flush=True)
+    return build_model(options.build, options.weights)

@@ -1,0 +1,206 @@
+"""Frozen units and checks: planted changes are found exactly, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import deconvwidgets as dw
+from deconvwidgets.errors import ComparisonError
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.instruments.comparison.check_records import UnitCheck
+from tests.instruments.comparison.planted import bundle_of, conv_net, parts, silenced, with_units_from
+
+NET = conv_net((6, 8), seed=3)
+LAYERS = ("conv1", "conv2")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 40 photographs of coloured noise with a structure of several sizes."""
+    root = tmp_path_factory.mktemp("photographs")
+    generator = np.random.default_rng(0)
+    for number in range(40):
+        side = int(generator.choice([2, 4, 8, 24]))
+        pixels = generator.integers(0, 256, (side, side, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((24, 24), Image.Resampling.BICUBIC).save(root / f"image-{number:02}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def images(folder: Path) -> ImageSet:
+    return dw.open_images(str(folder))
+
+
+@pytest.fixture(scope="module")
+def frozen(images: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("frozen") / "units.json"
+    dw.freeze(bundle_of(NET), images, path, progress=False, device="cpu")
+    return path
+
+
+@pytest.fixture
+def checked(frozen: Path, images: ImageSet) -> Callable[..., UnitCheck]:
+    """Check a network against the frozen units of NET."""
+
+    def check(net: nn.Module, **options: Any) -> UnitCheck:
+        return dw.check(frozen, bundle_of(net), images, progress=False, device="cpu", **options)
+
+    return check
+
+
+def statuses(found: UnitCheck, layer: str) -> dict[str, list[int]]:
+    """The units of each status but "kept"."""
+    status = found.layer(layer).status
+    return {name: np.flatnonzero(status == name).tolist() for name in set(status.tolist()) - {"kept"}}
+
+
+def with_noise(net: nn.Module, share: float) -> nn.Module:
+    """A copy whose weights are off by a share."""
+    changed = conv_net((6, 8), seed=3)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in changed.parameters():
+            parameter.mul_(1 + share * torch.randn(parameter.shape, generator=generator))
+    return changed
+
+
+@pytest.mark.parametrize("net", [NET, with_noise(NET, 1e-6), NET.to(memory_format=torch.channels_last)])
+def test_the_same_model_differs_nowhere(checked: Callable[..., UnitCheck], net: nn.Module) -> None:
+    found = checked(net)
+    assert found.passed
+    assert found.exit_code == 0
+    assert [verdict.found for verdict in found.verdicts] == [0, 0, 0, 0]
+    for layer in found.layers:
+        assert set(layer.status.tolist()) == {"kept"}
+        assert layer.correlation.min() > 0.9999
+        assert layer.overlap.tolist() == [1.0] * len(layer.status)
+        assert layer.likeness.min() > 0.999
+    assert found.notes == ()
+
+
+def test_a_killed_unit_died(checked: Callable[..., UnitCheck]) -> None:
+    found = checked(silenced(NET, 1, 5), figures=10)
+    assert statuses(found, "conv1") == {}
+    assert statuses(found, "conv2") == {"died": [5]}
+    assert not found.passed
+    assert [(figure.layer, figure.unit) for figure in found.figures] == [(found.layer("conv2").info.name, 5)]
+    assert found.figures[0].before_projections[:4] == b"RIFF"
+    assert found.figures[0].after_patches == b""
+    assert checked(silenced(NET, 1, 5), max_died=1).passed
+
+
+def test_two_swapped_units_moved_and_are_no_change(checked: Callable[..., UnitCheck]) -> None:
+    order = [0, 1, 7, 3, 4, 5, 6, 2]
+    found = checked(with_units_from(NET, 1, order), figures=10)
+    assert statuses(found, "conv2") == {"moved": [2, 7]}
+    assert found.layer("conv2").match.tolist() == order
+    assert found.passed
+    assert found.figures == ()
+    assert not checked(with_units_from(NET, 1, order), max_moved=1).passed
+
+
+def test_a_permuted_copy_is_found_again(checked: Callable[..., UnitCheck]) -> None:
+    order = [3, 0, 5, 1, 2, 4]  # unit n of the copy is unit order[n]
+    found = checked(with_units_from(NET, 0, order))
+    assert found.layer("conv1").match.tolist() == np.argsort(order).tolist()
+    assert statuses(found, "conv1") == {"moved": [0, 1, 2, 3, 4, 5]}
+    assert statuses(found, "conv2") == {}
+    assert found.passed
+
+
+def test_a_duplicated_unit_is_split_and_the_one_that_it_replaced_is_gone(checked: Callable[..., UnitCheck]) -> None:
+    found = checked(with_units_from(NET, 1, [0, 1, 2, 3, 4, 5, 6, 1]))
+    assert found.layer("conv2").copies == ((1, (7,)),)
+    assert list(statuses(found, "conv2").values()) == [[7]]
+    assert not found.passed
+    assert not checked(with_units_from(NET, 1, [0, 1, 2, 3, 4, 5, 6, 1]), max_changed=None, max_split=0).passed
+
+
+def test_a_removed_unit_is_gone_and_the_others_are_found(checked: Callable[..., UnitCheck]) -> None:
+    found = checked(with_units_from(NET, 1, [0, 1, 3, 4, 5, 6, 7]))
+    assert found.layer("conv2").match.tolist() == [0, 1, -1, 2, 3, 4, 5, 6]
+    assert statuses(found, "conv2") == {"moved": [3, 4, 5, 6, 7], "lost": [2]}
+    assert any("7 units instead of 8" in note for note in found.notes)
+
+
+def test_a_unit_ten_times_as_strong_is_changed(checked: Callable[..., UnitCheck]) -> None:
+    net = conv_net((6, 8), seed=3)
+    with torch.no_grad():
+        parts(net)[1].weight[4] *= 10
+        parts(net)[1].bias[4] *= 10
+    found = checked(net)
+    assert statuses(found, "conv2") == {"changed": [4]}
+    assert "10 times" in found.layer("conv2").reasons[4]
+    assert checked(net, max_scale=11).layer("conv2").units("changed") == ()
+
+
+def test_an_exported_module_is_checked_by_its_aliases(frozen: Path, images: ImageSet) -> None:
+    exported = torch.export.export(NET, (torch.zeros(1, 3, 24, 24),)).module()
+    for module in exported.modules():
+        module.training = False
+    base = bundle_of(NET)
+    bundle = dw.ModelBundle.from_module(exported, base.transform, name="exported", task=None)  # it takes one image at a time
+    found = dw.check(frozen, bundle, images, progress=False)
+    assert [layer.info_new.alias for layer in found.layers] == list(LAYERS)
+    assert all(layer.same_weights and set(layer.status.tolist()) == {"kept"} for layer in found.layers)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_dynamically_quantised_head_leaves_the_units(checked: Callable[..., UnitCheck]) -> None:
+    found = checked(torch.ao.quantization.quantize_dynamic(conv_net((6, 8), seed=3), {nn.Linear}, dtype=torch.qint8))
+    assert found.passed
+    assert any("cannot be traced" in note for note in found.notes)
+    assert min(layer.likeness.min() for layer in found.layers) > 0.999
+
+
+def test_the_same_photographs_elsewhere_and_renamed_are_accepted(frozen: Path, folder: Path, tmp_path: Path) -> None:
+    for number, path in enumerate(sorted(folder.iterdir(), reverse=True)):
+        shutil.copy(path, tmp_path / f"copy-{number:02}.png")
+    found = dw.check(frozen, bundle_of(NET), dw.open_images(str(tmp_path)), progress=False)
+    assert [layer.overlap.min() for layer in found.layers] == [1.0, 1.0]
+    assert found.passed
+
+
+def test_other_images_are_refused_in_words(frozen: Path, folder: Path, tmp_path: Path, images: ImageSet) -> None:
+    with pytest.raises(ComparisonError, match=r"39 photographs instead of 40; it lacks image-39.png"):
+        dw.check(frozen, bundle_of(NET), images.subset(range(39)), progress=False)
+    other = shutil.copytree(folder, tmp_path / "other")
+    Image.new("RGB", (24, 24), (9, 8, 7)).save(other / "image-03.png")
+    with pytest.raises(ComparisonError, match=r"with other images .*image-03.png has other pixels"):
+        dw.check(frozen, bundle_of(NET), dw.open_images(str(other)), progress=False)
+
+
+def test_a_model_that_cannot_be_compared_is_refused(frozen: Path, images: ImageSet) -> None:
+    with pytest.raises(ComparisonError, match=r"frozen at an input of 3 x 24 x 24, and net takes 3 x 32 x 32"):
+        dw.check(frozen, bundle_of(NET, side=32), images, progress=False)
+    with pytest.raises(ComparisonError, match="net has no layer 'conv2'"):
+        dw.check(frozen, bundle_of(conv_net((6,))), images, progress=False)
+    strided = conv_net((6, 8), seed=3)
+    parts(strided)[1].stride = (2, 2)
+    with pytest.raises(ComparisonError, match="The maps of conv2 are 12 x 12 in net, and were 24 x 24"):
+        dw.check(frozen, bundle_of(strided), images, progress=False)
+    with pytest.raises(ComparisonError, match=r"The file has no layer 'conv9'. It has conv1, conv2"):
+        dw.check(frozen, bundle_of(NET), images, ["conv9"], progress=False)
+
+
+@pytest.mark.parametrize("value", ["101%", "-1", "a few", 1.5, True, "5 of 10"])
+def test_an_invalid_limit_is_refused(frozen: Path, images: ImageSet, value: Any) -> None:
+    with pytest.raises(ComparisonError, match="max_died must be a number of units"):
+        dw.check(frozen, bundle_of(NET), images, max_died=value, progress=False)
+
+
+def test_nothing_is_overwritten_unasked(frozen: Path, images: ImageSet) -> None:
+    before = frozen.read_bytes()
+    with pytest.raises(ComparisonError, match=r"exists. Replace it with overwrite=True"):
+        dw.freeze(bundle_of(NET), images, frozen, progress=False)
+    dw.freeze(bundle_of(NET), images, frozen, overwrite=True, progress=False)
+    assert frozen.read_bytes() == before  # it is deterministic

@@ -1,0 +1,92 @@
+"""The front end of two models' layers side by side in Chromium: the widget's handlers answer, with two fake services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from deconvwidgets.instruments.comparison.widget.messages import HANDLERS
+from deconvwidgets.instruments.comparison.widget.state import checked_state
+from tests.instruments.comparison.widget.fake_api import FakeSideBySide
+from tests.widgets.accessibility import set_theme, small_text, violations
+from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
+
+__all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def service() -> FakeSideBySide:
+    return FakeSideBySide()
+
+
+@pytest.fixture
+def open_page(blank: Page, service: FakeSideBySide) -> Callable[..., Page]:
+    """Return a function that opens a page with one view."""
+
+    def open_(width: int = 1180, **state: Any) -> Page:
+        load_page(blank, built("comparison.css"), kernel(HANDLERS, service))
+        opened = checked_state(state, {}, {side: service.side(side).overview() for side in ("a", "b")})
+        blank.evaluate("([code, state, width]) => globalThis.open(code, state, width)", [built("comparison.js"), opened, width])
+        return blank
+
+    return open_
+
+
+def test_a_pair_shows_the_units_of_both_services(service, open_page):
+    page = open_page(layer_a="conv5", sort="number")
+    expect(page.get_by_test_id("pair-title")).to_have_text("conv5 · A 0 | B 0")
+    expect(page.get_by_test_id("statuses")).to_contain_text("kept")
+    page.get_by_test_id("pair-1").click()
+    expect(page.get_by_test_id("pair-title")).to_have_text("conv5 · A 1 | B 2")
+    expect(page.get_by_test_id("pair-numbers")).to_contain_text("moved")
+    expect(page.get_by_test_id("crop-value-a")).to_have_text("A 1 here: 1.00")  # the fake map: the unit, and a tenth of the crop
+    page.get_by_test_id("mosaic-b-patches-4").click()
+    expect(page.get_by_test_id("crop-value-a")).to_have_text("A 1 here: 1.30")
+    expect(page.get_by_test_id("crop-value-b")).to_have_text("B 2 here: 2.30")
+    asked = {name: {values[1] for kind, values in fake.calls if kind == "on_crop"} for name, fake in service.sides.items()}
+    assert asked == {"a": {0, 1}, "b": {0, 2}}, "each service is asked for its own unit"
+    page.wait_for_function("() => model.values.state.unit_b === 2 && model.values.state.side === 'b' && model.values.state.rank === 3")
+    page.get_by_test_id("status-new").click()
+    expect(page.locator(".dwc-pair")).to_have_count(1)
+    expect(page.locator(".dwc-pair")).to_contain_text("no partner")
+
+
+def test_pins_stay_while_layers_change_by_keys(service, open_page):
+    page = open_page(layer_a="conv5", sort="number")
+    expect(page.get_by_test_id("pair-0")).to_be_visible()
+    page.get_by_test_id("pairs").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+P")
+    page.keyboard.press("p")
+    expect(page.get_by_test_id("pin-b-conv5-2")).to_be_visible()
+    page.keyboard.press("1")
+    expect(page.get_by_test_id("pair-title")).to_have_text("conv1 · A 0 | B 0")
+    expect(page.get_by_test_id("pinned")).to_contain_text("A · conv5 · unit 1")
+    page.get_by_test_id("pin-b-conv5-2").click()
+    expect(page.get_by_test_id("pair-title")).to_have_text("conv5 · A 1 | B 2")
+    page.get_by_test_id("pairs").focus()
+    page.keyboard.press("b")
+    expect(page.locator(".dwx-detail:not([hidden]) [data-testid=detail-title]")).to_have_text("Unit 2")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("pair-title")).to_be_visible()
+    page.keyboard.press("n")
+    expect(page.get_by_test_id("pair-title")).to_have_text("conv5 · A 1 | B 1")
+    page.get_by_test_id("cka-0-1").click()
+    expect(page.get_by_test_id("pair-title")).to_contain_text("conv1 | conv5")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1180, 700])
+def test_the_view_is_accessible(open_page, width, theme):
+    page = open_page(width, layer_a="conv5", sort="number", pinned=[{"side": "a", "layer": "conv1", "unit": 1}])
+    set_theme(page, theme)
+    page.get_by_test_id("pair-0").click()
+    expect(page.get_by_test_id("crop-value-b")).to_contain_text("here: ")
+    assert violations(page) == []
+    assert small_text(page) == {}
