@@ -68,7 +68,7 @@ def is_drawn(page: Page, layer: str, unit: int, position: int) -> bool:
 
 
 def wait_until_drawn(page: Page, layer: str, unit: int, position: int) -> None:
-    for _ in range(60):
+    for _ in range(150):
         if is_drawn(page, layer, unit, position):
             return
         page.wait_for_timeout(100)
@@ -216,6 +216,7 @@ def test_rows_stay_inside_the_widget(service, open_page, width, columns):
     service.columns = [column(epoch) for epoch in range(columns)]
     service.label = "a very long name of a class, with synonyms and remarks that do not end for a while"
     page = open_page(width=width)
+    expect(cell(page, "conv2", 4, 0)).to_be_attached()
     inside = """() => {
       const root = document.querySelector(".dwx");
       return [root.scrollWidth - root.clientWidth, document.querySelector(".dwv-cell").offsetWidth];
