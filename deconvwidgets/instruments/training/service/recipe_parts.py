@@ -89,8 +89,9 @@ def _dropout(recipe: Mapping[str, Any]) -> RecipePart | None:
 
 
 def _initial_weights(recipe: Mapping[str, Any]) -> RecipePart | None:
-    def words(value: object) -> str:
-        return "the network's own" if value is None else _paper_if_it_fits(value, f"standard deviation {_number(value)}")
+    def words(value: float | str | None) -> str:
+        known: dict[object, str] = {None: "the network's own", "he": "by He et al. 2015"}
+        return known.get(value) or _paper_if_it_fits(value, f"standard deviation {_number(value)}")
 
     return _part(recipe, "initial_std", "Initial weights", words)
 
