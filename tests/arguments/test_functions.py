@@ -104,6 +104,8 @@ def side_by_side(service_a: Any, service_b: Any, instrument: Any = "layers") -> 
     service_a = service_a() if service_a is model_service else service_a  # not before it is needed
     with dw.side_by_side(service_a, service_b, instrument) as widget:
         return type(widget).__name__
+
+
 def frozen_file() -> Path:
     path = Path(tempfile.mkdtemp()) / "units.json"
     dw.freeze(BUNDLE, PHOTOGRAPHS, path, k=2, samples=9, projections=1, progress=False)

@@ -16,10 +16,10 @@ from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionR
 from deconvwidgets.instruments.transfer.records import TestsRequest, TransferSettings
 from deconvwidgets.records.mosaics import MosaicRequest
 from deconvwidgets.service.worker import SynchronousExecutor
-from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check
 from tests.arguments.hostile_values import REFUSED, SKIPPED, Kind, boolean, choice, location, nothing, optional, real, whole, wholes
 from tests.conftest import NoisePhotographs
+from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 
 pytestmark = pytest.mark.slow
 
