@@ -14,13 +14,14 @@ from torch.optim import SGD, Optimizer
 from deconvwidgets.checkpoints.description import TrainingDescription
 from deconvwidgets.checkpoints.log_file import read_log
 from deconvwidgets.checkpoints.open import open_checkpoints
+from deconvwidgets.compute.decoding import usable_cores
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import CheckpointError, DeconvWidgetsError, JobCancelledError, TrainingError
 from deconvwidgets.instruments.training.compute.architecture import Architecture, BuiltNetwork, build_network, prepare_parameters
 from deconvwidgets.instruments.training.compute.batches import TrainingBatches, ValidationBatches
 from deconvwidgets.instruments.training.compute.folder import locked, prepare_folder
 from deconvwidgets.instruments.training.compute.loop import TrainingLoop
-from deconvwidgets.instruments.training.compute.pixels import open_pixels
+from deconvwidgets.instruments.training.compute.pixels import PixelsInMemory, PixelSource, open_pixels
 from deconvwidgets.instruments.training.compute.processes import Processes, training_processes
 from deconvwidgets.instruments.training.compute.progress_report import ProgressReport
 from deconvwidgets.instruments.training.compute.recipe import Recipe
@@ -157,11 +158,16 @@ def _batches(
     whole = transform if recipe.crops is None or transform.resize is None else replace(transform, crop=(transform.resize, transform.resize))
     margin = (whole.crop[0] - height, whole.crop[1] - width)
     pixels = open_pixels(images.train, whole, recipe.memory_share, job, "decoding training images", shown)
-    batches = TrainingBatches(pixels, images.train.labels, (height, width), margin, recipe, job.decode_threads)
+    batches = TrainingBatches(pixels, images.train.labels, (height, width), margin, recipe, _threads(pixels, job))
     if images.validation is None:
         return batches, None
     held = open_pixels(images.validation, transform, recipe.memory_share, job, "decoding validation images", shown)
-    return batches, ValidationBatches(held, images.validation.labels, recipe.batch_size, job.decode_threads)
+    return batches, ValidationBatches(held, images.validation.labels, recipe.batch_size, _threads(held, job))
+
+
+def _threads(pixels: PixelSource, job: JobContext) -> int:
+    """Return the number of threads that prepare batches: one per core where they decode files."""
+    return 1 if isinstance(pixels, PixelsInMemory) else max(job.decode_threads, usable_cores())
 
 
 def _warn_of_batch_norm(model: torch.nn.Module, processes: Processes) -> None:

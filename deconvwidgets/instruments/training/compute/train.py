@@ -130,6 +130,8 @@ def train(
         device=device,
         progress=flag(progress, "progress", TrainingError),
     )
+    if request.pretrained and isinstance(architecture, str):
+        raise TrainingError(f"{architecture} is built with random weights: for fine-tuning, pass a network that has trained ones.")
     return _run(request, engine, integer(workers, "workers", 1, error=TrainingError), as_job(job))
 
 
