@@ -189,7 +189,7 @@ def test_what_goes_wrong_is_said_in_words(services: Any, coloured: Any, tmp_path
         ({"folder": "x", "epochs": 3}, "either watches a folder, or trains: give folder=..., or epochs, not both"),
         ({"folder": 5}, "folder must be a path"),
         ({"architecture": "zfnot", "out": "x"}, "zfnet"),
-        ({"architecture": small, "out": "x", "epocs": 3}, "A recipe has no 'epocs'"),
+        ({"architecture": small, "out": "x", "epocs": 3}, "field of a recipe 'epocs'"),
         ({"architecture": small, "out": "x", "recipe": 3}, r"recipe must be a dw\.Recipe"),
         ({"architecture": small, "out": 7}, "out must be a path"),
     ],
