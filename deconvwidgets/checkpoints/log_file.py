@@ -55,7 +55,34 @@ def read_log(folder: Path) -> TrainingLog:
     CheckpointError
         If a file is damaged or cannot be read.
     """
-    return TrainingLog(epochs=_read_epochs(folder / LOG_FILE), progress=read_progress(folder))
+    return TrainingLog(epochs=read_epochs(folder), progress=read_progress(folder))
+
+
+def read_epochs(folder: Path) -> tuple[EpochLog, ...]:
+    """Return the epochs in the log of a folder, as `read_log` does, without the progress.
+
+    Raises
+    ------
+    CheckpointError
+        If the log is damaged or cannot be read.
+    """
+    path = folder / LOG_FILE
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}).") from error
+    epochs: dict[int, EpochLog] = {}
+    for line in lines[:-1]:  # behind the last line break is nothing, or a line that is being written
+        try:
+            entry: EpochLog = _from_plain(EpochLog, parse_json(line))
+        except StrictJsonError:
+            continue  # a line that a killed process did not finish
+        except ValueError as error:
+            raise CheckpointError(f"{path} is damaged ({error}): delete it, or copy it again.") from error
+        epochs[entry.epoch] = entry
+    return tuple(epochs[number] for number in sorted(epochs))
 
 
 def write_progress(folder: Path, progress: TrainingProgress) -> None:
@@ -118,25 +145,6 @@ def stop_requested(folder: Path) -> bool:
 def clear_stop(folder: Path) -> None:
     """Withdraw the request to stop."""
     (folder / STOP_FILE).unlink(missing_ok=True)
-
-
-def _read_epochs(path: Path) -> tuple[EpochLog, ...]:
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}).") from error
-    epochs: dict[int, EpochLog] = {}
-    for line in lines[:-1]:  # behind the last line break is nothing, or a line that is being written
-        try:
-            entry: EpochLog = _from_plain(EpochLog, parse_json(line))
-        except StrictJsonError:
-            continue  # a line that a killed process did not finish
-        except ValueError as error:
-            raise CheckpointError(f"{path} is damaged ({error}): delete it, or copy it again.") from error
-        epochs[entry.epoch] = entry
-    return tuple(epochs[number] for number in sorted(epochs))
 
 
 def _to_plain(record: EpochLog | TrainingProgress) -> dict[str, Any]:

@@ -69,8 +69,9 @@ export function createCharts({ set, redraw }: { set: (patch: Partial<TrainingSta
     if (key === drawn) return;
     drawn = key;
     const last = log?.epochs.at(-1);
-    introduction.hidden = status.epochs > 0 || progress !== null;
-    grid.hidden = !introduction.hidden;
+    const begun = status.epochs > 0 || progress !== null;
+    introduction.hidden = begun || !(status.can_start || status.can_cancel); // a panel that only watches starts nothing
+    grid.hidden = !begun;
     const curves = curvesOf(log ?? EMPTY, status, state);
     for (const name of names) cards[name].update(curves[name], cursor);
     const shown = cursor ?? last;

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 
 from deconvwidgets.checkpoints.checkpoint_file import epoch_of
 from deconvwidgets.checkpoints.description import DESCRIPTION_FILE, TrainingDescription, read_description
-from deconvwidgets.checkpoints.log_file import LOG_FILE, PROGRESS_FILE, read_log, read_progress, stop_requested
+from deconvwidgets.checkpoints.log_file import LOG_FILE, PROGRESS_FILE, read_epochs, read_progress, stop_requested
 from deconvwidgets.errors import CheckpointError
 from deconvwidgets.instruments.training.records import Phase
 from deconvwidgets.records.training_log import EpochLog, TrainingLog, TrainingProgress
@@ -32,7 +32,7 @@ Stamp = tuple[int, int] | None
 class FolderContent:
     """The content of a folder at one moment.
 
-    `version` changes with the log. `problem` says what cannot be read; everything else is then what was read before.
+    `version` changes with the log. `problem` says what cannot be read, in place of which stands what was read before.
     """
 
     phase: Phase = "new"
@@ -56,49 +56,56 @@ class TrainingFolder:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self.path = path
         self._clock = clock
-        self._cached: dict[str, tuple[Stamp, object]] = {}
+        self._cached: dict[str, tuple[Stamp, Any]] = {}
         self._version = 0
-        self._last = FolderContent()
+        self._progress: TrainingProgress | None = None
+        self._problems: list[str] = []
 
     def read(self) -> FolderContent:
-        """Return the content. A file that cannot be read is reported in it."""
-        try:
-            self._last = self._read()
-        except (CheckpointError, OSError) as error:
-            text = str(error) if isinstance(error, CheckpointError) else f"{self.path} cannot be read ({error.strerror})."
-            last = self._last
-            self._last = FolderContent(
-                last.phase, last.description, last.log, last.version, last.checkpoints, exists=last.exists, problem=text
-            )
-        return self._last
-
-    def _read(self) -> FolderContent:
+        """Return the content. A file that cannot be read is reported in it, and the others are read all the same."""
+        self._problems = []
         try:
             checkpoints = tuple(sorted(epoch for entry in self.path.iterdir() if (epoch := epoch_of(entry)) is not None))
-        except (FileNotFoundError, NotADirectoryError) as error:
-            if self.path.exists():
-                raise CheckpointError(f"{self.path} is a file, not the folder of a training.") from error
+        except FileNotFoundError:
             return FolderContent()
-        progress = self._progress()
-        epochs = self._of_file(LOG_FILE, lambda: read_log(self.path).epochs, _NO_EPOCHS)
+        except NotADirectoryError:
+            return FolderContent(exists=True, problem=f"{self.path} is a file, not the folder of a training.")
+        except OSError as error:
+            return FolderContent(exists=True, problem=f"{self.path} cannot be read ({error.strerror}).")
+        self._progress = self._tried(lambda: read_progress(self.path), self._progress)  # it also changes without a change of its file
+        epochs = self._of_file(LOG_FILE, lambda: read_epochs(self.path), _NO_EPOCHS)
         description = self._of_file(DESCRIPTION_FILE, lambda: read_description(self.path), None)
-        quiet = self._quiet(progress)
-        phase = self._phase(progress, quiet, bool(epochs or checkpoints))
-        shown = quiet if quiet > QUIET_SECONDS else 0.0
-        return FolderContent(phase, description, TrainingLog(epochs=epochs, progress=progress), self._version, checkpoints, shown, True)
+        quiet = self._quiet(self._progress)
+        return FolderContent(
+            phase=self._phase(self._progress, quiet, bool(epochs or checkpoints)),
+            description=description,
+            log=TrainingLog(epochs=epochs, progress=self._progress),
+            version=self._version,
+            checkpoints=checkpoints,
+            quiet=quiet if quiet > QUIET_SECONDS else 0.0,
+            exists=True,
+            problem=" ".join(self._problems),
+        )
 
-    def _progress(self) -> TrainingProgress | None:
-        """Return the progress, which also changes when its process ends: without a change of the file."""
-        return read_progress(self.path)
+    def _tried(self, read: Callable[[], Value], before: Value) -> Value:
+        """Return what is read; what was read `before`, if that fails."""
+        try:
+            return read()
+        except (CheckpointError, OSError) as error:
+            self._problems.append(str(error))
+            return before
 
     def _of_file(self, name: str, read: Callable[[], Value], missing: Value) -> Value:
         stamp = _stamp(self.path / name)
-        if name not in self._cached or self._cached[name][0] != stamp:
-            value = missing if stamp is None else read()
+        before: tuple[Stamp, Value] = self._cached.get(name, (None, missing))
+        if before[0] == stamp:
+            return before[1]
+        known = len(self._problems)
+        value = missing if stamp is None else self._tried(read, before[1])
+        if len(self._problems) == known:  # else it is read again, and reported again
             self._cached[name] = (stamp, value)
             self._version += name == LOG_FILE
-        found: Value = self._cached[name][1]  # type: ignore[assignment] # that of `read`
-        return found
+        return value
 
     def _quiet(self, progress: TrainingProgress | None) -> float:
         """Return the seconds since the last progress of a training that runs; 0 for others."""

@@ -88,3 +88,21 @@ def test_what_cannot_be_read_is_reported_and_the_rest_stays(tmp_path: Path) -> N
     assert folder.read().problem == ""
     (tmp_path / "file").write_text("")
     assert "is a file, not the folder" in TrainingFolder(tmp_path / "file").read().problem
+
+
+def test_a_description_that_cannot_be_read_does_not_hide_the_curves(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path)
+    append_epoch(tmp_path, EpochLog(epoch=1, train_loss=2.0))
+    (tmp_path / "training.json").write_text('{"format": "of a later version"}')
+    first, second = folder.read(), folder.read()
+    assert "is no description of a training of this version" in first.problem
+    assert (second.problem, len(second.log.epochs), second.version) == (first.problem, 1, first.version)
+
+
+def test_a_damaged_progress_does_not_hide_the_curves(tmp_path: Path) -> None:
+    (tmp_path / PROGRESS_FILE).write_text("{")
+    append_epoch(tmp_path, EpochLog(epoch=1, train_loss=2.0))
+    folder = TrainingFolder(tmp_path)
+    first, second = folder.read(), folder.read()
+    assert "progress.json is damaged" in first.problem
+    assert (second.phase, len(second.log.epochs), second.version) == ("recorded", 1, first.version)
