@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from deconvwidgets.arguments import one_of
 from deconvwidgets.instruments.comparison.service.api import LocalSideBySide

@@ -116,7 +116,7 @@ def test_code_that_builds_no_model_is_refused_by_name(folder: Path, capsys: pyte
 
 def test_usage(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for options, message in (
-        ("--max-died -1", "max_died"),
+        ("--max-died=-1", "limit must be a number of units"),
         ("--max-changed 200%", "percentage"),
         ("--min-overlap 2", "no number from 0 to 1"),
     ):

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from torch import Tensor
+
 from deconvwidgets.arguments import describe
 from deconvwidgets.checkpoints.checkpoint_file import epoch_of
 from deconvwidgets.checkpoints.description import DESCRIPTION_FILE
@@ -105,7 +108,9 @@ def unit_of(files: Sequence[StateFile]) -> Unit:
 
 def numbered(files: Sequence[StateFile], epochs: object) -> list[StateFile]:
     """Return files with the epochs that a user gives for them. Raises CheckpointError for other than one different epoch for each file."""
-    if not isinstance(epochs, Sequence) or isinstance(epochs, str):
+    if isinstance(epochs, np.ndarray | Tensor):
+        epochs = epochs.tolist()
+    if not isinstance(epochs, list | tuple | range):
         raise CheckpointError(f"epochs must be a sequence of integers, not {describe(epochs)}.")
     values = [checked_epoch(epoch, "each of epochs") for epoch in epochs]
     if len(values) != len(files):

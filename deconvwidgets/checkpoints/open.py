@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from deconvwidgets.arguments import flag
+from deconvwidgets.arguments import describe, flag
 from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
 from deconvwidgets.checkpoints.description import TrainingDescription, read_description
 from deconvwidgets.checkpoints.found_files import FileSource, Scan, numbered, scan, unit_of, without_copies
@@ -84,6 +84,8 @@ def open_checkpoints(
     'net, epoch 10'
     """
     checked_transform(transform)
+    if prefix is not None and not isinstance(prefix, str):
+        raise CheckpointError(f"prefix must be the beginning of the names of tensors, such as 'model.', not {describe(prefix)}.")
     if isinstance(source, str) and source in SHIPPED:
         shipped = SHIPPED[source]
         source, build = shipped.folder, shipped.build if build is None else build

@@ -61,7 +61,7 @@ class Explorer(Showing, Pictured, anywidget.AnyWidget):
     MESSAGES: ClassVar[StateMessages]
     SERVICE: ClassVar[type]  # the protocol that the service must implement
     SERVICE_EXAMPLE: ClassVar[str] = "a model service, such as dw.LocalModelService(bundle, images)"
-    SIDE_BY_SIDE: ClassVar[str] = ""  # the instrument by which `dw.side_by_side` shows two models; empty if it does not
+    SIDE_BY_SIDE: ClassVar[str] = ""  # how two models are shown, as Python code; empty if they are not
     HAS_MODEL: ClassVar[bool] = True  # whether `SERVICE` is a ModelService, whose units the page can switch off
     HANDLERS: ClassVar[Handlers]  # of the instrument; those of units are added if it has a model
     EVENTS: ClassVar[frozenset[str]] = frozenset()  # kinds of events besides "changed" and "failed"
@@ -295,8 +295,6 @@ class Explorer(Showing, Pictured, anywidget.AnyWidget):
 
     @classmethod
     def _require_service(cls, service: object) -> None:
-        if isinstance(service, list | tuple) and cls.SIDE_BY_SIDE:
-            instrument = "" if cls.SIDE_BY_SIDE == "layers" else f", instrument={cls.SIDE_BY_SIDE!r}"
-            raise ServiceError(f"{cls.__name__} shows one model. Two are shown by dw.side_by_side(service_a, service_b{instrument}).")
         if not isinstance(service, cls.SERVICE):
-            raise ServiceError(f"{cls.__name__} needs {cls.SERVICE_EXAMPLE}, not a {type(service).__name__}.")
+            several = f" Two models are shown by {cls.SIDE_BY_SIDE}." if cls.SIDE_BY_SIDE and isinstance(service, list | tuple) else ""
+            raise ServiceError(f"{cls.__name__} needs {cls.SERVICE_EXAMPLE}, not a {type(service).__name__}.{several}")

@@ -59,10 +59,13 @@ ALIASES = {  # what else may stand for an argument in a message
     "units": "[Uu]nit",
     "batch": "batch|image",
     "run": "[Rr]un",
+    "build": "no model",
+    "source": "no file",
     "sources": "a source|photographs",
     "worker": "Executor",
     "seed": "seed",
     "path": "path|folder|file|saved?|name",
+    "frozen": "frozen|file",
 }
 
 

@@ -17,6 +17,7 @@ import torch
 import deconvwidgets as dw
 from deconvwidgets.arguments import as_integer
 from deconvwidgets.index.options import IndexSettings
+from deconvwidgets.service.worker import SynchronousExecutor
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check, noise
 from tests.arguments.hostile_values import REFUSED, SKIPPED, boolean, choice, function, location, nothing, optional, real, whole, wholes
 from tests.conftest import random_head
@@ -94,6 +95,33 @@ def index() -> Any:
     return dw.ActivationIndex.build(BUNDLE, PHOTOGRAPHS, progress=False)
 
 
+@cache
+def model_service() -> Any:
+    return dw.LocalModelService(BUNDLE, PHOTOGRAPHS, device="cpu", worker=SynchronousExecutor())
+
+
+def side_by_side(service_a: Any, service_b: Any, instrument: Any = "layers") -> str:
+    service_a = service_a() if service_a is model_service else service_a  # not before it is needed
+    with dw.side_by_side(service_a, service_b, instrument) as widget:
+        return type(widget).__name__
+
+
+def frozen_file() -> Path:
+    path = Path(tempfile.mkdtemp()) / "units.json"
+    dw.freeze(BUNDLE, PHOTOGRAPHS, path, k=2, samples=9, projections=1, progress=False)
+    return path
+
+
+@cache
+def unit_check() -> Any:
+    return dw.check(frozen_file(), BUNDLE, PHOTOGRAPHS, progress=False)
+
+
+def unit_limit(value: Any) -> Any:
+    """A number of units; a text, such as "5%", is tested elsewhere."""
+    return SKIPPED if isinstance(value, str) and value.strip().isdecimal() else whole(0)(value)
+
+
 def probability(value: Any) -> Any:
     clean = real(low=0)(value)
     return clean if clean is not REFUSED and clean <= 1 else REFUSED
@@ -115,6 +143,18 @@ def no_size(value: Any) -> Any:
 def new_folder(value: Any) -> Any:
     """A path at which nothing is."""
     return location(value) if not isinstance(value, str | os.PathLike) or not Path(value).exists() else SKIPPED
+
+
+def no_folder(value: Any) -> Any:
+    """Refuse what is no path."""
+    return SKIPPED if location(value) is not REFUSED else REFUSED
+
+
+def opened_checkpoint(**arguments: Any) -> Any:
+    if not Path("tiny").exists():
+        dw.CheckpointRecorder("tiny", BUNDLE.model, input_size=(3, 16, 16))
+    checkpoints = dw.open_checkpoints(arguments.pop("source"), **arguments)
+    return checkpoints.bundle(checkpoints.epochs[0])
 
 
 def no_units(value: Any) -> Any:
@@ -299,8 +339,9 @@ FUNCTIONS: dict[str, Case] = {
             "task": optional(choice("auto", "softmax", "probabilities", "multilabel", "binary", "regression")),
             "output": optional(nothing),
             "unit": lambda value: value if isinstance(value, str) else REFUSED,
+            "trained": boolean,
         },
-        lambda bundle: (bundle.name, bundle.input_size, bundle.categories, bundle.display_channels),
+        lambda bundle: (bundle.label, bundle.input_size, bundle.categories, bundle.display_channels),
     ),
     "bundle.with_head": Case(lambda head: BUNDLE.with_head(head), {"head": None}, {"head": optional(nothing)}, lambda bundle: bundle.name),
     "bundle.prepare": Case(lambda image: BUNDLE.prepare(image), {"image": noise()}, {"image": nothing}),
@@ -420,6 +461,28 @@ FUNCTIONS: dict[str, Case] = {
         },
         lambda trained: [tensor.numpy() for tensor in trained.bundle.model.state_dict().values()],
     ),
+    "dw.open_checkpoints": Case(
+        opened_checkpoint,
+        {"source": "tiny", "build": BUNDLE.model, "input_size": (3, 16, 16)},
+        {
+            "source": nothing,
+            "build": nothing,
+            "transform": optional(lambda value: SKIPPED if callable(value) else REFUSED),
+            "categories": optional(nothing),
+            "input_size": lambda value: SKIPPED if value is None else REFUSED,
+            "name": optional(name_of),
+            "epochs": optional(wholes((1,), high=10**9)),
+            "pretrained": optional(boolean),
+            "prefix": optional(lambda value: SKIPPED if isinstance(value, str) else REFUSED),
+        },
+        lambda bundle: (bundle.label, bundle.weights),
+    ),
+    "dw.lightning_callback": Case(
+        dw.lightning_callback,
+        {"folder": "recording", "module": "net"},
+        {"folder": no_folder, "module": lambda value: SKIPPED if value is None or isinstance(value, str) else REFUSED},
+    ),
+    "dw.huggingface_callback": Case(dw.huggingface_callback, {"folder": "recording"}, {"folder": no_folder}),
     "dw.evaluate": Case(
         dw.evaluate,
         {"bundle": BUNDLE, "images": Labelled(), "mapping": {"a": 0, "b": 1}, "store": "memory", "device": "cpu", "progress": False},
@@ -439,6 +502,48 @@ FUNCTIONS: dict[str, Case] = {
     ),
     "dw.compare_evaluations": Case(dw.compare_evaluations, {"before": None, "after": None}, {"before": nothing}),
     "dw.compare_evaluations(after)": Case(lambda after: dw.compare_evaluations(evaluation(), after), {"after": None}, {"after": nothing}),
+    "dw.freeze": Case(
+        dw.freeze,
+        {
+            "bundle": BUNDLE, "images": PHOTOGRAPHS, "path": "units.json", "k": 2, "samples": 9, "projections": 1, "overwrite": True,
+            "device": "cpu", "progress": False,
+        },
+        {
+            "bundle": nothing,
+            "images": nothing,
+            "path": location,
+            "layers": optional(names_of_layers),
+            "k": whole(1, 100),
+            "samples": whole(2, 1 << 16),
+            "projections": whole(0, 9),
+            "seed": whole(0),
+            "overwrite": boolean,
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+        },
+        lambda frozen: [(layer.info.name, layer.top.values, layer.descriptors) for layer in frozen.layers],
+    ),
+    "dw.check": Case(
+        lambda **arguments: dw.check(arguments.pop("frozen", None) or frozen_file(), **arguments),
+        {"bundle": BUNDLE, "images": PHOTOGRAPHS, "device": "cpu", "progress": False},
+        {
+            "bundle": nothing,
+            "images": nothing,
+            "layers": optional(names_of_layers),
+            **dict.fromkeys(("max_died", "max_changed", "max_moved", "max_split"), optional(unit_limit)),
+            **dict.fromkeys(("min_correlation", "min_overlap", "min_likeness"), probability),
+            "max_scale": real(low=1),
+            "figures": whole(0, 1000),
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+        },
+        lambda found: [(layer.info.name, layer.match, layer.correlation) for layer in found.layers],
+    ),
+    "dw.check(frozen)": Case(
+        dw.check, {"bundle": BUNDLE, "images": PHOTOGRAPHS, "device": "cpu", "progress": False, "frozen": None}, {"frozen": nothing}
+    ),
+    "dw.check_file": Case(lambda kind: dw.check_file(unit_check(), kind), {"kind": "csv"}, {"kind": choice("html", "json", "csv", "xml")}),
+    "dw.check_file(check)": Case(dw.check_file, {"check": None}, {"check": nothing}),
     "dw.compare": Case(
         dw.compare,
         {"bundle_a": BUNDLE, "bundle_b": BUNDLE, "images": PHOTOGRAPHS, "layers": ["conv1"], "device": "cpu", "progress": False},
@@ -462,6 +567,14 @@ FUNCTIONS: dict[str, Case] = {
     ),
     "dw.compare_indexes(indexes)": Case(dw.compare_indexes, {"index_a": None, "index_b": None}, {"index_a": nothing}),
     "dw.compare_indexes(index_b)": Case(lambda index_b: dw.compare_indexes(index(), index_b), {"index_b": None}, {"index_b": nothing}),
+    "dw.side_by_side": Case(
+        lambda **arguments: side_by_side(**{"service_b": model_service(), **arguments}),
+        {"service_a": model_service, "instrument": "layers"},
+        {"service_b": nothing, "instrument": choice("layers", "occlusion")},
+    ),
+    "dw.side_by_side(service_a)": Case(
+        lambda service_a: side_by_side(service_a, model_service()), {"service_a": None}, {"service_a": nothing}
+    ),
     "dw.open_images(what)": Case(dw.open_images, {"what": PHOTOGRAPHS}, {"what": nothing}),
     "dw.save_head": Case(dw.save_head, {"head": random_head(BUNDLE, "conv1"), "path": "x"}, {"head": nothing, "path": location}),
     "dw.save_units": Case(dw.save_units, {"bundle": BUNDLE, "path": "x"}, {"bundle": nothing, "path": location}),

@@ -16,10 +16,10 @@ from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionR
 from deconvwidgets.instruments.transfer.records import TestsRequest, TransferSettings
 from deconvwidgets.records.mosaics import MosaicRequest
 from deconvwidgets.service.worker import SynchronousExecutor
-from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check
 from tests.arguments.hostile_values import REFUSED, SKIPPED, Kind, boolean, choice, location, nothing, optional, real, whole, wholes
 from tests.conftest import NoisePhotographs
+from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 
 pytestmark = pytest.mark.slow
 
@@ -168,6 +168,11 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         lambda service: service.layers.source,
         {"layer": "conv1", "unit": 0, "rank": 0},
         {"layer": indexed, "unit": whole(0, 3), "rank": whole(0, 8), "size": whole(16, 4096)},
+    ),
+    "layers.on_crop": (
+        lambda service: service.layers.on_crop,
+        {"layer": "conv1", "unit": 0, "crop": 0},
+        {"layer": indexed, "unit": whole(0, 3), "crop": whole(0, len(PHOTOGRAPHS) - 1), "size": whole(16, 4096)},
     ),
     "layers.mosaics": (lambda service: service.layers.mosaics, {}, {"request": nothing}),
     "layers.mosaics(parts)": (

@@ -15,7 +15,9 @@ def test_the_photographs_of_some_classes_are_labelled_by_them():
     assert names == [f"noise-{source}" for source in range(1, 14) if source % 3 != 1]
     labels = [chosen.categories[chosen.label(source)] for source in range(chosen.source_count)]
     assert labels == [("cat", "dog", "kite")[source % 3] for source in range(1, 14) if source % 3 != 1]
-    assert [chosen.read_source(source).label for source in range(chosen.source_count)] == [chosen.label(s) for s in range(chosen.source_count)]
+    assert [chosen.read_source(source).label for source in range(chosen.source_count)] == [
+        chosen.label(s) for s in range(chosen.source_count)
+    ]
     assert len(chosen) == 3 * chosen.source_count
     assert chosen.digest != images.only_classes(["cat", "kite"]).digest
 

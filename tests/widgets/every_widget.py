@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
+from deconvwidgets.instruments.comparison.widget.occlusion import SideBySideOcclusion
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
 from deconvwidgets.instruments.evolution.widget.explorer import EvolutionExplorer
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
@@ -119,6 +120,16 @@ CASES = {
         {"kind": "figure", "figure": "pairs.png", "state": {"layer_a": "conv1"}},
         "figure",
         frozenset({"changed", "failed", "progress"}),
+        "state",
+    ),
+    "comparison_occlusion": Case(
+        SideBySideOcclusion,
+        FakeSideBySide,
+        {"image": "crop:3", "fill": "blur"},
+        {"window": [0, 5]},
+        {"kind": "figure", "figure": "maps.png", "state": {}},
+        "occlusion_figure",
+        frozenset({"changed", "failed", "occlusion"}),
         "state",
     ),
 }

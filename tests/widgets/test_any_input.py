@@ -53,6 +53,10 @@ INVALID: list[Any] = [None, True, -1, 0, 10**400, 2.5, math.nan, math.inf, "", "
 SETTINGS = {"data": "colours", "root": None, "layer": "conv2", "images_per_class": 2, "folds": 1, "weight_decay": 1e-3, "views": "one"}
 EVALUATION = {"data": "images", "root": None, "limit": 9, "mapping": {"cat": ["ant"], "dog": ["bee"], "kite": []}, "threshold": 0.4}
 MAPS = {"window": [8, 8], "stride": [8, 8], "border": "inside"}
+BOTH = {
+    "image": "crop:2", "target_a": None, "target_b": None, "fill": "gray", "window": [4, 4], "stride": [8, 8], "patches": [[3, 4]],
+    "border": "inside",
+}  # fmt: skip
 UPLOAD = {"kind": "upload", "upload": "none", "offset": 0, "name": "a.png", "size": 100}
 # Valid requests of each kind. Some return an error because there is no such run or upload.
 REQUESTS: dict[str, list[dict[str, Any]]] = {
@@ -110,6 +114,10 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "file", "run": 1, "file": "classes.csv"},
         *({**UPLOAD, "name": "a.zip", "step": step} for step in ("begin", "chunk", "finish", "cancel")),
     ],
+    "comparison_occlusion": [
+        {"kind": "hello"},
+        {"kind": "figure", "figure": "maps.csv", "state": BOTH},
+    ],
     "comparison": [
         {"kind": "hello"},
         {"kind": "pairs", "layer_a": "conv1", "layer_b": "conv2", "paired_by": "match"},
@@ -163,7 +171,6 @@ UNITS = [
 ]
 for name, requests in REQUESTS.items():
     requests += UNITS if CASES[name].widget.HAS_MODEL else []
-    requests += [] if name == "evolution" else UNITS  # it has a model for each epoch
 ANSWER = {"image": "crop:2", "layer": "conv2", "target": 1, "against": 0, "method": "auto", "baseline": None, "top": 2, "unchanged": False}
 CONTRIBUTIONS: list[dict[str, Any]] = [
     {"kind": "contributions", "request": ANSWER},
@@ -181,6 +188,7 @@ REQUESTS["occlusion"] += [
     {"kind": "unit_maps", "request": {**IMAGE, "layer": "conv1"}, "units": [0, 2]},
     *(request for request in REQUESTS["layers"] if request["kind"] in ("mosaics", "unit_table")),
 ]
+REQUESTS["comparison_occlusion"] += [{**request, "side": "b"} for request in (*REQUESTS["occlusion"], *UNITS) if request["kind"] != "hello"]
 REQUESTS["comparison"] += [
     {**request, "side": "b"} for request in (*REQUESTS["layers"], *UNITS) if request["kind"] not in ("hello", "figure")
 ]
@@ -195,6 +203,7 @@ REFUSED = (
     "file",
 )  # without an upload, a run, a training
 STATES: dict[str, dict[str, Any]] = {
+    "comparison_occlusion": {**BOTH, "target_a": "bee", "target_b": "cow", "border": "same", "tab": "images"},
     "comparison": {
         "layer_a": "conv2", "layer_b": "conv2", "unit_a": 2, "unit_b": 1, "paired_by": "number", "sort": "strongest", "status": ["kept"],
         "rule": "guided", "side": "b", "rank": 1, "pane": "b", "tab": "range", "more": True,
@@ -252,9 +261,11 @@ def service_of(service, tmp_path_factory):
     recorder.end_epoch(train_loss=1.0)
     checkpoints = dw.open_checkpoints(folder, build=bundle)
     evolution = dw.LocalEvolutionService(checkpoints, NoisePhotographs(), device="cpu", worker=SynchronousExecutor())
+    both = LocalSideBySide(service, service)
     others = {
         "evolution": evolution,
-        "comparison": LocalSideBySide(service, service),
+        "comparison": both,
+        "comparison_occlusion": both,
         "training": LocalTrainingService(folder="no training"),
     }
     yield lambda name: others.get(name, service)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
+from deconvwidgets.instruments.comparison.widget.occlusion import SideBySideOcclusion
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
 from deconvwidgets.instruments.evolution.widget.explorer import EvolutionExplorer
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
@@ -18,7 +19,16 @@ from deconvwidgets.instruments.training.widget.panel import TrainingPanel
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from tests.widgets.chromium import STATIC
 
-WIDGETS = (LayerExplorer, OcclusionExplorer, TransferPanel, EvaluationPanel, EvolutionExplorer, SideBySideLayers, TrainingPanel)
+WIDGETS = (
+    LayerExplorer,
+    OcclusionExplorer,
+    TransferPanel,
+    EvaluationPanel,
+    EvolutionExplorer,
+    SideBySideLayers,
+    SideBySideOcclusion,
+    TrainingPanel,
+)
 NODE = shutil.which("node")
 
 
@@ -41,6 +51,6 @@ def test_modules_and_styles_have_no_references(widget: type) -> None:
 def test_all_built_files_belong_to_widgets() -> None:
     assert {path.name for path in STATIC.iterdir()} == {
         f"{name}.{kind}"
-        for name in ("layers", "occlusion", "transfer", "evaluation", "evolution", "comparison", "training")
+        for name in ("layers", "occlusion", "transfer", "evaluation", "evolution", "comparison", "comparison_occlusion", "training")
         for kind in ("js", "css")
     }

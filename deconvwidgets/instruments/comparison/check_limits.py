@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, fields
 from typing import Any
@@ -95,7 +96,7 @@ class CheckLimits:
             if field.name in ("died", "changed", "moved", "split"):
                 checked[field.name] = Limit.of(value, f"max_{field.name}")
             elif field.name == "scale":
-                checked[field.name] = _number(value, "max_scale", 1.0, 1e30)
+                checked[field.name] = _number(value, "max_scale", 1.0, math.inf)
             else:
                 checked[field.name] = _number(value, f"min_{field.name}", 0.0, 1.0)
         return cls(**checked)

@@ -44,7 +44,7 @@ class EvaluationPanelView extends RunPanelView<EvaluationState, Status, DataSumm
   constructor(context: RenderContext<EvaluationState>, store: EvaluationStore) {
     super(context, store, "panel", "evaluation-panel");
     const menu = createExportMenu({ groups: FILES, save: (file) => this.save(file), copy: this.copy });
-    const main = h("div", { class: "dwx-main dwe-main" }, this.setup.element, this.results.element);
+    const main = h("div", { class: "dwe-main" }, this.setup.element, this.results.element);
     const hints = [keyHint([["Enter"], "in a field: evaluate"]), keyHint([["W"], "on a photograph: why?"])];
     this.mount({ label: "Evaluation panel", className: "dwe", tools: [menu], main: [main], footer: [hints] });
   }

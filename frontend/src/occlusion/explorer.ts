@@ -212,7 +212,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     const left = [this.stage.element, this.images.status, this.controls.element];
     return h(
       "div",
-      { class: "dwx-main dwo-main" },
+      { class: "dwo-main" },
       h("section", { class: "dwo-pane dwo-left", "aria-label": "Image" }, ...left),
       this.predictions.element,
       this.results.element,

@@ -48,7 +48,7 @@ class TrainingPanelView extends ExplorerView<TrainingState, TrainingStore> {
       label: "Training panel",
       className: "dwg",
       tools: [menu],
-      main: [h("div", { class: "dwx-main dwg-main" }, this.plan.element, curves)],
+      main: [h("div", { class: "dwg-main" }, this.plan.element, curves)],
       footer: [[keyHint([["←", "→"], "on the curves: read an epoch"])]],
     });
   }

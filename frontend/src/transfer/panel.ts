@@ -50,7 +50,7 @@ class TransferPanelView extends RunPanelView<TransferState, Status, DataSummary,
     super(context, store, "panel", "transfer-panel");
     this.runView = createRunView({ id: this.id, store, set: (patch) => this.set(patch) });
     const menu = createExportMenu({ groups: FILES, save: (file) => this.save(file), copy: this.copy });
-    const main = h("div", { class: "dwx-main dwt-main" }, this.setup.element, this.runView.element, this.results.element);
+    const main = h("div", { class: "dwt-main" }, this.setup.element, this.runView.element, this.results.element);
     this.mount({
       label: "Transfer panel",
       className: "dwt",

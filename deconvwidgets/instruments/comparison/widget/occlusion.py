@@ -25,7 +25,7 @@ def _hello(service: SideBySideService, request: Request) -> Reply:
 def _figure(service: SideBySideService, request: Request) -> Reply:
     """Buffer: the file."""
     kind = request.text("figure")
-    data = service.occlusion_figure(kind, request.mapping("state"))
+    data = service.occlusion_figure(kind, checked_state(request.mapping("state"), {}, service))
     return {"mime": "text/csv" if kind.endswith(".csv") else "image/png"}, [data]
 
 

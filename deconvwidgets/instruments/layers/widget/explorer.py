@@ -82,7 +82,7 @@ class LayerExplorer(Explorer):
     """
 
     FRONT_END = "layers"
-    SIDE_BY_SIDE = "layers"
+    SIDE_BY_SIDE = "dw.side_by_side(service_a, service_b)"
     MESSAGES = MESSAGES
     SERVICE = SupportsLayers
     HANDLERS = HANDLERS

@@ -100,7 +100,7 @@ class OcclusionExplorer(Explorer):
     """
 
     FRONT_END = "occlusion"
-    SIDE_BY_SIDE = "occlusion"
+    SIDE_BY_SIDE = "dw.side_by_side(service_a, service_b, instrument='occlusion')"
     MESSAGES = MESSAGES
     SERVICE = SupportsOcclusion
     HANDLERS = HANDLERS

@@ -172,7 +172,7 @@ def _check(model: nn.Module, classes: int, size: Size, name: str) -> None:
     if tuple(outputs.shape) != (2, classes):
         raise TrainingError(
             f"{name} returned a tensor of {tuple(outputs.shape)} for 2 images, and the image set has {classes} classes: it must return "
-            f"logits (2, {classes}). Build it for {classes} classes, or give a function of the number of classes."
+            f"logits (2, {classes}). Build it for {classes} classes, or give its class or another function of the number of classes."
         )
 
 

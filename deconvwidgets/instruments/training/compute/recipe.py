@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
@@ -21,6 +23,7 @@ PAPER_EPOCHS = (0, 1, 2, 5, 10, 20, 30, 40, 64)  # those of figure 4, and the ne
 PAPER_STD = 1e-2
 PAPER_RMS = 0.1
 CROPS = ("random", "corners")
+_OTHER_NAMES = {"lr": "learning_rate", "wd": "weight_decay", "num_epochs": "epochs", "max_epochs": "epochs", "bs": "batch_size"}
 CHANGEABLE = ("epochs", "save_epochs", "state_seconds", "memory_share")  # on resuming: they do not change what has been computed so far
 
 
@@ -166,11 +169,14 @@ def recipe_with(recipe: Recipe | None, changes: Mapping[str, Any]) -> Recipe:
     """
     base = Recipe() if recipe is None else recipe
     if not isinstance(base, Recipe):
-        raise TrainingError(f"recipe must be a dw.Recipe or None, not {describe(recipe)}.")
+        hint = " The folder is out=..." if isinstance(recipe, str | os.PathLike) else ""
+        raise TrainingError(f"recipe must be a dw.Recipe or None, not {describe(recipe)}.{hint}")
     names = [entry.name for entry in fields(Recipe)]
     unknown = [name for name in changes if name not in names]
     if unknown:
-        raise TrainingError(f"A recipe has no {unknown[0]!r}: it has {', '.join(names)}.")
+        close = _OTHER_NAMES.get(unknown[0]) or next(iter(difflib.get_close_matches(unknown[0], names, n=1)), None)
+        hint = f" Did you mean {close}?" if close else ""
+        raise TrainingError(f"There is no argument or field of a recipe {unknown[0]!r}.{hint} A recipe has {', '.join(names)}.")
     return replace(base, **changes)
 
 

@@ -13,9 +13,10 @@ def alive(units):
     return np.full(units, "", "U8")
 
 
+@pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize(("units_a", "units_b"), [(5, 5), (4, 6), (6, 3), (1, 1)])
-def test_the_matching_is_the_best_of_all(units_a, units_b):
-    matrix = np.random.default_rng(units_a).uniform(-1, 1, (units_a, units_b))
+def test_the_matching_is_the_best_of_all(units_a, units_b, seed):
+    matrix = np.random.default_rng(seed).uniform(-1, 1, (units_a, units_b))
     matrix[0, 0] = np.nan
     match_a, match_b = assignment(matrix)
     gain = np.where(np.isnan(matrix), 0, np.maximum(matrix, 0))
@@ -27,6 +28,11 @@ def test_the_matching_is_the_best_of_all(units_a, units_b):
 
 
 def test_equal_units_are_matched_by_number():
+    for seed in range(20):  # there are many matchings with a sum of 7
+        matrix = np.random.default_rng(seed).integers(0, 3, (8, 8)) / 2
+        np.fill_diagonal(matrix, 1)
+        matrix[:, 3] = np.nan  # a dead unit
+        assert assignment(matrix)[0].tolist() == list(range(8))
     match_a, _ = assignment(np.ones((6, 6)))
     assert match_a.tolist() == list(range(6))
     assert assignment(np.full((3, 3), np.nan))[0].tolist() == [0, 1, 2]

@@ -11,10 +11,13 @@ import pytest
 import torch
 
 import deconvwidgets as dw
-from deconvwidgets.errors import LayerError, ServiceError
+from deconvwidgets.errors import DeconvWidgetsError, LayerError, ServiceError
+from deconvwidgets.instruments.comparison.occlusion_sides import class_of_name, difference_of, maps_settings, scaled
 from deconvwidgets.instruments.comparison.pair_order import ordered_pairs
 from deconvwidgets.instruments.comparison.service.api import LocalSideBySide
+from deconvwidgets.instruments.comparison.service.occlusion import both_sides
 from deconvwidgets.service.worker import SynchronousExecutor
+from tests.conftest import make_tiny_bundle
 from tests.widgets.requests import send_request, sent
 
 __all__ = ["sent"]  # pytest finds fixtures by name
@@ -72,7 +75,7 @@ def test_permuted_units_stand_beside_their_copies(make_service, tiny_bundle):
     other = both.pairs("conv1", "conv2")  # of 4 and of 5 units
     assert np.array_equal(np.sort(other.unit_b[other.unit_b >= 0]), np.arange(5))
     assert len(other.unit_a) == 5
-    assert ordered_pairs(other, "difference", (), np.zeros(4, np.float32))[0] == int(np.flatnonzero(other.unit_a < 0)[0])
+    assert ordered_pairs(other, "difference", (), np.zeros(4, np.float32))[-1] == int(np.flatnonzero(other.unit_a < 0)[0])
 
 
 def test_different_image_sets_are_refused_by_digest(make_service, tiny_bundle, noise):
@@ -136,4 +139,52 @@ def test_files(make_service, tiny_bundle, tmp_path):
     assert rows[1] == ["tiny", "conv1", "0", "permuted", "conv1", "1", "1.000000", "moved", "moved"]
     assert widget.save(tmp_path / "pairs.png", pairs=2).stat().st_size > 1000
     assert widget.picture().width > 300
+    widget.close()
+
+
+OCCLUSION = {"image": "crop:2", "window": 4, "stride": 4}
+
+
+def test_maps_of_both_and_their_difference(make_service, tiny_bundle, tiny_images, tmp_path):
+    other = make_tiny_bundle(seed=1)
+    widget = dw.side_by_side(make_service(tiny_bundle), make_service(other), "occlusion", state=OCCLUSION)
+    rows = list(csv.DictReader(io.StringIO(widget.save(tmp_path / "maps.csv").read_text())))
+    scores = {side: np.array([float(row["score"]) for row in rows if row["side"] == side]) for side in "AB"}
+    target = widget.summary["a"]["target"]
+    assert widget.summary["b"]["target"] == target, "the class of the same name"
+    for side, bundle in (("A", tiny_bundle), ("B", other)):
+        expected = dw.occlude(bundle, tiny_images.open_crop(2), window=4, stride=4, target=target).probability
+        assert np.allclose(scores[side], expected.ravel(), atol=1e-5)
+    maps = [widget._service.side(side).occlusion for side in ("a", "b")]
+    sides = both_sides(widget._service, widget.state)
+    found = [
+        occlusion.wait(occlusion.start_maps(side.scene.request, maps_settings(side.state)))
+        for occlusion, side in zip(maps, sides, strict=True)
+    ]
+    difference = difference_of(found[0], found[1], ((16, 16), (16, 16)))
+    assert np.allclose(difference.ravel(), scores["A"] - scores["B"], atol=1e-5)
+    assert widget.save(tmp_path / "maps.png").stat().st_size > 1000
+    widget.close()
+
+
+def test_classes_are_matched_by_name_and_lengths_are_scaled():
+    assert class_of_name("Sea_Lion", ["ant", "sea lion"]) == 1
+    assert class_of_name("kite", ["ant"]) is None
+    state = {"window": [48, 24], "stride": [8, 8], "patches": [[112, 56]]}
+    assert scaled(state, (224, 224), (112, 448)) == {"window": [24, 48], "stride": [4, 16], "patches": [[56.0, 112.0]]}
+
+
+def test_state_on_one_photograph(make_service, tiny_bundle):
+    a = make_service(tiny_bundle)
+    b = make_service(make_tiny_bundle(classes=2))
+    widget = dw.side_by_side(a, b, "occlusion", state={**OCCLUSION, "target_a": "cow"})
+    assert widget.summary["b"]["target"] != "cow", "B has no such class: its most probable one"
+    for state, message in (
+        ({"target_b": "cow"}, "has no class 'cow'"),
+        ({"image": "upload:1"}, "show a crop of the image set"),
+        ({"window": [0, 1]}, "A window is 1 to 16 rows"),
+    ):
+        with pytest.raises(DeconvWidgetsError, match=message):
+            widget.state = state
+    assert widget.state["window"] == [4, 4]
     widget.close()

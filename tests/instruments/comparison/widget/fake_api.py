@@ -58,6 +58,12 @@ class FakeSideBySide:
             raise self.error
         return encode(grating(1, 16, signed=True)).data if kind.endswith(".png") else b"unit_a,unit_b\r\n0,0\r\n"
 
+    def occlusion_figure(self, kind: str, state: Mapping[str, Any]) -> bytes:
+        return self.figure(kind, state)
+
+    def occlusion_summary(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"image": state["image"]}
+
     def wait(self, timeout: float | None = None) -> FakeSideBySide:
         return self
 

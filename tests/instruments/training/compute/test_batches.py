@@ -67,12 +67,13 @@ def test_corners_are_the_four_corners_and_the_centre():
 def test_dropout_masks_of_a_share_are_the_rows_of_the_whole(function):
     x = torch.rand(7, 5, 4, 4) + 0.1
 
-    def dropped(start, stop):
-        with PositionalDropout((0, 3, 5), Rows(start, stop, 7)):
+    def dropped(start, stop, seeds=(0, 3, 5)):
+        with PositionalDropout(seeds, Rows(start, stop, 7)):
             return [function(x[start:stop], 0.4) for _ in range(2)]
 
     first, second = dropped(0, 7)
-    assert not torch.equal(first, second)  # two layers have masks of their own
+    assert not torch.equal(first, second)  # two layers have masks of their own, and so have steps, epochs and seeds
+    assert not any(torch.equal(first, dropped(0, 7, seeds)[0]) for seeds in ((0, 3, 6), (0, 4, 5), (1, 3, 5)))
     parts = dropped(0, 3), dropped(3, 7)
     assert torch.equal(torch.cat([part[0] for part in parts]), first)
     assert torch.equal(torch.cat([part[1] for part in parts]), second)

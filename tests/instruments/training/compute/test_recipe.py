@@ -36,8 +36,10 @@ def test_an_invalid_value_is_refused_by_the_name_of_its_field(fields):
 
 
 def test_an_unknown_field_is_refused_with_those_there_are():
-    with pytest.raises(TrainingError, match=r"no 'lr': it has .*learning_rate"):
+    with pytest.raises(TrainingError, match=r"'lr'\. Did you mean learning_rate\? A recipe has epochs, "):
         recipe_with(None, {"lr": 0.1})
+    with pytest.raises(TrainingError, match=r"The folder is out="):
+        recipe_with("runs/first", {})
 
 
 def test_a_recipe_is_written_as_json():

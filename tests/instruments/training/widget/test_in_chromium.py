@@ -29,7 +29,8 @@ def open_page(blank: Page, service: FakeTraining) -> Callable[..., Page]:
     """Return a function that opens a page with one view of a panel."""
 
     def open_(width: int = 1180, **state: Any) -> Page:
-        load_page(blank, built("training.css"), kernel(HANDLERS, service))
+        styles = built("training.css") + built("layers.css")  # that of a LayerExplorer below it on the same page
+        load_page(blank, styles, kernel(HANDLERS, service))
         blank.evaluate("(state) => { globalThis.model = makeModel(state, 720); }", checked_state(state, {}))
         blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [built("training.js"), width])
         expect(blank.locator("[data-testid=training-panel][data-ready=true]").first).to_be_visible()
@@ -149,6 +150,8 @@ def test_nothing_is_cut_off(service, open_page, width):
         ".filter((element) => element.scrollWidth > element.clientWidth + 1).map((element) => element.className)"
     )
     assert overflowing == []
+    if width == 1180:
+        assert page.locator(".dwg-plan").bounding_box()["width"] == 272
     plots = page.locator(".dwg-plot-body")
     for index in range(4):
         box = plots.nth(index).bounding_box()
