@@ -127,6 +127,36 @@ def test_a_jump_is_found_where_it_was_planted(tmp_path):
     assert evolution.units("conv1", "changed", count=2) == (0, 1)
 
 
+class HalfRedHalfGreen(NoisePhotographs):
+    """A photograph whose crops are red and green, and a blue one."""
+
+    BOXES = ((0, 0, 28, 24), (0, 0, 14, 24), (14, 0, 28, 24))
+
+    def __init__(self):
+        super().__init__(count=4)
+        self.pixels = np.zeros((2, 24, 28, 3), np.uint8)
+        self.pixels[0, :, :14, 0] = self.pixels[0, :, 14:, 1] = self.pixels[1, :, :, 2] = 255
+
+
+def test_another_crop_of_the_same_photograph_is_no_change(tmp_path):
+    net = nn.Sequential(nn.Conv2d(3, 1, 8), nn.ReLU(), nn.Flatten(), nn.Linear(1, 2)).eval()
+    transform = Preprocess(resize=8, crop=(8, 8), mean=(0, 0, 0), std=(1, 1, 1))
+
+    def likes(channel):
+        def change(net):
+            net[0].weight.zero_()
+            net[0].bias.zero_()
+            net[0].weight[0, channel] = 1
+
+        return change
+
+    bundle = dw.ModelBundle.from_module(net, transform=transform, name="colours")
+    checkpoints = write_training(tmp_path, {0: likes(0), 1: likes(1), 2: likes(2)}, bundle)
+    found = dw.feature_evolution(checkpoints, HalfRedHalfGreen(), device="cpu", progress=False).strongest("conv1")
+    assert found.images[0].tolist() == [1, 2, 3]  # the red crop, the green crop, the other photograph
+    assert found.changed[0].tolist() == [False, False, True]
+
+
 def test_one_more_checkpoint_costs_one_pass(tmp_path):
     images, passes = NoisePhotographs(), []
     job = JobContext(on_progress=lambda progress: passes.append(1) if progress.finished else None)

@@ -49,7 +49,9 @@ def test_it_answers_the_protocol_and_describes_itself(service):
 
 def test_a_cell_is_drawn_as_the_layer_explorer_draws_it(service):
     cells = all_cells(service)
-    pictures = service.cell_pictures(CellPicturesRequest(cells=tuple(cells), tile=48))
+    cells.sort(key=lambda key: key.epoch)
+    parts = [tuple(key for key in cells if key.epoch == epoch) for epoch in (0, 1, 4)]  # one request each, as Play does
+    pictures = [picture for part in parts for picture in service.cell_pictures(CellPicturesRequest(cells=part, tile=48))]
     assert [picture.key for picture in pictures] == cells
     assert any(picture.projection is not None for picture in pictures)
     for epoch in (0, 1, 4):
