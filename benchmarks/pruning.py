@@ -25,12 +25,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from deconvwidgets.instruments.transfer.compute.splits import draw_fold
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
 import deconvwidgets as dw
 from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.images.splits import draw_fold
 from deconvwidgets.instruments.comparison.check_records import UnitCheck
 
 AMOUNTS = (0.3, 0.6, 0.9)

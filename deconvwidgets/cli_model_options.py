@@ -41,8 +41,7 @@ def load_model_and_images(options: argparse.Namespace) -> tuple[ModelBundle, Ima
 
     require_device(options.device)
     bundle = _build(options) if options.build is not None else _load(options)
-    random = "" if bundle.trained else "; random weights, untrained"
-    print(f"Model: {bundle.name} ({bundle.weights}{random})")
+    print(f"Model: {bundle.label} ({bundle.weights})")
     for note in bundle.notes:
         print(f"  {note}")
     images = open_images(options.images, limit=options.limit, progress=not options.quiet)

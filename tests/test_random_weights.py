@@ -111,6 +111,10 @@ def test_results_and_indexes_say_it(service, tmp_path):
     assert LABEL in repr(index)
     found = dw.evaluate(bundle, images, mapping={"cat": ["ant"], "dog": ["bee"], "kite": ["cow"]}, progress=False)
     assert LABEL in repr(found)
+    assert LABEL in repr(dw.freeze(bundle, images, tmp_path / "units.json", layers=["conv1"], progress=False))
+    checked = dw.check(tmp_path / "units.json", bundle, images, progress=False)
+    assert LABEL in repr(checked)
+    assert LABEL in dw.check_file(checked, "html").decode()
     report = dw.train_softmax_head(
         bundle, make_class_folders(tmp_path / "colours"), layer="conv2", images_per_class=5, folds=1, progress=False
     )

@@ -127,9 +127,9 @@ class UnitCheck:
     Attributes
     ----------
     frozen_model, frozen_weights : str
-        The model that was frozen.
+        The model that was frozen, with "(random weights)" if it is not trained, and its weights.
     model, weights : str
-        The new model.
+        The new model, likewise.
     frozen_trained, trained : bool
         Whether their weights are trained.
     image_set : str

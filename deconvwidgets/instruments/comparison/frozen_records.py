@@ -99,7 +99,7 @@ class FrozenUnits:
     package : str
         The version of deconvwidgets that wrote it.
     model, weights : str
-        The names of the model and its weights.
+        The names of the model, with "(random weights)" if it is not trained, and of its weights.
     trained : bool
     input_size : tuple of (int, int, int)
     transform : str
@@ -142,8 +142,7 @@ class FrozenUnits:
 
     def __repr__(self) -> str:
         names = ", ".join(layer.info.short_name for layer in self.layers)
-        random = "" if self.trained else ", random weights"
-        return f"<FrozenUnits of {self.model}{random} on {self.image_set}: {self.units:,} units of {names}>"
+        return f"<FrozenUnits of {self.model} on {self.image_set}: {self.units:,} units of {names}>"
 
     @property
     def units(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets import __version__
-from deconvwidgets.arguments import flag, integer, texts
+from deconvwidgets.arguments import flag, integer
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.errors import ComparisonError, RuleError
 from deconvwidgets.images.image_set import ImageSet, require_images
@@ -21,6 +21,7 @@ from deconvwidgets.instruments.comparison.compute.change_figures import with_fig
 from deconvwidgets.instruments.comparison.compute.checked import Checked
 from deconvwidgets.instruments.comparison.compute.descriptors import InputCache, Place, counted, describe_units, likeness
 from deconvwidgets.instruments.comparison.compute.frozen_file import read_frozen
+from deconvwidgets.instruments.comparison.compute.frozen_layers import layer_pairs
 from deconvwidgets.instruments.comparison.compute.same_images import check_size, matched_photographs
 from deconvwidgets.instruments.comparison.compute.unit_changes import Floats, MatchedUnits, match_layer, overlaps, revise
 from deconvwidgets.instruments.comparison.frozen_records import FrozenLayer, FrozenUnits, UnitStatistics
@@ -138,46 +139,6 @@ def check(
     return with_figures(checked, result, figures, progress, job)
 
 
-def layer_pairs(frozen: FrozenUnits, bundle: ModelBundle, layers: Sequence[str] | None) -> tuple[tuple[FrozenLayer, LayerInfo], ...]:
-    """Return the chosen frozen layers with those of the new model. Raises ComparisonError if a layer is missing or differs in its maps."""
-    if bundle.input_size != frozen.input_size:
-        sizes = [" x ".join(map(str, size)) for size in (frozen.input_size, bundle.input_size)]
-        raise ComparisonError(
-            f"The units were frozen at an input of {sizes[0]}, and {bundle.name} takes {sizes[1]}: load it with "
-            f"input_size={frozen.input_size}, or freeze again."
-        )
-    return tuple((layer, _same_layer(layer.info, bundle)) for layer in _chosen(frozen, layers))
-
-
-def _same_layer(frozen: LayerInfo, bundle: ModelBundle) -> LayerInfo:
-    """Return the layer of the same alias, else of the same dotted name: an exported module has other dotted names."""
-    layers = bundle.network.layers
-    found = next((info for info in layers if frozen.alias is not None and info.alias == frozen.alias), None)
-    found = found or next((info for info in layers if frozen.alias is None and info.name == frozen.name), None)
-    way_on = "Choose the layers to check with layers=[...] (--layers), or freeze again."
-    if found is None:
-        known = ", ".join(info.short_name for info in bundle.network.feature_map_layers)
-        raise ComparisonError(f"{bundle.name} has no layer {frozen.short_name!r}. It has {known}. {way_on}")
-    if (found.height, found.width) != (frozen.height, frozen.width):
-        raise ComparisonError(
-            f"The maps of {found.short_name} are {found.height} x {found.width} in {bundle.name}, and were {frozen.height} x "
-            f"{frozen.width}: positions in them cannot be compared. {way_on}"
-        )
-    return found
-
-
-def _chosen(frozen: FrozenUnits, layers: Sequence[str] | None) -> list[FrozenLayer]:
-    if layers is None:
-        return list(frozen.layers)
-    found = {name: layer for layer in frozen.layers for name in (layer.info.name, layer.info.alias) if name}
-    names = texts(layers, "layers", "the names of one or more frozen layers", ComparisonError)
-    unknown = [name for name in names if name not in found]
-    if unknown:
-        known = ", ".join(layer.info.short_name for layer in frozen.layers)
-        raise ComparisonError(f"The file has no layer {unknown[0]!r}. It has {known}.")
-    return list({found[name].info.name: found[name] for name in names}.values())
-
-
 def _checked_layers(checked: Checked, show: bool, job: JobContext) -> tuple[LayerCheck, ...]:
     rows = _sample_rows(checked.frozen, checked.index)
     matched = [_matched(checked, layer, info, rows) for layer, info in checked.pairs]
@@ -276,7 +237,7 @@ def _result(checked: Checked, layers: tuple[LayerCheck, ...]) -> UnitCheck:
     return UnitCheck(
         frozen_model=frozen.model,
         frozen_weights=frozen.weights,
-        model=bundle.name,
+        model=bundle.label,
         weights=bundle.weights,
         frozen_trained=frozen.trained,
         trained=bundle.trained,

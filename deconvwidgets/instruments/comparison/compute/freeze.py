@@ -135,7 +135,7 @@ def frozen_units(bundle: ModelBundle, images: ImageSet, index: ActivationIndex, 
     options = index.identity.options
     return FrozenUnits(
         package=__version__,
-        model=bundle.name,
+        model=bundle.label,
         weights=bundle.weights,
         trained=bundle.trained,
         input_size=bundle.input_size,

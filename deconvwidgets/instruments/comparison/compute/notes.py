@@ -43,9 +43,7 @@ def notes_of(
         notes.append(f"Over {crops:,} crops, CKA is biased upwards in layers with more units: {_listed(biased)}.")
     unrelated = [pair for pair in layers if pair.median_correlation < pair.median_other + _MARGIN]
     if unrelated:
-        notes.append(
-            f"In {_listed(unrelated)}, units correlate with their match hardly more than with other units: they mean little."
-        )
+        notes.append(f"In {_listed(unrelated)}, units correlate with their match hardly more than with other units: they mean little.")
     if left_out:
         notes.append(f"Layers of {second.model} without a partner: {', '.join(info.short_name for info in left_out)}.")
     return tuple(notes)

@@ -104,7 +104,7 @@ def _reason(status: str, unit: int, matched: MatchedUnits) -> str:
         return f"a copy of unit {matched.matching.copy_of_a[unit]}, which another unit is matched to"
     if math.isnan(correlation):
         return "no unit is left for it"
-    return f"its activations correlate with {correlation:.2f}"
+    return f"its activations and those of its match correlate with {correlation:.2f}"
 
 
 def _went_silent(unit: int, after: UnitStatistics) -> bool:

@@ -35,13 +35,9 @@ def check_page(check: UnitCheck) -> bytes:
     """Return the page in UTF-8. It loads nothing."""
     style, script = (_FILE.with_suffix(suffix).read_text("utf-8") for suffix in (".css", ".js"))
     body = f"<main>{_verdict(check)}{_layers(check)}{_units(check)}</main>"
-    title = f"Unit check of {_named(check.model, check.trained)}"
-    subtitle = f"against {_named(check.frozen_model, check.frozen_trained)}, on {check.image_set}"
+    title = f"Unit check of {check.model}"
+    subtitle = f"against {check.frozen_model}, on {check.image_set}"
     return html_page(title, subtitle, body, _caption(check), style, script)
-
-
-def _named(model: str, trained: bool) -> str:
-    return model if trained else f"{model} (random weights, untrained)"
 
 
 def _verdict(check: UnitCheck) -> str:

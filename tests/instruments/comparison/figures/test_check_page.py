@@ -53,7 +53,7 @@ def result() -> UnitCheck:
         for unit, after in ((1, b""), (3, picture(120)))
     )
     return UnitCheck(
-        frozen_model=NASTY, frozen_weights="old", model="net", weights="new", frozen_trained=True, trained=False, image_set=NASTY, crops=40,
+        frozen_model=NASTY, frozen_weights="old", model="net (random weights)", weights="new", frozen_trained=True, trained=False, image_set=NASTY, crops=40,
         limits=CheckLimits(changed=Limit.of("20%")), layers=(first, second), figures=figures, notes=(NASTY,),
     )  # fmt: skip
 
@@ -68,7 +68,7 @@ def test_the_page_works_alone_in_both_themes_and_on_a_phone(browser: Browser, tm
     page.on("request", lambda request: None if request.url.startswith(("data:", "file:")) else problems.append(request.url))
     page.goto((tmp_path / "page.html").as_uri())
     expect(page.locator(".verdict")).to_have_text("Failed")
-    expect(page.locator("h1")).to_contain_text("random weights, untrained")
+    expect(page.locator("h1")).to_contain_text("random weights")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     expect(page.locator("article:visible")).to_have_count(2)
     page.get_by_label("Status").select_option("died")
