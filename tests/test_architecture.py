@@ -274,6 +274,7 @@ LIGHT = {
         for name in ("layers", "occlusion", "transfer", "evaluation", "evolution")
         for module in ("records", "service.protocol", "figures.html")
     },
+    "import deconvwidgets.instruments.comparison.records": ("torch", "torchvision", "ipywidgets", "anywidget", "plotly", "pandas", "scipy"),
     "import deconvwidgets.display": ("torch", "torchvision", "ipywidgets", "anywidget", "plotly"),
     "import deconvwidgets.widgets; from deconvwidgets import LayerExplorer, OcclusionExplorer, TransferPanel": ("torch", "torchvision"),
 }

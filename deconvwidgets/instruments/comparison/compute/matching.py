@@ -124,9 +124,9 @@ def chance_correlation(crops: int, pairs: int) -> float:
     Examples
     --------
     >>> round(chance_correlation(500, 256 * 256), 2)
-    0.24
+    0.23
     >>> round(chance_correlation(20, 256 * 256), 2)
-    0.86
+    0.88
     """
     if crops < 4:
         return 1.0
