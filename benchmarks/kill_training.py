@@ -34,6 +34,15 @@ def start(images: Path, folder: Path, pause: float) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, str(training_script.__file__), str(images), str(folder), str(pause)])
 
 
+def wait_for_training(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Return once the process trains, or has ended: importing takes longer than the training itself."""
+    while process.poll() is None:
+        progress = read_log(folder).progress if folder.exists() else None
+        if progress is not None and progress.process == process.pid:
+            return
+        time.sleep(0.01)
+
+
 def log_of(folder: Path) -> Sequence[EpochLog]:
     return [replace(epoch, seconds=None, images_per_second=None) for epoch in read_log(folder).epochs]
 
@@ -53,17 +62,21 @@ def is_equal(folder: Path, whole: Path) -> bool:
 def kill(folder: Path, kills: int, seed: int) -> int:
     """Run the experiment in a folder and return the exit code."""
     images, whole = draw_classes(folder / "images"), folder / "whole"
+    process = start(images, whole, 0.05)
+    wait_for_training(process, whole)
     started = time.monotonic()
-    start(images, whole, 0.05).wait()
+    process.wait()
     seconds = time.monotonic() - started
-    print(f"uninterrupted: {seconds:.1f} s, {len(log_of(whole)) - 1} epochs", flush=True)
+    print(f"uninterrupted: {seconds:.1f} s of training, {len(log_of(whole)) - 1} epochs", flush=True)
     generator, killed, trainings, equal = np.random.default_rng(seed), 0, 0, 0
     while killed < kills:
         trainings += 1
         here = folder / f"training-{trainings}"
         while True:
             process = start(images, here, 0.05)
-            life = generator.uniform(0.3, 1) * seconds
+            if killed < kills and generator.random() < 0.9:  # else also while it starts
+                wait_for_training(process, here)
+            life = generator.uniform(0, 0.5) * seconds
             try:
                 process.wait(life if killed < kills else None)
                 break
@@ -73,7 +86,7 @@ def kill(folder: Path, kills: int, seed: int) -> int:
                 killed += 1
                 progress = read_log(here).progress if here.exists() else None
                 at = "nothing was written" if progress is None else f"epoch {progress.epoch}, step {progress.step} of {progress.steps}"
-                print(f"kill {killed}: {life:.1f} s after the start; {at}", flush=True)
+                print(f"kill {killed}: {life:.1f} s later; {at}", flush=True)
         same = process.returncode == 0 and is_equal(here, whole)
         equal += same
         print(f"training {trainings} ended: {'equal to' if same else 'DIFFERENT from'} the uninterrupted one", flush=True)

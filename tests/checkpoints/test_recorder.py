@@ -258,3 +258,28 @@ def test_what_a_killed_process_leaves_is_whole_and_continued(tmp_path):
         assert logged in (list(range(1, known + 1)), list(range(1, known)))
         for checkpoint in opened:
             read_checkpoint_file(checkpoint.path)
+
+
+_DISTRIBUTED = """
+import sys, torch, torch.distributed as dist, deconvwidgets as dw
+from torch import nn
+dist.init_process_group("gloo")
+net = nn.parallel.DistributedDataParallel(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 2)))
+recorder = dw.CheckpointRecorder(sys.argv[1], net, input_size=(3, 8, 8))
+for epoch in range(2):
+    recorder.end_epoch(train_loss=float(dist.get_rank()))
+dist.barrier()
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_two_distributed_processes_write_one_recording(tmp_path):
+    script, folder = tmp_path / "train.py", tmp_path / "run"
+    script.write_text(_DISTRIBUTED)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script), str(folder)]
+    done = subprocess.run(launcher, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    opened = dw.open_checkpoints(folder, nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 2)))
+    assert (opened.epochs, [entry.train_loss for entry in opened.log.epochs]) == ((0, 1, 2), [0.0, 0.0])
+    opened.bundle(2)

@@ -261,13 +261,13 @@ def service_of(service, tmp_path_factory):
     recorder.end_epoch(train_loss=1.0)
     checkpoints = dw.open_checkpoints(folder, build=bundle)
     evolution = dw.LocalEvolutionService(checkpoints, NoisePhotographs(), device="cpu", worker=SynchronousExecutor())
+    both = LocalSideBySide(service, service)
     others = {
         "evolution": evolution,
-        "comparison": LocalSideBySide(service, service),
+        "comparison": both,
+        "comparison_occlusion": both,
         "training": LocalTrainingService(folder="no training"),
     }
-    both = LocalSideBySide(service, service)
-    others = {"evolution": evolution, "comparison": both, "comparison_occlusion": both}
     yield lambda name: others.get(name, service)
     evolution.close()
 

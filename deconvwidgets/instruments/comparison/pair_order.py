@@ -19,8 +19,8 @@ def ordered_pairs(pairs: LayerPairs, sort: str, status: Sequence[str], maximum: 
     Parameters
     ----------
     sort : {"difference", "correlation", "strongest", "number"}
-        Those without a partner, then the lowest correlation first; the highest first; by the maximum of the unit of A; or by number. A
-        pair without a correlation, which is constant in both, is last.
+        The lowest correlation first; the highest first; by the maximum of the unit of A; or by number. Pairs without a correlation, because
+        a unit is constant, and then units without a partner are last.
     status : sequence of str
     maximum : ndarray of shape (units of A,), float32
         The maximum of each unit of A.
@@ -30,7 +30,7 @@ def ordered_pairs(pairs: LayerPairs, sort: str, status: Sequence[str], maximum: 
     undefined = np.isnan(pairs.correlation)
     if sort == "difference":
         alone = (pairs.unit_a < 0) | (pairs.unit_b < 0)
-        key = np.where(alone, -2.0, np.where(undefined, 2.0, pairs.correlation))
+        key = np.where(alone, 3.0, np.where(undefined, 2.0, pairs.correlation))
     elif sort == "correlation":
         key = np.where(undefined, 2.0, -pairs.correlation)
     elif sort == "strongest":

@@ -35,7 +35,7 @@ def title(comparison: Comparison) -> str:
     """Return what is compared, over which images."""
     sample = f"{comparison.crops:,} of {comparison.total:,}" if comparison.crops < comparison.total else f"{comparison.crops:,}"
     noun = "photographs" if comparison.crops == comparison.photographs else f"crops of {comparison.photographs:,} photographs"
-    return f"{comparison.name_a} and {comparison.name_b} over {sample} {noun} ({comparison.image_set})"
+    return f"a: {comparison.name_a}, b: {comparison.name_b}, over {sample} {noun} ({comparison.image_set})"
 
 
 def _cells(pair: LayerComparison) -> tuple[str, ...]:

@@ -102,7 +102,7 @@ export class BothMaps {
     this.difference = a && b && isShared && !reason ? differenceOf(a.grid, b.grid, sizesOf(a, b)) : null;
     this.heatmaps.difference.element.hidden = !this.difference;
     if (a && this.difference) this.drawDifference(a, this.difference);
-    setText(this.note, reason || (a && b && !isShared ? "The two models predict different things: there is no difference." : ""));
+    setText(this.note, reason || (a && b && !isShared ? describeUnlike({ a, b }) : ""));
     this.read(null);
   }
 
@@ -156,6 +156,14 @@ export class BothMaps {
     const text = isMissing ? (cell === null ? "" : "not computed") : `${cell === null ? "no patch" : "here"}: ${format(grid, value)}`;
     this.heatmaps[side].read(cell === null ? null : grid, cell ?? 0, text);
   }
+}
+
+/** Return why maps of different quantities have no difference. */
+function describeUnlike(maps: Both<SideMaps>): string {
+  const silent = SIDES.filter((side) => scoreMap(maps[side].grid) === "activity").map((side) => side.toUpperCase());
+  if (!silent.length) return "One model predicts probabilities and the other values: there is no difference.";
+  const [subject, verb] = silent.length === 2 ? ["A and B", "predict"] : [silent[0], "predicts"];
+  return `${subject} ${verb} nothing: the map is the activity of the strongest feature map, and there is no difference.`;
 }
 
 function sizeOf({ image }: Scene): Point {

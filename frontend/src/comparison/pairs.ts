@@ -52,7 +52,7 @@ export function pairOf(pairs: Pairs, side: Side, unit: number): number | null {
 }
 
 /**
- * Return the pairs of the shown statuses, in sort order. "difference" begins with those without a partner, then the lowest correlation.
+ * Return the pairs of the shown statuses, in sort order. "difference": the lowest correlation first, units without a partner last.
  * @param table of the layer of A, for "strongest"
  */
 export function orderPairs(pairs: Pairs, { sort, status }: Pick<PairState, "sort" | "status">, table: Table | undefined): number[] {
@@ -63,8 +63,8 @@ export function orderPairs(pairs: Pairs, { sort, status }: Pick<PairState, "sort
   const number = (pair: number) => unitOf(pairs, "a", pair) ?? pairs.units.a.length + (unitOf(pairs, "b", pair) ?? 0);
   const keys: Record<PairSort, (pair: number) => number> = {
     number,
-    // A pair without a correlation is constant in both: it does not differ, and stands after all others.
-    difference: (pair) => (single(pair) ? -2 : Number.isNaN(correlation(pair)) ? 2 : correlation(pair)),
+    // Layers of different sizes leave many units without a partner, with which there is nothing to compare.
+    difference: (pair) => (single(pair) ? 3 : Number.isNaN(correlation(pair)) ? 2 : correlation(pair)),
     correlation: (pair) => (Number.isNaN(correlation(pair)) ? 2 : -correlation(pair)),
     strongest: (pair) => {
       const unit = unitOf(pairs, "a", pair);

@@ -20,7 +20,7 @@ export function headerContent(overviews: Both<Overview>, names: Both<string>, cr
     const only = (own[index] ?? []).filter((text) => !own[1 - index]?.includes(text));
     warnings.push(...only.map((text) => `${LETTERS[side]} ${text}`));
     const off = overviews[side].units.length;
-    if (off) warnings.push(`${LETTERS[side]}: ${formatCount(off, "unit")} changed`);
+    if (off) warnings.push(`${LETTERS[side]}: ${formatCount(off, "unit")} changed, compared with all on`);
   }
   const sampled = crops === undefined ? "" : `, compared over ${formatCount(crops, "crop")}`;
   const notes = SIDES.flatMap((side) => overviews[side].notes.map((note) => `${LETTERS[side]}: ${note}`));

@@ -15,8 +15,8 @@ export interface RowContent {
   /** The first row of its layer. */
   isFirst: boolean;
   columns: readonly Column[];
-  /** By epoch: the cell of the row. */
-  cells: ReadonlyMap<number, Cell>;
+  /** Of the cells of the row. */
+  epochs: readonly number[];
   show: Show;
   /** The side of a cell in CSS pixels. */
   cell: number;
@@ -42,6 +42,8 @@ export class UnitRow {
   private readonly canvas = h("canvas", { "aria-hidden": "true" });
   private readonly strip = h("div", { class: "dwv-strip", role: "presentation" }, this.canvas);
   private drawn = "";
+  /** By epoch: the cell of the row. */
+  private values: ReadonlyMap<number, Cell | undefined> = new Map();
 
   constructor(
     private readonly store: CellStore,
@@ -59,14 +61,31 @@ export class UnitRow {
   get keys(): CellKey[] {
     const { content } = this;
     if (!content) return [];
-    const { row, columns, cells } = content;
-    const isShown = ({ epoch }: Column) => cells.get(epoch)?.active === true;
+    const { row, columns } = content;
+    const isShown = ({ epoch }: Column) => this.values.get(epoch)?.active === true;
     return columns.filter(isShown).map(({ epoch }): CellKey => [epoch, row.layer, row.unit]);
   }
 
   update(content: RowContent): void {
-    const { row, columns, isFirst, epoch, selected } = content;
+    const previous = this.content;
     this.content = content;
+    const { row, columns, epochs, isFirst, epoch, selected } = content;
+    if (previous?.row !== row || previous.epochs !== epochs) this.values = new Map(epochs.map((at, index) => [at, row.cells[index]]));
+    const isMarked = (shown: RowContent) => (shown.selected ? shown.epoch : null);
+    const isSame = previous?.row === row && previous.columns === columns && previous.isFirst === isFirst;
+    if (!isSame) this.describe(content);
+    if (!isSame || isMarked(previous) !== isMarked(content)) {
+      this.element.classList.toggle("dwv-selected-row", selected);
+      for (const cell of this.cells) {
+        const isSelected = selected && Number(cell.dataset.epoch) === epoch;
+        cell.setAttribute("aria-selected", String(isSelected));
+        cell.tabIndex = isSelected ? 0 : -1;
+      }
+    }
+    this.draw();
+  }
+
+  private describe({ row, columns, isFirst }: RowContent): void {
     this.element.dataset.layer = row.layer;
     this.element.dataset.unit = String(row.unit);
     this.element.classList.toggle("dwv-first", isFirst);
@@ -74,25 +93,18 @@ export class UnitRow {
     this.layer.title = row.layer;
     setText(this.unit, String(row.unit));
     setText(this.jumps, countJumps(row));
-    this.element.classList.toggle("dwv-selected-row", selected);
     while (this.cells.length > columns.length) this.cells.pop()?.remove();
     columns.forEach((column, index) => {
       const cell = this.cells[index] ?? this.addCell();
-      const value = content.cells.get(column.epoch);
+      const value = this.values.get(column.epoch);
       cell.dataset.epoch = String(column.epoch);
       cell.dataset.state = column.state;
       cell.classList.toggle("dwv-changed", value?.changed === true);
-      cell.classList.toggle("dwv-now", column.epoch === epoch);
-      const isSelected = selected && column.epoch === epoch;
-      cell.setAttribute("aria-selected", String(isSelected));
-      cell.tabIndex = isSelected ? 0 : -1;
       const text = describeCell(row, value, column);
-      if (cell.title !== text) {
-        cell.title = text;
-        cell.setAttribute("aria-label", text);
-      }
+      if (cell.title === text) return;
+      cell.title = text;
+      cell.setAttribute("aria-label", text);
     });
-    this.draw();
   }
 
   /** Draw the pictures that are loaded, if the row is visible and they are others than those that are drawn. */
@@ -114,7 +126,7 @@ export class UnitRow {
     const context = context2d(this.canvas);
     context.imageSmoothingQuality = "high";
     columns.forEach(({ epoch }, index) => {
-      const value = content.cells.get(epoch);
+      const value = this.values.get(epoch);
       const left = Math.round(index * step);
       if (value && !value.active) drawPlaceholder(context, left, Math.round(side));
       else if (value) this.drawCell(context, left, Math.round(side), pictures[index] ?? [], show, ratio);

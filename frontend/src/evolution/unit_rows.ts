@@ -4,7 +4,7 @@ import { distribute, GAP, LABEL, type RowsLayout, rowsLayout } from "./layout.ts
 import type { EvolutionStore } from "./store.ts";
 import { describeColumn, percent } from "./texts.ts";
 import { partsOf, UnitRow } from "./unit_row.ts";
-import type { Cell, CellKey, Column, EvolutionState, Row, RowsReply, UnitName } from "./wire.ts";
+import type { CellKey, Column, EvolutionState, Row, RowsReply, UnitName } from "./wire.ts";
 
 const MAX_TILE = 224;
 const NEXT_CELLS = 256; // that are requested while they are out of sight
@@ -156,13 +156,18 @@ export class UnitRows {
       this.rowOf.set(view.element, view);
       this.visibility.observe(view.element);
     }
-    const cells = new Map<number, Cell>();
-    reply.epochs.forEach((at, index) => {
-      const cell = row.cells[index];
-      if (cell) cells.set(at, cell);
-    });
     const { cell } = this.layout;
-    view.update({ row, isFirst, columns, cells, show: state.show, cell, tile: this.tile, epoch, selected: isUnit(row, unit) });
+    view.update({
+      row,
+      isFirst,
+      columns,
+      epochs: reply.epochs,
+      show: state.show,
+      cell,
+      tile: this.tile,
+      epoch,
+      selected: isUnit(row, unit),
+    });
     this.order.push(view);
     return view.element;
   }

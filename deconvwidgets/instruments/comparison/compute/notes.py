@@ -8,6 +8,7 @@ from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.comparison.records import LayerComparison, Thresholds
 from deconvwidgets.records.layers import LayerInfo
 
+_MARGIN = 0.05  # between median correlations; 0.2 and more in networks that have units in common
 _MAX_NAMES = 6  # of layers in a note
 
 
@@ -40,9 +41,9 @@ def notes_of(
     biased = [pair for pair in layers if crops < max(len(pair.a.status), len(pair.b.status))]
     if biased:
         notes.append(f"Over {crops:,} crops, CKA is biased upwards in layers with more units: {_listed(biased)}.")
-    unrelated = [pair for pair in layers if pair.median_correlation <= pair.median_other]
+    unrelated = [pair for pair in layers if pair.median_correlation < pair.median_other + _MARGIN]
     if unrelated:
-        notes.append(f"In {_listed(unrelated)}, units correlate with their match no more than with other units: matches there mean little.")
+        notes.append(f"In {_listed(unrelated)}, units correlate with their match hardly more than with other units: they mean little.")
     if left_out:
         notes.append(f"Layers of {second.model} without a partner: {', '.join(info.short_name for info in left_out)}.")
     return tuple(notes)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from deconvwidgets.instruments.evolution.service.protocol import EvolutionService
 
 MAX_CELLS = 4000  # of a figure
+MAX_STATIC_CELLS = 120  # of the static image
 _BATCH = 64  # cells drawn at once
 _SCALE = 2  # pictures are twice as large as they are drawn, for print
 _DEFAULTS = {"choose": "random", "units": (), "count": 4, "seed": 0, "layers": (), "show": "both", "measure": "correlation"}
@@ -48,10 +49,21 @@ def evolution_figure(service: EvolutionService, kind: FigureKind, state: Mapping
         raise ServiceError("There is nothing to draw: no index is ready, or no unit is chosen.")
     if kind == "cells.csv":
         return cells_csv(rows)
+    if kind == "explorer.png":
+        rows = _first_of_each_layer(rows)
     overview, curves = service.overview(), service.settling(state["measure"])
     return evolution_file(
         kind, EvolutionFigure(overview=overview, rows=rows, pictures=_pictures(service, rows, kind, state), curves=curves, state=state)
     )
+
+
+def _first_of_each_layer(rows: tuple[EvolutionRow, ...]) -> tuple[EvolutionRow, ...]:
+    """Return so many rows of each layer that a static image, which a cell waits for, is drawn soon."""
+    places = {id(row): sum(other.layer == row.layer for other in rows[:number]) for number, row in enumerate(rows)}
+    count = max(places.values()) + 1
+    while count > 1 and sum(len(row.cells) for row in rows if places[id(row)] < count) > MAX_STATIC_CELLS:
+        count -= 1
+    return tuple(row for row in rows if places[id(row)] < count)
 
 
 def _choice(state: Mapping[str, Any]) -> UnitChoice:

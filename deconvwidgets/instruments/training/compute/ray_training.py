@@ -38,15 +38,15 @@ def run_on_ray(request: TrainingRequest, workers: int, job: JobContext) -> Train
         run_training(config["request"], JobContext())
 
     storage = request.folder / "ray"  # for Ray's own files, where all machines see it
-    trainer = TorchTrainer(
-        work,
-        train_loop_config={"request": request},
-        torch_config=TorchConfig(backend="nccl" if on_gpu else "gloo"),
-        scaling_config=ScalingConfig(num_workers=workers, use_gpu=on_gpu),
-        run_config=RunConfig(name="deconvwidgets", storage_path=str(storage)),
-    )
     try:
         with ray_session(None):
+            trainer = TorchTrainer(
+                work,
+                train_loop_config={"request": request},
+                torch_config=TorchConfig(backend="nccl" if on_gpu else "gloo"),
+                scaling_config=ScalingConfig(num_workers=workers, use_gpu=on_gpu),
+                run_config=RunConfig(name="deconvwidgets", storage_path=str(storage)),
+            )
             trainer.fit()
     except ActivationIndexError as error:
         raise TrainingError(str(error)) from error

@@ -83,7 +83,9 @@ def _own_generators(device: torch.device) -> Iterator[None]:
 
 
 def _description(network: BuiltNetwork, images: TrainingImages, request: TrainingRequest) -> TrainingDescription:
-    extra = {"validation_digest": images.validation_digest, "structure": network.structure}
+    counts = {"training_images": len(images.train), "validation_images": len(images.validation or ())}
+    parameters = sum(parameter.numel() for parameter in network.model.parameters())
+    extra = {"validation_digest": images.validation_digest, "structure": network.structure, **counts, "parameters": parameters}
     return TrainingDescription(
         name=network.name,
         architecture=network.architecture,

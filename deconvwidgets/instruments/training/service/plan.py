@@ -73,6 +73,6 @@ def prepare_training(
         input_size=network.input_size,
         pretrained=pretrained,
         epochs=chosen.epochs,
-        recipe=recipe_parts(chosen.resolved(network.of_paper and not pretrained).to_plain()),
+        recipe=recipe_parts(chosen.to_plain(), network.of_paper and not pretrained),
     )
     return Training(architecture, images, chosen, out, plan, options)

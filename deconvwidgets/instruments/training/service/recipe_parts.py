@@ -19,23 +19,33 @@ _PAPER: dict[str, tuple[Any, str]] = {  # value, and the value in words
     "crops": ("corners", _CROPS["corners"]),
     "flips": (True, "on"),
 }
-PAPER_VALUES: Mapping[str, Any] = {name: value for name, (value, _) in _PAPER.items()}
+_AUTOMATIC = ("initial_std", "max_filter_rms")
 
 
-def recipe_parts(recipe: Mapping[str, Any]) -> tuple[RecipePart, ...]:
+def recipe_parts(recipe: Mapping[str, Any], of_paper: bool = False) -> tuple[RecipePart, ...]:
     """Return the parts of a recipe.
 
     Parameters
     ----------
     recipe : mapping
         The fields of a Recipe as plain values, as training.json has them. Fields that it lacks are left out, unknown ones are ignored.
+    of_paper : bool
+        Whether the network is one of the paper's, before any training: "auto" is then the paper's value, and nothing for other networks.
 
     Examples
     --------
     >>> [part.value for part in recipe_parts({"batch_size": 128, "flips": False})]
     ['128 images', 'off']
+    >>> [part.value for part in recipe_parts({"dropout": None, "max_filter_rms": "auto"}, of_paper=True)]
+    ['0.5', '0.1']
     """
-    parts = (make(recipe) for make in _MAKERS)
+    known = dict(recipe)
+    for name in _AUTOMATIC:
+        if known.get(name) == "auto":
+            known[name] = _PAPER[name][0] if of_paper else None
+    if of_paper and known.get("dropout", 0) is None:
+        known["dropout"] = _PAPER["dropout"][0]  # that of these networks
+    parts = (make(known) for make in _MAKERS)
     return tuple(part for part in parts if part is not None)
 
 
@@ -90,7 +100,9 @@ def _dropout(recipe: Mapping[str, Any]) -> RecipePart | None:
 
 def _initial_weights(recipe: Mapping[str, Any]) -> RecipePart | None:
     def words(value: object) -> str:
-        return "the network's own" if value is None else _paper_if_it_fits(value, f"standard deviation {_number(value)}")
+        if value == "he":
+            return "He et al. 2015"
+        return "the network's own" if value is None else f"standard deviation {_number(value)}"
 
     return _part(recipe, "initial_std", "Initial weights", words)
 
@@ -100,7 +112,7 @@ def _filters(recipe: Mapping[str, Any]) -> RecipePart | None:
         recipe,
         "max_filter_rms",
         "Filters scaled down to RMS",
-        lambda value: _OFF if value is None else _paper_if_it_fits(value, _number(value)),
+        lambda value: _OFF if value is None else _number(value),
     )
 
 
@@ -117,10 +129,6 @@ def _validation(recipe: Mapping[str, Any]) -> RecipePart | None:
     if not isinstance(share, int | float):
         return None
     return RecipePart("Held out for validation", f"{share:.0%} of each class" if share else _OFF, bool(share), "ours")
-
-
-def _paper_if_it_fits(value: object, words: str) -> str:
-    return "the paper's for its networks, else none" if value == "auto" else words
 
 
 def _number(value: object) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from deconvwidgets.checkpoints.description import TrainingDescription
 from deconvwidgets.instruments.training.records import Phase, TrainingPlan, TrainingStatus, diverged_epoch
 from deconvwidgets.instruments.training.service.folder import FolderContent
-from deconvwidgets.instruments.training.service.recipe_parts import PAPER_VALUES, recipe_parts
+from deconvwidgets.instruments.training.service.recipe_parts import recipe_parts
 from deconvwidgets.models.untrained import PAPERS
 from deconvwidgets.records.progress import Progress
 
@@ -69,7 +69,7 @@ def status_of(
 
 
 def _described_plan(described: TrainingDescription, folder: Path) -> TrainingPlan:
-    recipe = _resolved(described)
+    recipe = described.recipe
     counts = {name: recipe.get(name) for name in ("training_images", "validation_images", "parameters")}
     known = {name: value if isinstance(value, int) else None for name, value in counts.items()}
     epochs = recipe.get("epochs")
@@ -83,17 +83,8 @@ def _described_plan(described: TrainingDescription, folder: Path) -> TrainingPla
         input_size=described.input_size,
         pretrained=described.pretrained,
         epochs=epochs if isinstance(epochs, int) else 0,
-        recipe=recipe_parts(recipe),
+        recipe=recipe_parts(recipe, described.architecture in PAPERS and not described.pretrained),
     )
-
-
-def _resolved(described: TrainingDescription) -> dict[str, Any]:
-    """Return the recipe with the value of each "auto": the paper's for its own networks, and None for others."""
-    of_paper = described.architecture in PAPERS and not described.pretrained
-    return {
-        name: (PAPER_VALUES[name] if of_paper else None) if value == "auto" and name in PAPER_VALUES else value
-        for name, value in described.recipe.items()
-    }
 
 
 def _message(folder: Path, content: FolderContent, failure: str, own: bool) -> str:

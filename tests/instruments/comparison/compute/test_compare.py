@@ -155,7 +155,7 @@ def test_the_table(comparison):
 
 def test_the_summaries(comparison):
     text, page = repr(comparison), comparison._repr_html_()
-    assert text.splitlines()[0] == "before and after over 87 of 90 crops of 29 photographs (noise)"
+    assert text.splitlines()[0] == "a: before, b: after, over 87 of 90 crops of 29 photographs (noise)"
     conv2 = text.splitlines()[3].split()
     assert conv2[:2] == ["conv2", "8"]
     assert dict(zip(text.splitlines()[1].split()[2:], conv2[2:], strict=False))["died"] == "1"

@@ -176,7 +176,7 @@ def test_unrelated_networks_have_next_to_nothing_in_common():
         same = pair.counts["kept"] + pair.counts["moved"]
         assert same <= 0.1 * len(pair.a.status), pair.short_name
         assert pair.counts["kept"] <= 1
-    assert any("no more than with other units" in note for note in comparison.notes)
+    assert any("hardly more than with other units" in note for note in comparison.notes)
 
 
 @pytest.mark.slow

@@ -80,6 +80,16 @@ def test_files(service):
     assert evolution_figure(service, "evolution.pdf", STATE).startswith(b"%PDF")
 
 
+def test_the_static_image_has_so_many_units_of_each_layer_that_it_is_drawn_soon(service):
+    def cells(count: int) -> int:
+        service.calls.clear()
+        evolution_figure(service, "explorer.png", {"choose": "random", "count": count, "seed": 1})
+        return sum(len(request.cells) for name, request in service.calls if name == "cells")
+
+    assert cells(4) == 2 * 4 * 4, "all of few"
+    assert cells(24) == 2 * 15 * 4
+
+
 def test_tables(service):
     service.label = "=1+1"
     lines = list(csv.DictReader(io.StringIO(evolution_figure(service, "cells.csv", STATE).decode())))
