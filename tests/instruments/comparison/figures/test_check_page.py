@@ -53,7 +53,8 @@ def result() -> UnitCheck:
         for unit, after in ((1, b""), (3, picture(120)))
     )
     return UnitCheck(
-        frozen_model=NASTY, frozen_weights="old", model="net (random weights)", weights="new", frozen_trained=True, trained=False, image_set=NASTY, crops=40,
+        frozen_model=NASTY, frozen_weights="old", model="net (random weights)", weights="new", frozen_trained=True, trained=False,
+        image_set=NASTY, crops=40,
         limits=CheckLimits(changed=Limit.of("20%")), layers=(first, second), figures=figures, notes=(NASTY,),
     )  # fmt: skip
 
