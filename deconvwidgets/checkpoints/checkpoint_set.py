@@ -66,6 +66,15 @@ class Checkpoints(Sequence[Checkpoint]):
         Whether the training started from trained weights.
     unreadable : dict of pathlib.Path to str
         Files that could not be read when they were last looked for, with the reason: `refresh` looks again.
+
+    Examples
+    --------
+    >>> import deconvwidgets as dw
+    >>> checkpoints = dw.open_checkpoints("caltech14")  # come with the package
+    >>> checkpoints.epochs
+    (0, 1, 2, 5, 10, 15, 20, 30)
+    >>> checkpoints.bundle(30).network.layer("conv4").channels
+    96
     """
 
     def __init__(self, name: str, source: FileSource, series: ModelSeries, unit: Unit, found: Scan, pretrained: bool) -> None:

@@ -37,6 +37,15 @@ def huggingface_callback(folder: str | os.PathLike[str], **options: Any) -> Any:
         If an option is invalid, or, when the training starts, as for `CheckpointRecorder`.
     ModelError
         If transformers is not installed: it is in the extra `huggingface`.
+
+    Examples
+    --------
+    >>> callback = huggingface_callback("checkpoints", epochs=[1, 2, 5, 10])
+    >>> from transformers import ResNetConfig, ResNetForImageClassification, Trainer, TrainingArguments
+    >>> model = ResNetForImageClassification(ResNetConfig(embedding_size=4, hidden_sizes=[4, 8], depths=[1, 1], layer_type="basic"))
+    >>> arguments = TrainingArguments("output", logging_strategy="epoch", report_to="none", use_cpu=True)
+    >>> callback in Trainer(model, arguments, callbacks=[callback]).callback_handler.callbacks
+    True
     """
     checked = RecorderOptions.of(folder, options)
     transformers = import_library("transformers", "huggingface")

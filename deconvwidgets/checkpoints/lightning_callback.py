@@ -40,6 +40,14 @@ def lightning_callback(folder: str | os.PathLike[str], module: str | None = None
         If an option is invalid, or, when the training starts, as for `CheckpointRecorder`.
     ModelError
         If Lightning is not installed: it is the extra `lightning`.
+
+    Examples
+    --------
+    >>> callback = lightning_callback("checkpoints", epochs=[1, 2, 5, 10])
+    >>> from lightning.pytorch import Trainer
+    >>> trainer = Trainer(accelerator="cpu", max_epochs=10, callbacks=[callback], logger=False, enable_checkpointing=False)
+    >>> callback in trainer.callbacks
+    True
     """
     checked = RecorderOptions.of(folder, options)
     if module is not None and not isinstance(module, str):
