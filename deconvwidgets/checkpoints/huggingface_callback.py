@@ -19,8 +19,8 @@ def huggingface_callback(folder: str | os.PathLike[str], **options: Any) -> Any:
     """Return a callback of Hugging Face's Trainer that records checkpoints: `Trainer(callbacks=[...])`.
 
     Epoch 0 is recorded when the training starts, and each epoch when it ends, with what is logged and evaluated then: pass
-    `logging_strategy="epoch"` and `eval_strategy="epoch"` to TrainingArguments. A training that is resumed continues the recording. One that
-    ends within an epoch, as by `max_steps`, is recorded up to the epoch before, with a warning.
+    `logging_strategy="epoch"` and `eval_strategy="epoch"` to TrainingArguments. A training that is resumed continues the recording.
+    One that ends within an epoch, as by `max_steps`, is recorded up to the epoch before, with a warning.
 
     Parameters
     ----------

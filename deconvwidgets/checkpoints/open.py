@@ -120,7 +120,7 @@ def _scan(source: FileSource, epochs: Sequence[int] | None) -> tuple[Unit, Scan]
     try:
         found = scan(paths, patient=False)
     except (CheckpointError, ModelError) as error:
-        way = "" if source.folder is None else " If it is no checkpoint of this training, give the files instead: dw.open_checkpoints([...])."
+        way = "" if source.folder is None else " If it is no checkpoint of the training, give the files instead: open_checkpoints([...])."
         raise CheckpointError(f"{error}{way}") from error
     if epochs is not None:
         found.read = numbered(found.read, epochs)
