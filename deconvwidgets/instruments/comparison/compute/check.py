@@ -22,6 +22,8 @@ from deconvwidgets.instruments.comparison.compute.checked import Checked
 from deconvwidgets.instruments.comparison.compute.descriptors import InputCache, Place, counted, describe_units, likeness
 from deconvwidgets.instruments.comparison.compute.frozen_file import read_frozen
 from deconvwidgets.instruments.comparison.compute.frozen_layers import layer_pairs
+from deconvwidgets.instruments.comparison.compute.matching import chance_correlation
+from deconvwidgets.instruments.comparison.compute.packed_arrays import quantised, restored
 from deconvwidgets.instruments.comparison.compute.same_images import check_size, matched_photographs
 from deconvwidgets.instruments.comparison.compute.unit_changes import Floats, MatchedUnits, match_layer, overlaps, revise
 from deconvwidgets.instruments.comparison.frozen_records import FrozenLayer, FrozenUnits, UnitStatistics
@@ -99,8 +101,8 @@ def check(
     Raises
     ------
     ComparisonError
-        If the file is damaged or something else, if the images are others, if the model lacks a layer or has another input size, and for
-        an invalid limit.
+        If the file is damaged or something else, if the images are others, if the model lacks a layer or has another input size, if no
+        unit can be judged, and for an invalid limit.
     ModelError
         If a feature map contains NaN or infinity.
     PictureError
@@ -136,6 +138,11 @@ def check(
     photographs = matched_photographs(kept, images, index.contents)
     checked = Checked(kept, bundle, images, index, photographs, pairs, limits, InputCache(bundle, images))
     result = _result(checked, _checked_layers(checked, progress, job))
+    if not result.units:
+        raise ComparisonError(
+            f"None of the frozen units can be judged: each has only one activation in the {result.crops:,} sampled crops. Freeze again "
+            "with more images that differ."
+        )
     return with_figures(checked, result, figures, progress, job)
 
 
@@ -164,7 +171,8 @@ def _sample_rows(frozen: FrozenUnits, index: ActivationIndex) -> NDArray[np.int6
 
 
 def _matched(checked: Checked, layer: FrozenLayer, info: LayerInfo, rows: NDArray[np.int64]) -> MatchedUnits:
-    after = checked.index.tallies[info.name].sample.values[rows]
+    # As the frozen values are: those of the same units are equal then.
+    after = restored(*quantised(checked.index.tallies[info.name].sample.values[rows]))
     dead = checked.index.stats(info.name).dead
     return match_layer(layer.values, after, layer.statistics.dead, dead, checked.limits.correlation)
 
@@ -255,6 +263,7 @@ def _notes(checked: Checked, layers: tuple[LayerCheck, ...]) -> Iterator[str]:
         yield "The new model prepares images in another way than the frozen one: part of what changed may be due to that."
     if frozen.package != __version__:
         yield f"The units were frozen by deconvwidgets {frozen.package}; this is {__version__}."
+    yield from _notes_of_few(checked)
     for (layer, info), result in zip(checked.pairs, layers, strict=True):
         if info.channels != layer.info.channels:
             yield f"{layer.info.short_name} has {info.channels:,} units instead of {layer.info.channels:,}."
@@ -267,3 +276,18 @@ def _notes(checked: Checked, layers: tuple[LayerCheck, ...]) -> Iterator[str]:
             yield f"{layer.info.short_name} has {constant:,} units that are the same in all sampled crops: they are not judged."
     if bundle.network.reason is not None:
         yield f"The new model cannot be traced ({bundle.network.reason}): it is run whole."
+
+
+def _notes_of_few(checked: Checked) -> Iterator[str]:
+    """Iterate over what a check of few photographs cannot find out. Crops of one photograph do not count as several."""
+    frozen, limits = checked.frozen, checked.limits
+    sampled = len(np.unique(frozen.contents[frozen.sample_sources]))
+    every = len(np.unique(frozen.contents[frozen.contents > 0]))
+    chance = max(chance_correlation(sampled, layer.info.channels * info.channels) for layer, info in checked.pairs)
+    if chance >= limits.correlation:
+        yield (
+            f"Correlations say little over only {sampled:,} photographs: units that have nothing in common reach {chance:.2f} by chance. "
+            "Freeze with more."
+        )
+    if every <= frozen.k:
+        yield f"The strongest photographs say nothing: {frozen.k} are kept of each unit, and there are only {every:,}."

@@ -24,6 +24,7 @@ from deconvwidgets.engine import project
 from deconvwidgets.errors import RuleError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.queries.places import boxes
+from deconvwidgets.index.similarity import DECIMALS
 from deconvwidgets.instruments.comparison.frozen_records import DESCRIPTOR_SIDE
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.layers import LayerInfo
@@ -142,7 +143,7 @@ def likeness(before: NDArray[np.int8], after: NDArray[np.int8]) -> float:
     norms = [np.linalg.norm(array, axis=1) for array in flat]
     products = (flat[0] * flat[1]).sum(axis=1) / np.maximum(norms[0] * norms[1], 1.0)
     present = norms[0] > 0
-    return float(products[present].mean()) if present.any() else float("nan")
+    return round(float(products[present].mean()), DECIMALS) if present.any() else float("nan")
 
 
 def picture(tiles: Mapping[int, Rgb]) -> bytes:

@@ -95,7 +95,7 @@ def freeze(
     Raises
     ------
     ComparisonError
-        If the file exists or cannot be written, and for an invalid number or flag.
+        If the file exists or cannot be written, if there is only one different crop, and for an invalid number or flag.
     LayerError
         For an unknown layer.
     ModelError
@@ -124,6 +124,11 @@ def freeze(
     index = ActivationIndex.build(
         bundle, images, names, k=k, negative=False, samples=samples, seed=seed, device=device, progress=progress, job=job
     )
+    if len(index.sample) < 2:
+        raise ComparisonError(
+            f"{images.name} has only {len(index.sample)} different crop: units are told apart by their activations in several, so give "
+            "more images."
+        )
     frozen = frozen_units(bundle, images, index, count)
     frozen = _with_projections(frozen, bundle, images, index, progress, job)
     write_frozen(frozen, target)

@@ -77,7 +77,7 @@ def revise(
                 status[unit], reasons[unit] = "changed", "; ".join(why)
         elif found not in ("dead", "constant"):
             reasons[unit] = _reason(found, unit, matched)
-        elif found == "constant" and _went_silent(unit, after):  # it is silent in the sample, and was active in other crops
+        elif found == "constant" and _went_silent(unit, before, after):
             status[unit], reasons[unit] = "died", "it is active in no crop"
     return status, tuple(reasons)
 
@@ -107,5 +107,10 @@ def _reason(status: str, unit: int, matched: MatchedUnits) -> str:
     return f"its activations and those of its match correlate with {correlation:.2f}"
 
 
-def _went_silent(unit: int, after: UnitStatistics) -> bool:
-    return unit < len(after.share_active) and float(after.share_active[unit]) == 0
+def _went_silent(unit: int, before: UnitStatistics, after: UnitStatistics) -> bool:
+    """Return whether a unit that was active, although in no sampled crop, is active in no crop now.
+
+    It has no match, so that only its number tells which one it is now. Where no more units are silent than before, it may have another one.
+    """
+    is_silent = unit < len(after.dead) and bool(after.dead[unit])
+    return is_silent and not before.dead[unit] and int(after.dead.sum()) > int(before.dead.sum())

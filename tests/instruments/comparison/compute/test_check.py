@@ -87,6 +87,62 @@ def test_the_same_model_differs_nowhere(checked: Callable[..., UnitCheck], net: 
     assert found.notes == ()
 
 
+def test_the_same_model_differs_nowhere_with_the_strictest_thresholds(checked: Callable[..., UnitCheck]) -> None:
+    """The activations in the file have 8 bits: those of the model are compared in 8 bits as well."""
+    found = checked(NET, min_correlation=1, min_overlap=1, min_likeness=1, max_scale=1, max_changed=0)
+    assert (found.passed, [verdict.found for verdict in found.verdicts]) == (True, [0, 0, 0, 0])
+
+
+def test_a_check_in_which_nothing_can_be_judged_does_not_pass(folder: Path, tmp_path: Path) -> None:
+    """Any model would pass it."""
+    one = tmp_path / "one"
+    one.mkdir()
+    for name in ("a.png", "b.png"):
+        shutil.copy(folder / "image-00.png", one / name)
+    with pytest.raises(ComparisonError, match=r"one has only 1 different crop.*give more images"):
+        dw.freeze(bundle_of(NET), dw.open_images(str(one)), tmp_path / "one.json", progress=False)
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for red in (1, 2):
+        Image.new("RGB", (24, 24), (red, 0, 0)).save(flat / f"{red}.png")
+    images, silent = dw.open_images(str(flat)), silenced(conv_net((1, 8)), 0, 0)
+    dw.freeze(bundle_of(silent), images, tmp_path / "flat.json", ["conv1"], progress=False)
+    with pytest.raises(ComparisonError, match="None of the frozen units can be judged"):
+        dw.check(tmp_path / "flat.json", bundle_of(NET), images, progress=False)
+
+
+def test_too_few_photographs_are_said(folder: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for number in range(6):
+        shutil.copy(folder / f"image-{number:02}.png", few)
+    images = dw.open_images(str(few))
+    dw.freeze(bundle_of(NET), images, tmp_path / "few.json", progress=False)
+    notes = dw.check(tmp_path / "few.json", bundle_of(NET), images, progress=False).notes
+    assert "over only 6 photographs: units that have nothing in common reach 0.9" in notes[0]
+    assert notes[1].startswith("The strongest photographs say nothing: 9 are kept of each unit, and there are only 6.")
+
+
+def test_a_rare_unit_that_changed_places_with_a_dead_one_did_not_die(folder: Path, tmp_path: Path) -> None:
+    """Units 0 and 1 are silent in the sample; 0 is active in one white photograph that is not in it."""
+    root = tmp_path / "rare"
+    shutil.copytree(folder, root)
+    Image.new("RGB", (24, 24), (255, 255, 255)).save(root / "white.png")
+    images, net = dw.open_images(str(root)), silenced(conv_net((6, 8), seed=3), 0, 1)
+    bundle = bundle_of(net)
+    with torch.no_grad():
+        own = parts(net)[0]
+        own.weight[0], own.bias[0] = 1.0, 0.0
+        highest = sorted(float(own(bundle.prepare(images.open_crop(crop))[None])[0, 0].max()) for crop in range(len(images)))
+        own.bias[0] = -(highest[-1] + highest[-2]) / 2
+    frozen = dw.freeze(bundle_of(net), images, tmp_path / "rare.json", ["conv1"], samples=8, projections=0, progress=False)
+    assert images.source_name(int(frozen.layers[0].top.sources[0, 0])) == "white.png"
+    assert "white.png" not in [frozen.names[source] for source in frozen.sample_sources]
+    for after, status in ((with_units_from(net, 0, [1, 0, 2, 3, 4, 5]), "constant"), (silenced(net, 0, 0), "died")):
+        found = dw.check(tmp_path / "rare.json", bundle_of(after), images, progress=False).layer("conv1")
+        assert found.status[:2].tolist() == [status, "dead"]
+
+
 def test_a_killed_unit_died(checked: Callable[..., UnitCheck]) -> None:
     found = checked(silenced(NET, 1, 5), figures=10)
     assert statuses(found, "conv1") == {}
