@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from deconvwidgets.errors import ServiceError
@@ -14,9 +15,11 @@ from deconvwidgets.instruments.evolution.records import (
     CellPicture,
     CellPicturesRequest,
     EvolutionFigure,
+    EvolutionOverview,
     EvolutionRow,
     FigureKind,
     Measure,
+    SettlingCurves,
     UnitChoice,
 )
 
@@ -51,10 +54,27 @@ def evolution_figure(service: EvolutionService, kind: FigureKind, state: Mapping
         return cells_csv(rows)
     if kind == "explorer.png":
         rows = _first_of_each_layer(rows)
-    overview, curves = service.overview(), service.settling(state["measure"])
+    shown = [cell.epoch for cell in rows[0].cells]
+    overview, curves = _overview_of(shown, service.overview()), _curves_of(shown, service.settling(state["measure"]))
     return evolution_file(
         kind, EvolutionFigure(overview=overview, rows=rows, pictures=_pictures(service, rows, kind, state), curves=curves, state=state)
     )
+
+
+def _overview_of(shown: Sequence[int], overview: EvolutionOverview) -> EvolutionOverview:
+    """Return the overview without epochs that became ready after the rows were asked for: cells are drawn below the columns by place."""
+    columns = tuple(column for column in overview.epochs if column.state != "ready" or column.epoch in shown)
+    return replace(overview, epochs=columns)
+
+
+def _curves_of(shown: Sequence[int], curves: SettlingCurves) -> SettlingCurves:
+    """Return the curves at some epochs."""
+    places = [place for place, epoch in enumerate(curves.epochs) if epoch in shown]
+    parts = (
+        replace(one, values=tuple(one.values[place] for place in places), left_out=tuple(one.left_out[place] for place in places))
+        for one in curves.curves
+    )
+    return replace(curves, epochs=tuple(curves.epochs[place] for place in places), curves=tuple(parts))
 
 
 def _first_of_each_layer(rows: tuple[EvolutionRow, ...]) -> tuple[EvolutionRow, ...]:

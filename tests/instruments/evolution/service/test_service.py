@@ -1,6 +1,7 @@
 """The evolution service: cells as the LayerExplorer draws them, columns that appear and fail, and models that are not all kept."""
 
 import gc
+import re
 import subprocess
 import sys
 import threading
@@ -107,6 +108,24 @@ def test_a_checkpoint_that_appears_is_a_new_column(service, tmp_path):
     assert service.overview().ready == (0, 1, 4, 6)
     assert "evolution" in events
     assert service.settling().against == 6
+
+
+def test_a_figure_has_the_columns_of_its_rows(service, tmp_path, monkeypatch):
+    """A column that becomes ready in between, before another one, does not shift the headings."""
+    plain = service.rows
+
+    def rows(choice):
+        found = plain(choice)
+        write_checkpoint(tmp_path, 2, make_tiny_bundle(seed=7).model.state_dict())
+        assert service.refresh() == (2,)
+        return found
+
+    monkeypatch.setattr(service, "rows", rows)
+    page = service.figure("evolution.html", {"choose": "chosen", "units": [("conv2", 1)]}).decode()
+    assert re.findall(r'<th scope="col">\D*(\d+)', page) == ["0", "1", "4"]
+    assert re.findall(r'<td[^>]* title="conv2 unit 1, epoch (\d+)', page) == ["0", "1", "4"]
+    assert page.partition('class="numbers"')[2].partition("</tr>")[0].count("<td>") == 3
+    assert service.overview().ready == (0, 1, 2, 4)
 
 
 def test_a_damaged_file_fails_for_its_column_only(service, tmp_path):
