@@ -22,6 +22,7 @@ LOG_FILE = "log.jsonl"
 PROGRESS_FILE = "progress.json"
 STOP_FILE = "stop"
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}  # JSON has no such numbers
+_CLOCK_SECONDS = 60.0  # by which the start of a process and the time of a file, which may be on a server, disagree at most
 _MAPPINGS = ("weight_rms", "update_rms", "metrics")
 _INTEGERS = ("epoch", "epochs", "step", "steps", "process")
 
@@ -112,14 +113,25 @@ def read_progress(folder: Path) -> TrainingProgress | None:
     path = folder / PROGRESS_FILE
     try:
         progress: TrainingProgress = _from_plain(TrainingProgress, read_json(path))
+        written = path.stat().st_mtime
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged ({error}). Delete it: the training writes it again.") from error
     here = progress.host == socket.gethostname()
-    if progress.state == "running" and here and not psutil.pid_exists(progress.process):
+    if progress.state == "running" and here and not _was_running(progress.process, written):
         return replace(progress, state="interrupted")
     return progress
+
+
+def _was_running(process: int, moment: float) -> bool:
+    """Return whether a process of this machine exists that existed at a moment: another one may have been given its number since."""
+    try:
+        return bool(psutil.Process(process).create_time() <= moment + _CLOCK_SECONDS)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:  # it exists, and tells nothing
+        return True
 
 
 def request_stop(folder: Path) -> None:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,6 +90,15 @@ def test_the_progress_of_a_process_that_is_gone_is_interrupted(tmp_path):
     assert read_log(tmp_path).progress.state == "running"  # what runs elsewhere cannot be seen
     write_progress(tmp_path, dataclasses.replace(running, state="finished", process=gone.pid))
     assert read_log(tmp_path).progress.state == "finished"
+
+
+def test_another_process_with_the_number_of_one_that_is_gone_is_not_the_training(tmp_path):
+    """As after a restart of a container: else nothing could be resumed in the folder, nor stopped."""
+    write_progress(tmp_path, TrainingProgress(state="running", epoch=2, epochs=9))
+    start = psutil.Process().create_time()
+    for earlier, state in ((0, "running"), (3600, "interrupted")):
+        os.utime(tmp_path / PROGRESS_FILE, (start - earlier,) * 2)
+        assert read_log(tmp_path).progress.state == state
 
 
 def test_damaged_progress_is_refused(tmp_path):
