@@ -14,6 +14,7 @@ from deconvwidgets.checkpoints.checkpoint_file import epoch_of
 from deconvwidgets.checkpoints.description import DESCRIPTION_FILE, TrainingDescription, read_description, write_description
 from deconvwidgets.checkpoints.log_file import LOG_FILE, PROGRESS_FILE, STOP_FILE, clear_stop, read_epochs
 from deconvwidgets.errors import CheckpointError, TrainingError
+from deconvwidgets.images.labels import count
 from deconvwidgets.index.lock import FileLock, LockedError
 from deconvwidgets.instruments.training.compute.recipe import CHANGEABLE
 from deconvwidgets.instruments.training.compute.state import STATE_FILE
@@ -135,6 +136,11 @@ def _check_same(folder: Path, description: TrainingDescription, resume: bool) ->
 def _check_epochs(folder: Path, description: TrainingDescription) -> None:
     done = max((entry.epoch for entry in read_epochs(folder)), default=0)
     wanted = description.recipe.get("epochs", done)
+    if done and not (folder / STATE_FILE).exists():
+        raise TrainingError(
+            f"The training in {folder} has {count(done, 'epoch')}, but no {STATE_FILE}, from which it would be resumed: open the kept ones "
+            "with dw.open_checkpoints, choose another folder, or pass overwrite=True to train again."
+        )
     if done > wanted:
         raise TrainingError(
             f"The training in {folder} has {done} epochs already, more than epochs={wanted}: pass epochs={done} or more, open the kept "

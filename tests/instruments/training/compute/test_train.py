@@ -248,6 +248,14 @@ def test_the_first_checkpoint_alone_is_a_training(coloured, tmp_path):
         dw.train(small, coloured, out=tmp_path, **QUICK)
 
 
+def test_a_training_whose_state_was_deleted_does_not_begin_again(coloured, tmp_path):
+    """It would replace its checkpoints."""
+    dw.train(small, coloured, out=tmp_path, **QUICK | {"epochs": 1})
+    (tmp_path / "state.safetensors").unlink()
+    with pytest.raises(TrainingError, match=r"has 1 epoch, but no state\.safetensors"):
+        dw.train(small, coloured, out=tmp_path, **QUICK)
+
+
 def test_another_optimiser_is_refused_and_does_not_take_over_the_settings_of_the_first(coloured, tmp_path):
     """Two functions have the same name, as lambdas do: the state would replace the learning rate of the second."""
 
