@@ -137,12 +137,7 @@ def check(
     )  # fmt: skip
     photographs = matched_photographs(kept, images, index.contents)
     checked = Checked(kept, bundle, images, index, photographs, pairs, limits, InputCache(bundle, images))
-    result = _result(checked, _checked_layers(checked, progress, job))
-    if not result.units:
-        raise ComparisonError(
-            f"None of the frozen units can be judged: each has only one activation in the {result.crops:,} sampled crops. Freeze again "
-            "with more images that differ."
-        )
+    result = _judged(_result(checked, _checked_layers(checked, progress, job)))
     return with_figures(checked, result, figures, progress, job)
 
 
@@ -255,6 +250,16 @@ def _result(checked: Checked, layers: tuple[LayerCheck, ...]) -> UnitCheck:
         layers=layers,
         notes=tuple(_notes(checked, layers)),
     )
+
+
+def _judged(result: UnitCheck) -> UnitCheck:
+    """Return a result. Raises ComparisonError if no unit is judged: any model would pass."""
+    if not result.units:
+        raise ComparisonError(
+            f"None of the frozen units can be judged: each has only one activation in the {result.crops:,} sampled crops. Freeze again "
+            "with more images that differ."
+        )
+    return result
 
 
 def _notes(checked: Checked, layers: tuple[LayerCheck, ...]) -> Iterator[str]:
