@@ -28,7 +28,7 @@ from deconvwidgets.instruments.evolution.records import (
 from deconvwidgets.instruments.evolution.service import answers
 from deconvwidgets.instruments.evolution.service.builder import IndexBuilder
 from deconvwidgets.instruments.evolution.service.cells import CellRenderer
-from deconvwidgets.instruments.evolution.service.columns import Columns
+from deconvwidgets.instruments.evolution.service.columns import Columns, index_of
 from deconvwidgets.instruments.evolution.service.epoch_models import EpochModels
 from deconvwidgets.instruments.evolution.service.figures import evolution_figure
 from deconvwidgets.instruments.evolution.service.overview import make_overview
@@ -134,10 +134,7 @@ class LocalEvolutionService:
 
     def index(self, epoch: int) -> ActivationIndex:
         """Return the activation index of an epoch, such as for `dw.LocalModelService`. Raises ServiceError if it is not ready."""
-        number, indexes = integer(epoch, "epoch", 0), self._columns.epochs.indexes
-        if number not in indexes:
-            raise ServiceError(f"Epoch {number} has no index: those of the epochs {', '.join(map(str, indexes)) or 'none yet'} are ready.")
-        return indexes[number]
+        return index_of(self._columns.epochs.indexes, integer(epoch, "epoch", 0))
 
     def overview(self) -> EvolutionOverview:
         """Return the checkpoints and how far their indexes are, the image set, the layers and the training log."""
