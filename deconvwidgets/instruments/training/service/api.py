@@ -22,7 +22,6 @@ from deconvwidgets.instruments.training.service.files import make_file
 from deconvwidgets.instruments.training.service.folder import TrainingFolder
 from deconvwidgets.instruments.training.service.plan import Architecture, Training, prepare_training
 from deconvwidgets.instruments.training.service.status import ACTIVE, OwnRun, status_of
-from deconvwidgets.instruments.training.service.watch import INTERVAL, Watch
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.paths import as_path
 from deconvwidgets.records.progress import Progress
@@ -31,6 +30,7 @@ from deconvwidgets.service.cores import Cores
 from deconvwidgets.service.events import Events
 from deconvwidgets.service.open_widgets import OpenWidgets
 from deconvwidgets.service.protocol import ServiceEvent
+from deconvwidgets.service.watch import INTERVAL, Watch
 from deconvwidgets.service.worker import Executor, Job, Worker
 
 _POLL = 0.2  # seconds, in `wait`
