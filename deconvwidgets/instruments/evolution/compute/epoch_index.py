@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from deconvwidgets.arguments import texts
 from deconvwidgets.assets.cache import cache_dir
+from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
 from deconvwidgets.compute.job import JobContext
-from deconvwidgets.errors import ActivationIndexError
+from deconvwidgets.errors import ActivationIndexError, DeconvWidgetsError, LayerError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.activation_index import ActivationIndex, layers_to_index
 from deconvwidgets.index.cached import index_path
@@ -45,6 +47,20 @@ def build_epoch_index(
     names = [info.name for info in infos]
     options = replace(OPTIONS, decoded_cache=decoded_folder(bundle, images))
     return ActivationIndex.build(bundle, images, names, options, path=path, overwrite=True, device=device, progress=progress, job=job)
+
+
+def check_layers(checkpoints: Checkpoints, layers: Sequence[str] | None) -> None:
+    """Raise LayerError unless the network has these layers. The first checkpoint that can be used says which it has, if there is one."""
+    if layers is None:
+        return
+    texts(layers, "layers", "the names of one or more layers", LayerError)
+    for checkpoint in checkpoints:
+        try:
+            bundle = checkpoints.bundle(checkpoint.epoch)
+        except DeconvWidgetsError:  # it is reported when its index is built
+            continue
+        layers_to_index(bundle, layers)
+        return
 
 
 def decoded_folder(bundle: ModelBundle, images: ImageSet) -> Path | None:
