@@ -11,7 +11,7 @@ from weakref import finalize
 from deconvwidgets.arguments import instance, integer, seconds
 from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
 from deconvwidgets.checkpoints.log_file import log_version
-from deconvwidgets.errors import CheckpointError, DeconvWidgetsError, ServiceError
+from deconvwidgets.errors import CheckpointError, DeconvWidgetsError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.evolution.compute.epoch_index import check_layers
