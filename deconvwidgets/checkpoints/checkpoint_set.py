@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import overload
 from weakref import WeakValueDictionary
 
-from deconvwidgets.arguments import describe
+from deconvwidgets.arguments import as_integer, describe
 from deconvwidgets.checkpoints.found_files import FileSource, Scan, scan
 from deconvwidgets.checkpoints.log_file import read_log
 from deconvwidgets.checkpoints.model_series import ModelSeries
@@ -127,8 +127,9 @@ class Checkpoints(Sequence[Checkpoint]):
 
     def checkpoint(self, epoch: int) -> Checkpoint:
         """Return the checkpoint of an epoch. Raises CheckpointError if there is none."""
+        number = as_integer(epoch)
         for checkpoint in self._checkpoints:
-            if checkpoint.epoch == epoch and not isinstance(epoch, bool):
+            if checkpoint.epoch == number:
                 return checkpoint
         raise CheckpointError(f"There is no checkpoint of {self.unit} {describe(epoch)}: choose one of {self._listed()}.")
 

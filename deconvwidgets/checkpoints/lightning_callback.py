@@ -52,7 +52,7 @@ def lightning_callback(folder: str | os.PathLike[str], module: str | None = None
     True
     """
     checked = RecorderOptions.of(folder, options)
-    if module is not None and not isinstance(module, str):
+    if module is not None and (not isinstance(module, str) or not module):
         raise CheckpointError(f"module must be the name of an attribute of the LightningModule, such as 'model', not {module!r}.")
     base = _callback_class()
 

@@ -110,7 +110,7 @@ class CheckpointRecorder:
     def _start(self, model: nn.Module, options: RecorderOptions) -> None:
         self.folder = options.folder
         self.epoch = 0
-        self._model = plain_model(checked_model(model))
+        self._model = plain_model(checked_model(model, "model"))
         self._epochs = options.epochs
         self._line: EpochLog | None = None
         self._writes = is_writing_process()

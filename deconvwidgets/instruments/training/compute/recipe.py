@@ -12,7 +12,7 @@ from typing import Any, Literal
 from torch import nn
 from torch.optim import Optimizer
 
-from deconvwidgets.arguments import describe, finite_number, flag, integer
+from deconvwidgets.arguments import describe, finite_number, flag, integer, integers
 from deconvwidgets.errors import TrainingError
 
 OptimizerOf = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -134,7 +134,7 @@ class Recipe:
             if value is not None and not (isinstance(value, str) and value in words):
                 expected = f"greater than 0, {', '.join(map(repr, words))} or None"
                 self._set(name, _number(value, name, expected, lambda value: value > 0))
-        if self.crops is not None and self.crops not in CROPS:
+        if self.crops is not None and not (isinstance(self.crops, str) and self.crops in CROPS):
             raise TrainingError(f"crops must be 'random', 'corners' or None, not {describe(self.crops)}.")
         self._set("flips", flag(self.flips, "flips", TrainingError))
         self._set("save_epochs", _epochs(self.save_epochs))
@@ -189,9 +189,8 @@ def _number(value: object, name: str, expected: str, valid: Callable[[float], bo
 
 
 def _epochs(value: object) -> tuple[int, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise TrainingError(f"save_epochs must be a sequence of integers, such as [1, 2, 5, 10], not {describe(value)}.")
-    return tuple(sorted({integer(epoch, "Each of save_epochs", 0, error=TrainingError) for epoch in value}))
+    expected = "a sequence of integers, such as [1, 2, 5, 10]"
+    return tuple(sorted(set(integers(value, "save_epochs", expected, 0, error=TrainingError))))
 
 
 def _plain(value: object) -> Any:
