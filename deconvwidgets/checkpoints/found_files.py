@@ -139,5 +139,6 @@ def _same_number(files: Sequence[StateFile]) -> str:
             by_epoch.setdefault(numbers["epoch"].value, []).append(file.path.name)
     for epoch, names in by_epoch.items():
         if len(names) > 1:
-            return f"{' and '.join(names[:_MAX_LISTED])} are all of epoch {epoch}, with different weights."
+            shown = " and ".join(names[:_MAX_LISTED])
+            return f"{shown} are all of epoch {epoch}, with different weights. If they are of several models, give the files of one only."
     return "Some of the files tell their epoch, and others their step."
