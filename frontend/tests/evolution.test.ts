@@ -20,7 +20,7 @@ test("rows fill the width, and scroll sideways only when cells would be too smal
       const { blocks, cell } = rowsLayout(width, epochs, 16, 4);
       const used = blocks * (LABEL + epochs * (cell + GAP)) + (blocks - 1) * 18;
       assert.ok(used <= width || cell === 46, `${width} px, ${epochs} epochs: ${used}`);
-      assert.ok(blocks === 1 || cell >= 60, "blocks stand side by side only with good cells");
+      assert.ok(blocks === 1 || cell >= 50, "blocks stand side by side only with good cells");
     }
   }
   assert.equal(rowsLayout(1150, 7, 16, 4).blocks, 2);
