@@ -51,7 +51,7 @@ class FileSource:
         missing = next((file for file in files if kind_of(file) not in ("file", "folder")), None)
         if missing is not None:
             raise CheckpointError(
-                f"There is no file or folder {missing}. Give the folder of a training, which it makes when it starts, or files of state dicts."
+                f"There is no file or folder {missing}. Give the folder of a training, made when it starts, or files of state dicts."
             )
         if len(set(files)) < len(files):
             twice = next(file for file in files if files.count(file) > 1)
