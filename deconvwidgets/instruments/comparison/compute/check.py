@@ -22,8 +22,9 @@ from deconvwidgets.instruments.comparison.compute.checked import Checked
 from deconvwidgets.instruments.comparison.compute.descriptors import InputCache, Place, counted, describe_units, likeness
 from deconvwidgets.instruments.comparison.compute.frozen_file import read_frozen
 from deconvwidgets.instruments.comparison.compute.frozen_layers import layer_pairs
+from deconvwidgets.instruments.comparison.compute.matching import chance_correlation
 from deconvwidgets.instruments.comparison.compute.same_images import check_size, matched_photographs
-from deconvwidgets.instruments.comparison.compute.unit_changes import Floats, MatchedUnits, match_layer, overlaps, revise
+from deconvwidgets.instruments.comparison.compute.unit_changes import RELATED, Floats, MatchedUnits, match_layer, overlaps, revise
 from deconvwidgets.instruments.comparison.frozen_records import FrozenLayer, FrozenUnits, UnitStatistics
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
@@ -59,7 +60,8 @@ def check(
     - kept: the match has the same number, and the correlation is at least `min_correlation`; moved: it has another number;
     - changed: the match is less like it; or the strongest photographs, the projections at the same places or the mean activation are
       others by `min_overlap`, `min_likeness` or `max_scale`;
-    - merged: it is the same as a unit that another one is matched to; lost: no unit is like it; died: its unit is silent;
+    - merged: it is the same as a unit that another one is matched to; lost: it correlates with its match
+      by less than 0.5, or one of the two correlates more with another unit; died: its unit is silent;
     - dead or constant: it did not respond to the images when it was frozen, and is not judged.
 
     A unit is split if a further unit of the new model, which is the match of no other, is the same as it.
@@ -255,6 +257,10 @@ def _notes(checked: Checked, layers: tuple[LayerCheck, ...]) -> Iterator[str]:
         yield "The new model prepares images in another way than the frozen one: part of what changed may be due to that."
     if frozen.package != __version__:
         yield f"The units were frozen by deconvwidgets {frozen.package}; this is {__version__}."
+    photographs = len(np.unique(frozen.contents[frozen.sample_sources]))
+    chance = chance_correlation(photographs, max(info.channels * layer.info.channels for layer, info in checked.pairs))
+    if chance > RELATED and any(one.units("changed") or one.units("lost") for one in layers):
+        yield f"Over {photographs:,} photographs, correlations up to {chance:.2f} can be chance: freeze and check over some hundred."
     for (layer, info), result in zip(checked.pairs, layers, strict=True):
         if info.channels != layer.info.channels:
             yield f"{layer.info.short_name} has {info.channels:,} units instead of {layer.info.channels:,}."
