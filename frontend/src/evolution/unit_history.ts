@@ -69,7 +69,7 @@ export function createUnitHistory(pick: (epoch: number) => void) {
 
   const drawBars = ({ epochs, final, final_of: of }: History, epoch: number, unit: Count) => {
     finalPart.hidden = of === 0 || epochs.length < 2;
-    setText(finalTitle, `Of its top ${of} at ${unit} ${epochs.at(-1)}, how many were in its top ${of} already`);
+    setText(finalTitle, `In its top ${of} already, of those at ${unit} ${epochs.at(-1)}`);
     const step = Math.ceil(epochs.length / MAX_BARS);
     const shown = epochs
       .map((_, index) => index)
