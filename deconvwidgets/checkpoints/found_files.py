@@ -50,7 +50,9 @@ class FileSource:
         files = tuple(as_path(file, "each file of source", CheckpointError) for file in source)
         missing = next((file for file in files if kind_of(file) not in ("file", "folder")), None)
         if missing is not None:
-            raise CheckpointError(f"There is no file {missing}. Give the folder of a training, or files of state dicts.")
+            raise CheckpointError(
+                f"There is no file or folder {missing}. Give the folder of a training, made when it starts, or files of state dicts."
+            )
         if len(set(files)) < len(files):
             twice = next(file for file in files if files.count(file) > 1)
             raise CheckpointError(f"{twice} is given twice: give each file once.")

@@ -91,6 +91,14 @@ test("errors are counted as in the paper, or accuracies are shown", () => {
   assert.deepEqual(curvesOf(log, makeStatus(), { ...state, accuracy: "accuracy" }).accuracy.lines[0]?.y, [null, 50, 75]);
 });
 
+test("top-5 is shown of more than five classes, of which it can be wrong", () => {
+  const rated: TrainingLog = { ...log, columns: { ...log.columns, validation_top5: [0.75, 1, 1] } };
+  const names = (classes: string[]) =>
+    curvesOf(rated, makeStatus({ plan: { ...plan, classes } }), state).accuracy.lines.map(({ name }) => name);
+  assert.ok(!names(["a", "b", "c", "d", "e"]).includes("validation top-5"));
+  assert.ok(names(["a", "b", "c", "d", "e", "f"]).includes("validation top-5"));
+});
+
 test("a value without neighbours is a point, and the epoch that is running is one between two epochs", () => {
   const { plot } = curvesOf(log, makeStatus(), state).loss;
   assert.deepEqual(
@@ -150,7 +158,7 @@ test("the button says what it does", () => {
   const texts = (["new", "cancelled", "finished"] as const).map((phase) =>
     buttonText(makeStatus({ phase, can_cancel: false, resumes: phase !== "new" })),
   );
-  assert.deepEqual(texts, ["Start", "Resume", "Train on"]);
+  assert.deepEqual(texts, ["Start", "Resume", "Continue training"]);
   assert.deepEqual([buttonText(makeStatus()), buttonText(makeStatus({ phase: "stopping", can_cancel: false }))], ["Cancel", "Stopping…"]);
 });
 

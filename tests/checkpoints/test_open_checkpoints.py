@@ -369,7 +369,7 @@ def test_a_bundle_gives_everything_but_the_weights(tmp_path):
         (3, SmallNet, "source must be a folder, or a sequence of files"),
         ([], SmallNet, "source must be a folder, or a sequence of files"),
         ([3], SmallNet, "each file of source must be a path"),
-        ("missing.pth", SmallNet, "There is no file missing.pth"),
+        ("missing.pth", SmallNet, "There is no file or folder missing.pth"),
         (["one.pth", "one.pth"], SmallNet, "given twice"),
         ("empty", SmallNet, "has no checkpoints: no file that ends in .safetensors"),
         ("one.pth", None, "do not tell their architecture: pass build="),

@@ -92,6 +92,8 @@ class LayerSimilarity:
         One for each layer of A.
     crops : int
         The number of sampled crops.
+    notes : tuple of str
+        Sentences about what limits the comparison.
     """
 
     layers_a: tuple[str, ...]
@@ -99,5 +101,6 @@ class LayerSimilarity:
     cka: NDArray[np.float64]
     matches: tuple[LayerMatch, ...]
     crops: int
+    notes: tuple[str, ...] = ()
 
     __repr__ = compact_repr

@@ -101,7 +101,7 @@ export class BothMaps {
     }
     this.difference = a && b && isShared && !reason ? differenceOf(a.grid, b.grid, sizesOf(a, b)) : null;
     this.heatmaps.difference.element.hidden = !this.difference;
-    if (a && this.difference) this.drawDifference(a, this.difference);
+    if (a && b && this.difference) this.drawDifference({ a, b }, this.difference);
     setText(this.note, reason || (a && b && !isShared ? describeUnlike({ a, b }) : ""));
     this.read(null);
   }
@@ -113,8 +113,7 @@ export class BothMaps {
     if (b) this.readSide("b", b, point && cellAt(b.grid, scalePoint(point, a ? sizeOf(a.scene) : sizeOf(b.scene), sizeOf(b.scene))));
     if (!a || !b || !this.difference) return;
     const cell = point ? cellAt(a.grid, point) : null;
-    const before = (withoutPatch(a.grid, scoreMap(a.grid)) ?? Number.NaN) - (withoutPatch(b.grid, scoreMap(b.grid)) ?? Number.NaN);
-    const value = cell === null ? before : (this.difference[cell] ?? Number.NaN);
+    const value = cell === null ? differenceWithoutPatch({ a, b }) : (this.difference[cell] ?? Number.NaN);
     const text = Number.isNaN(value) ? "" : `${cell === null ? "no patch" : "here"}: ${signed(a.grid, value)}`;
     this.heatmaps.difference.read(cell === null ? null : a.grid, cell ?? 0, text);
   }
@@ -137,14 +136,17 @@ export class BothMaps {
     drawValues(heatmap.canvas, values, grid.rows, grid.cols, range, grid.nearest, "viridis");
   }
 
-  private drawDifference({ grid }: SideMaps, values: Float32Array): void {
+  private drawDifference(maps: Both<SideMaps>, values: Float32Array): void {
     const { difference } = this.heatmaps;
+    const { grid } = maps.a;
     let edge = grid.probability ? MIN_CHANGE : 0;
     for (const value of values) if (Math.abs(value) > edge) edge = Math.abs(value);
     edge ||= 1;
     setText(difference.title, grid.probability ? "A minus B, in points" : "A minus B");
     difference.align(grid);
-    difference.scale(signed(grid, -edge), signed(grid, edge), 0.5);
+    const before = differenceWithoutPatch(maps);
+    const position = Number.isNaN(before) ? 0.5 : Math.min(1, Math.max(0, (before + edge) / (2 * edge)));
+    difference.scale(signed(grid, -edge), signed(grid, edge), position);
     const nearest = values.some(Number.isNaN) ? (grid.nearest ?? null) : null;
     drawValues(difference.canvas, values, grid.rows, grid.cols, [-edge, edge], nearest, "models");
   }
@@ -156,6 +158,11 @@ export class BothMaps {
     const text = isMissing ? (cell === null ? "" : "not computed") : `${cell === null ? "no patch" : "here"}: ${format(grid, value)}`;
     this.heatmaps[side].read(cell === null ? null : grid, cell ?? 0, text);
   }
+}
+
+/** Return A minus B for the photograph without a patch; NaN where one of them is not known. */
+function differenceWithoutPatch({ a, b }: Both<SideMaps>): number {
+  return (withoutPatch(a.grid, scoreMap(a.grid)) ?? Number.NaN) - (withoutPatch(b.grid, scoreMap(b.grid)) ?? Number.NaN);
 }
 
 /** Return why maps of different quantities have no difference. */

@@ -168,14 +168,14 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
     });
     const lookup = isComplete ? store.pairs({ layer_a: state.layer_a, layer_b: state.layer_b, paired_by: state.paired_by }) : null;
     const pairs = lookup?.value;
-    this.header?.update(headerContent(overviews, names, pairs?.crops));
+    this.header?.update(headerContent(overviews, names, pairs?.crops, similarity.value?.notes));
     this.notice.update(
       SIDES.map((side) => store.sides[side].rejectionReason({ layer: state[`layer_${side}`], rule: state.rule })).find(Boolean),
     );
     this.waiting.hidden = !isComplete || pairs !== undefined;
     setText(this.waiting, lookup?.error ?? "Matching the units…");
     this.root.dataset.ready = String(pairs !== undefined || !isComplete);
-    this.root.dataset.waiting = String(!pairs);
+    this.root.dataset.waiting = pairs ? "false" : isComplete ? "matching" : "true";
     if (pairs) this.drawPairs(pairs, names);
     else this.toolbar.update(state, undefined, 0, store.hello);
     this.pins.update(state, names);
@@ -192,6 +192,7 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
   private perform(action: PairAction, target: HTMLElement): boolean {
     const { selection } = this;
     if (action.type === "leave") return this.leave(target);
+    if (this.root.dataset.waiting === "matching" && action.type !== "layer" && action.type !== "number") return true; // the pairs are others
     if (action.type === "open") this.openPane(action.side ?? this.state.side);
     else if (action.type === "pin") selection.togglePin(action.side);
     else if (action.type === "layer") {

@@ -11,8 +11,14 @@ const UNITS_NOTE = "The units are compared with all units on; pictures and maps 
 /**
  * Return the content of the header.
  * @param crops the number of sampled crops; undefined while it is not known
+ * @param limits what limits the comparison
  */
-export function headerContent(overviews: Both<Overview>, names: Both<string>, crops: number | undefined): HeaderContent {
+export function headerContent(
+  overviews: Both<Overview>,
+  names: Both<string>,
+  crops: number | undefined,
+  limits: readonly string[] = [],
+): HeaderContent {
   const { a, b } = overviews;
   const own = SIDES.map((side) => shortWarnings(overviews[side]).filter((text) => !text.includes("skipped")));
   const warnings = (own[0] ?? []).filter((text) => own[1]?.includes(text)).map((text) => `both ${text}`);
@@ -31,7 +37,7 @@ export function headerContent(overviews: Both<Overview>, names: Both<string>, cr
     origin: SIDES.flatMap((side) =>
       provenance(overviews[side]).map(([name, value]): [string, string] => [`${LETTERS[side]}: ${name}`, value]),
     ),
-    notes: [...(a.units.length || b.units.length ? [UNITS_NOTE] : []), ...notes, ...skippedFiles(a)],
+    notes: [...(a.units.length || b.units.length ? [UNITS_NOTE] : []), ...limits, ...notes, ...skippedFiles(a)],
   };
 }
 

@@ -91,6 +91,8 @@ export interface SimilarityReply {
   layers_b: string[];
   matches: LayerMatch[];
   crops: number;
+  /** What limits the comparison. */
+  notes: string[];
 }
 
 /** Request `on_crop`: what a unit does on a crop of the image set. `size` is the longer side of the photograph in pixels. */

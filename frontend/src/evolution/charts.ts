@@ -66,8 +66,7 @@ export class Charts {
     const { value, error } = this.options.store.settling(measure);
     const few = value !== undefined && value.epochs.length < 2;
     const waiting = this.options.store.readyEpochs.length < 2 || few;
-    const text =
-      error ?? (waiting ? "How settled the layers are shows when two checkpoints have their indexes." : value ? "" : "Computing…");
+    const text = error ?? (waiting ? "The curves appear when two checkpoints have their indexes." : value ? "" : "Computing…");
     setText(this.message, text);
     this.message.hidden = !text;
     this.settling.element.hidden = Boolean(text);

@@ -67,6 +67,19 @@ export function fitting(epochs: readonly number[], toX: (epoch: number) => numbe
   return shown;
 }
 
+/** Return the places of the marks whose texts do not overlap one before, nor what stands right of the plot. */
+export function namedMarks(marks: readonly { x: number; text: string }[], toX: (epoch: number) => number, right: number): Set<number> {
+  const shown = new Set<number>();
+  let limit = Number.NEGATIVE_INFINITY;
+  for (const { x, text } of marks) {
+    const end = toX(x) + 3 + text.length * TEXT;
+    if (toX(x) < limit || end > right) continue;
+    shown.add(x);
+    limit = end;
+  }
+  return shown;
+}
+
 /** @param pick called with an epoch, which need not be one of the checkpoints */
 export function createEpochChart({ label, testid, pick }: { label: string; testid: string; pick: (epoch: number) => void }) {
   let content: EpochChartContent | null = null;
@@ -92,17 +105,20 @@ export function createEpochChart({ label, testid, pick }: { label: string; testi
   };
   type Scales = ReturnType<typeof scales>;
 
-  const drawAxes = ({ left, right, bottom, toX, toY }: Scales, { ticks, epochs, marks }: EpochChartContent) => [
-    ...ticks.flatMap((value) => [
-      svg("line", { class: "dwv-grid-line", x1: left, x2: right, y1: toY(value), y2: toY(value) }),
-      svg("text", { x: left - 7, y: toY(value) + 4, "text-anchor": "end" }, String(value)),
-    ]),
-    ...fitting(epochs, toX).map((epoch) => svg("text", { x: toX(epoch), y: bottom + 15, "text-anchor": "middle" }, String(epoch))),
-    ...marks.flatMap(({ x, text }) => [
-      svg("line", { class: "dwv-mark", x1: toX(x), x2: toX(x), y1: TOP - 4, y2: bottom }),
-      svg("text", { x: toX(x) + 3, y: TOP + 4 }, text),
-    ]),
-  ];
+  const drawAxes = ({ left, right, bottom, toX, toY }: Scales, { ticks, epochs, marks }: EpochChartContent) => {
+    const named = namedMarks(marks, toX, right);
+    return [
+      ...ticks.flatMap((value) => [
+        svg("line", { class: "dwv-grid-line", x1: left, x2: right, y1: toY(value), y2: toY(value) }),
+        svg("text", { x: left - 7, y: toY(value) + 4, "text-anchor": "end" }, String(value)),
+      ]),
+      ...fitting(epochs, toX).map((epoch) => svg("text", { x: toX(epoch), y: bottom + 15, "text-anchor": "middle" }, String(epoch))),
+      ...marks.flatMap(({ x, text }) => [
+        svg("line", { class: "dwv-mark", x1: toX(x), x2: toX(x), y1: TOP - 4, y2: bottom }, svg("title", {}, `${text}, epoch ${x}`)),
+        ...(named.has(x) ? [svg("text", { x: toX(x) + 3, y: TOP + 4 }, text)] : []),
+      ]),
+    ];
+  };
 
   const drawCurve = (curve: Curve, { toX, toY }: Scales, current: number | null) => {
     const y = (value: number) => toY(value, curve.share ? 1 : undefined);

@@ -1,5 +1,6 @@
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { DetailDrawer } from "../layers/detail_drawer.ts";
+import { describeReceptiveField } from "../layers/layer_list.ts";
 import { h, setText } from "../ui/dom.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
 import { createExportMenu, type ExportGroup, exportName } from "../ui/export_menu.ts";
@@ -209,14 +210,13 @@ class EvolutionView extends ExplorerView<EvolutionState, EvolutionStore> {
     }
     const at = reply.epochs.indexOf(column.epoch);
     const row = reply.rows.find((entry) => entry.layer === unit[0] && entry.unit === unit[1]);
-    const field = layers.find(({ short_name }) => short_name === unit[0])?.receptive_field;
-    const sees =
-      field === undefined ? "" : field ? `sees ${field[0] === field[1] ? field[0] : field.join(" × ")} px` : "sees the whole image";
+    const layer = layers.find(({ short_name }) => short_name === unit[0]);
+    const field = layer ? describeReceptiveField(layer) : "";
     const ready = columns.filter(({ state }) => state === "ready");
     const here = ready.indexOf(column);
     const neighbours = [ready[here + 1], ...(this.timeline.playing ? [ready[here + 2]] : [ready[here - 1]])];
     const known = neighbours.filter((entry) => entry !== undefined);
-    this.pane.update({ state: this.state, unit, column, cell: row?.cells[at], field: sees, neighbours: known });
+    this.pane.update({ state: this.state, unit, column, cell: row?.cells[at], field, neighbours: known });
   }
 
   private isPaneLoaded(state: EvolutionState = this.state, reply = this.lastReply): boolean {

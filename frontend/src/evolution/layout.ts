@@ -3,7 +3,7 @@
 export const LABEL = 58;
 export const GAP = 2;
 const BLOCK_GAP = 18;
-const [MIN_CELL, GOOD_CELL, MAX_CELL] = [46, 62, 88];
+const [MIN_CELL, GOOD_CELL, MAX_CELL] = [46, 52, 88];
 const MIN_ROWS = 3; // of a block that stands beside another one
 
 export interface RowsLayout {

@@ -10,12 +10,11 @@ const MEASURES: Record<Measure, string> = {
   cka: "linear CKA with",
 };
 
-/** Return what the curves show, and when each layer reached 0.9. */
+/** Return what the curves show, and from when on each layer is at 0.9 before the last checkpoint. */
 export function describeSettling({ measure, against, curves }: Settling, count: Count): string {
   if (against === null) return "";
-  const reached = curves.map((curve) => curve.reached ?? "–");
-  const known = curves.some((curve) => curve.reached !== null);
-  return `${known ? `0.9 reached at ${count} ${reached.join(", ")} · ` : ""}${MEASURES[measure]} ${count} ${against}`;
+  const known = curves.filter((curve) => curve.reached !== null).map(({ layer, reached }) => `${reached} (${layer})`);
+  return `${MEASURES[measure]} ${count} ${against}${known.length ? ` · 0.9 from ${count} ${known.join(", ")}` : ""}`;
 }
 
 /** Return the state of a checkpoint whose index is not ready. */

@@ -67,8 +67,8 @@ export function createUnitChoice({ set, showStatus }: UnitChoiceOptions) {
     accept: (value) => change({ seed: value }),
   });
   const other = () => change({ choose: "random", seed: ((state?.seed ?? 0) + 1) % MAX_SEED });
-  const another = h("button", { type: "button", class: "dwx-menu-button", "data-testid": "another", onclick: other }, "Others");
-  another.title = "Draw other units: the next seed";
+  const another = h("button", { type: "button", class: "dwx-menu-button", "data-testid": "another", onclick: other }, "Next seed");
+  another.title = "Draw other units";
   const count = createTextField({
     ...listeners,
     label: "Per layer",

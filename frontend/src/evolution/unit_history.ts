@@ -8,7 +8,7 @@ import { fitting } from "./epoch_chart.ts";
 import { describeJumps } from "./texts.ts";
 import type { Column, Count, History } from "./wire.ts";
 
-const HEIGHT = 112;
+const HEIGHT = 96;
 const [TOP, BOTTOM, SIDE] = [24, 22, 20];
 const VALUE_ROOM = 34; // width of a number
 const MAX_BARS = 12;
@@ -69,7 +69,7 @@ export function createUnitHistory(pick: (epoch: number) => void) {
 
   const drawBars = ({ epochs, final, final_of: of }: History, epoch: number, unit: Count) => {
     finalPart.hidden = of === 0 || epochs.length < 2;
-    setText(finalTitle, `How many of its ${of === 9 ? "nine" : of} at ${unit} ${epochs.at(-1)} it had already`);
+    setText(finalTitle, `In its top ${of} already, of those at ${unit} ${epochs.at(-1)}`);
     const step = Math.ceil(epochs.length / MAX_BARS);
     const shown = epochs
       .map((_, index) => index)

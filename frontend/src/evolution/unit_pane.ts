@@ -49,7 +49,7 @@ export class UnitPane {
   private readonly enlargeButton: HTMLButtonElement;
   private readonly mosaics: ReturnType<typeof createMosaics>;
   private readonly enlarged: EnlargedUnit;
-  private readonly photograph = createSourcePhotograph({ enlarge: () => this.enlarged.open(), action: h("span", {}) });
+  private readonly photograph = createSourcePhotograph({ enlarge: () => this.openEnlarged(), action: h("span", {}) });
   private readonly facts: ReturnType<typeof createUnitFacts>;
   private readonly kept = h("p", { class: "dwv-kept", "data-testid": "kept" });
   private readonly history: ReturnType<typeof createUnitHistory>;
@@ -57,19 +57,27 @@ export class UnitPane {
   private readonly observer = new ResizeObserver(() => this.draw());
   private content: PaneContent | null = null;
   private hoveredRank: number | null = null;
+  /** Whether the focus returns to the rows when the enlarged activation is closed: it came from there. */
+  private enlargedFromRows = false;
 
   constructor(private readonly options: PaneOptions) {
     const { id, store, set, pickEpoch, open, close, focusRows } = options;
     const hover = (rank: number | null) => this.hover(rank);
     const pick = (rank: number) => this.pick(rank);
     const setRank = ({ rank }: Partial<LayerState>) => rank !== undefined && set({ rank });
-    this.enlarged = new EnlargedUnit({ id, store, set: setRank, closed: () => this.focus(), why: () => {} });
+    this.enlarged = new EnlargedUnit({
+      id,
+      store,
+      set: setRank,
+      closed: () => (this.enlargedFromRows ? focusRows() : this.focus()),
+      why: () => {},
+    });
     this.mosaics = createMosaics({ store, testid: "mosaic", hover, pick });
     this.facts = createUnitFacts({ hover, pick });
     this.history = createUnitHistory(pickEpoch);
     const button = (text: string, testid: string, hint: string, onclick: () => void) =>
       h("button", { type: "button", class: "dwx-pin", "data-testid": testid, title: hint, onclick }, text);
-    this.enlargeButton = button("Enlarge", "enlarge", "Enlarge the selected activation (e, or click it again)", () => this.enlarged.open());
+    this.enlargeButton = button("Enlarge", "enlarge", "Enlarge the selected activation (e, or click it again)", () => this.openEnlarged());
     const opener = button("Open", "open-layers", "Open this unit at this epoch in a LayerExplorer (Enter)", open);
     const closer = h("button", { type: "button", class: "dwx-detail-close", "data-testid": "pane-close", onclick: close }, "× Close");
     const head = h("div", { class: "dwx-detail-head" }, this.title, this.enlargeButton, opener, closer);
@@ -110,7 +118,9 @@ export class UnitPane {
   }
 
   enlarge(): void {
-    this.enlarged.open();
+    const root = this.element.getRootNode();
+    const focused = root instanceof Document || root instanceof ShadowRoot ? root.activeElement : null;
+    this.openEnlarged(!this.element.contains(focused));
   }
 
   /** Select another of the strongest activations. */
@@ -137,8 +147,13 @@ export class UnitPane {
     return detail?.entries.length ?? (content.cell?.active === false ? 0 : 9);
   }
 
+  private openEnlarged(fromRows = false): void {
+    this.enlargedFromRows = fromRows;
+    this.enlarged.open();
+  }
+
   private pick(rank: number): void {
-    if (rank === this.content?.state.rank) this.enlarged.open();
+    if (rank === this.content?.state.rank) this.openEnlarged();
     else this.options.set({ rank });
   }
 

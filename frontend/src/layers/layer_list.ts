@@ -3,7 +3,7 @@ import { focusedElement, h, setText } from "../ui/dom.ts";
 import { formatCount, formatInteger } from "../ui/format.ts";
 import type { Layer, Overview } from "./wire.ts";
 
-function describeReceptiveField({ receptive_field: field }: Layer): string {
+export function describeReceptiveField({ receptive_field: field }: Pick<Layer, "receptive_field">): string {
   if (!field) return "receptive field: whole input";
   return `receptive field ${field[0] === field[1] ? field[0] : field.join(" × ")} px`;
 }

@@ -45,7 +45,9 @@ function lossCurves(log: TrainingLog, status: Status): Curves {
 
 function accuracyCurves(log: TrainingLog, status: Status, shown: TrainingState["accuracy"]): Curves {
   const percent = (share: number | null) => (share === null ? null : 100 * (shown === "error" ? 1 - share : share));
-  const lines = ["top1", "top5"].flatMap((top) =>
+  const classes = status.plan?.classes.length ?? 0;
+  const shares = classes && classes <= 5 ? ["top1"] : ["top1", "top5"]; // among five classes, top-5 is always right
+  const lines = shares.flatMap((top) =>
     LINES.map(([suffix, className, name]) => {
       const dotted = top === "top5" ? " dwg-dotted" : "";
       return line(log, `${suffix}_${top}` as Column, `${className}${dotted}`, `${name} ${top.replace("top", "top-")}`, percent);
@@ -53,7 +55,6 @@ function accuracyCurves(log: TrainingLog, status: Status, shown: TrainingState["
   );
   const live = livePoint(status, percent(status.progress?.top1 ?? null), formatShare);
   const curves = assemble(log, status, lines, percentScale, formatShare, live);
-  const classes = status.plan?.classes.length ?? 0;
   if (classes > 1) {
     const share = shown === "error" ? 1 - 1 / classes : 1 / classes;
     curves.plot.rules.push({ y: 100 * share, text: `guessing: ${formatPercent(share)}` });

@@ -76,5 +76,5 @@ function formatMillions(count: number): string {
 export function buttonText({ phase, can_cancel, resumes }: Status): string {
   if (phase === "stopping") return "Stopping…";
   if (can_cancel) return "Cancel";
-  return resumes ? (phase === "finished" ? "Train on" : "Resume") : "Start";
+  return resumes ? (phase === "finished" ? "Continue training" : "Resume") : "Start";
 }

@@ -25,7 +25,7 @@ from deconvwidgets.instruments.comparison.compute.frozen_layers import layer_pai
 from deconvwidgets.instruments.comparison.compute.matching import chance_correlation
 from deconvwidgets.instruments.comparison.compute.packed_arrays import quantised, restored
 from deconvwidgets.instruments.comparison.compute.same_images import check_size, matched_photographs
-from deconvwidgets.instruments.comparison.compute.unit_changes import Floats, MatchedUnits, match_layer, overlaps, revise
+from deconvwidgets.instruments.comparison.compute.unit_changes import RELATED, Floats, MatchedUnits, match_layer, overlaps, revise
 from deconvwidgets.instruments.comparison.frozen_records import FrozenLayer, FrozenUnits, UnitStatistics
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
@@ -61,7 +61,8 @@ def check(
     - kept: the match has the same number, and the correlation is at least `min_correlation`; moved: it has another number;
     - changed: the match is less like it; or the strongest photographs, the projections at the same places or the mean activation are
       others by `min_overlap`, `min_likeness` or `max_scale`;
-    - merged: it is the same as a unit that another one is matched to; lost: no unit is like it; died: its unit is silent;
+    - merged: it is the same as a unit that another one is matched to; lost: it correlates with its match
+      by less than 0.5, or one of the two correlates more with another unit; died: its unit is silent;
     - dead or constant: it did not respond to the images when it was frozen, and is not judged.
 
     A unit is split if a further unit of the new model, which is the match of no other, is the same as it.
@@ -268,7 +269,7 @@ def _notes(checked: Checked, layers: tuple[LayerCheck, ...]) -> Iterator[str]:
         yield "The new model prepares images in another way than the frozen one: part of what changed may be due to that."
     if frozen.package != __version__:
         yield f"The units were frozen by deconvwidgets {frozen.package}; this is {__version__}."
-    yield from _notes_of_few(checked)
+    yield from _notes_of_few(checked, layers)
     for (layer, info), result in zip(checked.pairs, layers, strict=True):
         if info.channels != layer.info.channels:
             yield f"{layer.info.short_name} has {info.channels:,} units instead of {layer.info.channels:,}."
@@ -283,13 +284,14 @@ def _notes(checked: Checked, layers: tuple[LayerCheck, ...]) -> Iterator[str]:
         yield f"The new model cannot be traced ({bundle.network.reason}): it is run whole."
 
 
-def _notes_of_few(checked: Checked) -> Iterator[str]:
+def _notes_of_few(checked: Checked, layers: tuple[LayerCheck, ...]) -> Iterator[str]:
     """Iterate over what a check of few photographs cannot find out. Crops of one photograph do not count as several."""
     frozen, limits = checked.frozen, checked.limits
     sampled = len(np.unique(frozen.contents[frozen.sample_sources]))
     every = len(np.unique(frozen.contents[frozen.contents > 0]))
     chance = max(chance_correlation(sampled, layer.info.channels * info.channels) for layer, info in checked.pairs)
-    if chance >= limits.correlation:
+    unrelated = any(one.units("changed") or one.units("lost") for one in layers)
+    if chance >= (min(RELATED, limits.correlation) if unrelated else limits.correlation):
         yield (
             f"Correlations say little over only {sampled:,} photographs: units that have nothing in common reach {chance:.2f} by chance. "
             "Freeze with more."

@@ -104,7 +104,8 @@ def _reason(status: str, unit: int, matched: MatchedUnits) -> str:
         return f"a copy of unit {matched.matching.copy_of_a[unit]}, which another unit is matched to"
     if math.isnan(correlation):
         return "no unit is left for it"
-    return f"its activations and those of its match correlate with {correlation:.2f}"
+    text = f"its activations and those of its match correlate with {correlation:.2f}"
+    return f"{text}, and one of the two correlates more with another unit" if status == "lost" and correlation >= RELATED else text
 
 
 def _went_silent(unit: int, before: UnitStatistics, after: UnitStatistics) -> bool:

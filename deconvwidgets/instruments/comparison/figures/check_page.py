@@ -18,7 +18,7 @@ _MEANINGS = {
     "moved": "the same under another number",
     "changed": "looks for something else than before",
     "merged": "the same as another unit",
-    "lost": "no unit is like it",
+    "lost": "no unit is its clear match",
     "died": "its unit is silent",
     "dead": "was silent before",
     "constant": "not judged",
@@ -74,7 +74,7 @@ def _layer_row(layer: LayerCheck) -> str:
         f"{len(layer.copies):,}",
         f"{len(layer.new):,}",
         f"{np.median(values):.3f}" if len(values) else "",
-        "the same" if layer.same_weights else "others",
+        "the same" if layer.same_weights else "changed",
     ]
     numbers = "".join(f"<td>{cell}</td>" for cell in cells)
     return f'<tr><td>{escape(_layer_name(layer))}</td><td class="bar"><div>{bar}</div></td>{numbers}</tr>'

@@ -58,7 +58,7 @@ def layer_similarity(
     layers = [
         tuple(names[info.name] for info in infos) for names, infos in ((names_a, comparison.layers_a), (names_b, comparison.layers_b))
     ]
-    return LayerSimilarity(layers[0], layers[1], comparison.cka, tuple(matches), comparison.crops)
+    return LayerSimilarity(layers[0], layers[1], comparison.cka, tuple(matches), comparison.crops, comparison.notes)
 
 
 def _matched(layer: LayerComparison) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

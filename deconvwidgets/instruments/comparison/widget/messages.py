@@ -48,7 +48,7 @@ def _pairs(service: SideBySideService, request: Request) -> Reply:
 def _similarity(service: SideBySideService, request: Request) -> Reply:
     """Buffer: float32 (layers of A, layers of B), linear CKA."""
     found = service.similarity()
-    content = {"layers_a": list(found.layers_a), "layers_b": list(found.layers_b), "crops": found.crops}
+    content = {"layers_a": list(found.layers_a), "layers_b": list(found.layers_b), "crops": found.crops, "notes": list(found.notes)}
     return {**content, "matches": [asdict(match) for match in found.matches]}, [found.cka.astype("<f4").tobytes()]
 
 

@@ -186,6 +186,7 @@ def test_a_removed_unit_is_gone_and_the_others_are_found(checked: Callable[..., 
     assert found.layer("conv2").match.tolist() == [0, 1, -1, 2, 3, 4, 5, 6]
     assert statuses(found, "conv2") == {"moved": [3, 4, 5, 6, 7], "lost": [2]}
     assert any("7 units instead of 8" in note for note in found.notes)
+    assert any("over only 40 photographs: units that have nothing in common reach 0.5" in note for note in found.notes)
 
 
 def test_a_unit_ten_times_as_strong_is_changed(checked: Callable[..., UnitCheck]) -> None:

@@ -50,7 +50,7 @@ class FakeSideBySide:
 
     def similarity(self) -> LayerSimilarity:
         matches = tuple(LayerMatch(layer, layer, 0.9, 0.8, 5, 24) for layer in LAYERS)
-        return LayerSimilarity(LAYERS, LAYERS, np.linspace(0, 1, 4).reshape(2, 2), matches, 120)
+        return LayerSimilarity(LAYERS, LAYERS, np.linspace(0, 1, 4).reshape(2, 2), matches, 120, ("Correlations up to 0.3 can be chance.",))
 
     def figure(self, kind: str, state: Mapping[str, Any]) -> bytes:
         self.calls.append(("figure", (kind, dict(state))))
