@@ -16,10 +16,11 @@ from deconvwidgets.instruments.comparison.records import Comparison
 from deconvwidgets.instruments.evolution.compute.evolution import FeatureEvolution
 from tests.arguments.test_classes import CLASSES
 from tests.arguments.test_functions import FUNCTIONS
+from tests.arguments.test_results import METHODS
 from tests.arguments.test_services import METHOD_CASES
 
 CASES = [
-    *((name, set(case.kinds)) for name, case in {**FUNCTIONS, **CLASSES}.items()),
+    *((name, set(case.kinds)) for name, case in {**FUNCTIONS, **CLASSES, **METHODS}.items()),
     *((name, set(kinds)) for name, (_, _, kinds) in METHOD_CASES.items()),
 ]
 RECORDING = {field.name for field in dataclasses.fields(RecorderOptions)} - {"folder"}
@@ -49,6 +50,8 @@ OBJECTS = {  # what stands for an object of a class in the names of cases; and m
     "explorer": (dw.EvolutionExplorer, {"set_state"}),
     "evolution": (FeatureEvolution, set()),
     "comparison": (Comparison, set()),
+    "index": (dw.ActivationIndex, {"build", "check", "empty", "from_state", "labels_of"}),
+    "bundle": (dw.ModelBundle, {"from_module", "geometry", "to_picture"}),
     "service": (dw.LocalModelService, {"subscribe", "new_session"}),
 }
 

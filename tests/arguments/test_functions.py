@@ -376,8 +376,6 @@ FUNCTIONS: dict[str, Case] = {
         },
         lambda bundle: (bundle.label, bundle.input_size, bundle.categories, bundle.display_channels),
     ),
-    "bundle.with_head": Case(lambda head: BUNDLE.with_head(head), {"head": None}, {"head": optional(nothing)}, lambda bundle: bundle.name),
-    "bundle.prepare": Case(lambda image: BUNDLE.prepare(image), {"image": noise()}, {"image": nothing}),
     "dw.projection_faithfulness": Case(
         dw.projection_faithfulness,
         {"bundle": BUNDLE, "images": [noise()], "layer": "conv1", "window": 4},

@@ -152,14 +152,6 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         f"dw.{name}(service)": (lambda service, name=name: lambda service: getattr(dw, name)(service), {}, {"service": nothing})
         for name in ("LayerExplorer", "OcclusionExplorer", "TransferPanel", "EvaluationPanel")
     },
-    "index.top": (lambda service: service.index.top, {"layer": "conv1", "unit": 0}, {"layer": indexed, "unit": whole(0, 3)}),
-    "index.class_counts": (
-        lambda service: service.index.class_counts, {"layer": "conv1", "unit": 0}, {"layer": indexed, "unit": whole(0, 3)}
-    ),
-    "index.values": (lambda service: service.index.values, {}, {"layer": indexed}),
-    "index.stats": (lambda service: service.index.stats, {}, {"layer": indexed}),
-    "index.merge": (lambda service: service.index.merge, {}, {"other": nothing}),
-    "index.load": (lambda service: service.index.load, {}, {"path": nothing}),
     "layers.unit_table": (lambda service: service.layers.unit_table, {}, {"layer": indexed}),
     "layers.unit_detail": (
         lambda service: service.layers.unit_detail, {"layer": "conv1", "unit": 0}, {"layer": indexed, "unit": whole(0, 3)}
