@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -46,22 +45,11 @@ from tests.arguments.test_functions import (
     probability,
     some_epochs,
 )
+from tests.arguments.test_widgets import empty_state, state_layer
 
 pytestmark = pytest.mark.slow
 
 CONV2 = choice("3", "conv2")
-
-
-def state_layer(value: Any) -> Any:
-    """A state may hold NumPy's values, which are converted."""
-    return CONV2(value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value)
-
-
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    """Paths such as "3" lead into an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path / "cache"))
 
 
 def measurement(value: Any) -> Any:
@@ -106,10 +94,6 @@ TRAINING: dict[str, Kind] = {
     "overwrite": boolean,
     "device": choice("auto", "cpu"),
 }
-
-
-def empty_state(value: Any) -> Any:
-    return {} if value is None or (isinstance(value, dict) and not value) else REFUSED
 
 
 def training_service(**arguments: Any) -> Any:

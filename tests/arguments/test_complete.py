@@ -18,10 +18,11 @@ from tests.arguments.test_classes import CLASSES
 from tests.arguments.test_functions import FUNCTIONS
 from tests.arguments.test_results import METHODS
 from tests.arguments.test_services import METHOD_CASES
+from tests.arguments.test_widgets import WIDGET_CASES
 
 CASES = [
     *((name, set(case.kinds)) for name, case in {**FUNCTIONS, **CLASSES, **METHODS}.items()),
-    *((name, set(kinds)) for name, (_, _, kinds) in METHOD_CASES.items()),
+    *((name, set(kinds)) for name, (_, _, kinds) in {**METHOD_CASES, **WIDGET_CASES}.items()),
 ]
 RECORDING = {field.name for field in dataclasses.fields(RecorderOptions)} - {"folder"}
 KEYWORDS = {  # that a callable takes as **keywords
@@ -48,6 +49,10 @@ OBJECTS = {  # what stands for an object of a class in the names of cases; and m
     "panel": (dw.TrainingPanel, {"set_state"}),
     "evolved": (dw.LocalEvolutionService, {"subscribe"}),
     "explorer": (dw.EvolutionExplorer, {"set_state"}),
+    "layer_explorer": (dw.LayerExplorer, {"set_state"}),
+    "occlusion_explorer": (dw.OcclusionExplorer, {"set_state"}),
+    "transfer_panel": (dw.TransferPanel, {"set_state"}),
+    "evaluation_panel": (dw.EvaluationPanel, {"set_state"}),
     "evolution": (FeatureEvolution, set()),
     "comparison": (Comparison, set()),
     "index": (dw.ActivationIndex, {"build", "check", "empty", "from_state", "labels_of"}),

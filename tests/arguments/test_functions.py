@@ -624,13 +624,6 @@ def sizes(value: Any) -> Any:
     return REFUSED if any(whole(1, 7)(number) is REFUSED for number in listed) else tuple(listed)
 
 
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    """Paths such as "3" lead into an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.mark.parametrize(("function_name", "argument"), [(name, key) for name, case in FUNCTIONS.items() for key in case.kinds])
 def test_functions(function_name, argument):
     check(FUNCTIONS[function_name], argument)

@@ -19,12 +19,6 @@ CONV2 = choice("3", "conv2")
 UNIT = whole(0, 3)
 
 
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    """Paths such as "3" lead into an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-
 @cache
 def full_index() -> dw.ActivationIndex:
     """Return an index that keeps everything."""
