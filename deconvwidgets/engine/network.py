@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from deconvwidgets.arguments import describe
 from deconvwidgets.engine.digests import model_digest, node_digest
 from deconvwidgets.engine.executor import Executor
 from deconvwidgets.engine.graph import Graph
@@ -21,7 +20,7 @@ from deconvwidgets.engine.model_copy import unwrapped
 from deconvwidgets.engine.notes import notes_on_running
 from deconvwidgets.engine.projection.local import LocalPlan, plan_local
 from deconvwidgets.engine.structure import Size, Structure, structure_of
-from deconvwidgets.errors import LayerError, ModelError
+from deconvwidgets.errors import LayerError
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.layers import LayerInfo
 
@@ -64,8 +63,6 @@ class Network:
             If a batch norm or dropout module is in training mode, if the model rejects inputs of that size, or if it is a TorchScript
             module.
         """
-        if not isinstance(model, nn.Module):
-            raise ModelError(f"model must be a torch.nn.Module, not {describe(model)}.")
         size, inner = checked_size(input_size), unwrapped(model)
         check_input_kind(inner, type(inner).__name__)
         check_eval_mode(inner)

@@ -44,7 +44,7 @@ ALIASES = {  # what else may stand for an argument in a message
     "image": "[Ii]mage|array|tensor|photograph|no such file",
     "dataset": "image set|Cannot open|path|folder|photograph|array|class",
     "layer": "layer",
-    "layers": "layer",
+    "layers": "layer|no unit to draw",
     "head": "[Hh]ead",
     "views": "crops",
     "target": "class",

@@ -46,10 +46,8 @@ def drawn_units(value: Any) -> Any:
 
 
 def drawn_layers(value: Any) -> Any:
-    """Layers are drawn elsewhere; of none there is nothing to draw."""
-    if isinstance(value, np.ndarray) and not value.size:
-        return SKIPPED
-    return SKIPPED if isinstance(value, list | tuple) and (not value or value == ["3", "1"]) else REFUSED
+    """Layers are drawn elsewhere."""
+    return SKIPPED if isinstance(value, list) and value == ["3", "1"] else REFUSED
 
 
 WIDGET_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any], dict[str, Kind]]] = {
