@@ -10,7 +10,7 @@ import pytest
 import deconvwidgets as dw
 from tests.arguments.checking import BUNDLE, Case, Labelled, check, noise
 from tests.arguments.hostile_values import REFUSED, SKIPPED, boolean, choice, location, nothing, optional, real, whole
-from tests.arguments.test_functions import index, some_epochs
+from tests.arguments.test_functions import evolution, index, model_service, some_epochs, unit_check
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +44,15 @@ def some_sources(value: Any) -> Any:
 @cache
 def comparison() -> Any:
     return dw.compare_indexes(index(), index())
+
+
+def of_side(name: str) -> Any:
+    return lambda status: getattr(comparison().layer("conv1").a, name)(status)
+
+
+def side_by_side_saved(**arguments: Any) -> Any:
+    with dw.side_by_side(model_service(), model_service()) as widget:
+        return widget.save(**{"path": "x.png", **arguments})
 
 
 def no_factors(value: Any) -> Any:
@@ -104,6 +113,17 @@ METHODS: dict[str, Case] = {
     "images.subset": Case(
         Labelled().subset, {}, {"sources": lambda value: some_sources(value)}, lambda images: (images.source_count, images.digest)
     ),
+    "comparison.layer.a.with_status": Case(of_side("with_status"), {}, {"status": nothing}),
+    "comparison.layer.a.pairs": Case(of_side("pairs"), {}, {"status": nothing}),
+    "check.layer": Case(lambda name: unit_check().layer(name), {}, {"name": CONV2}, lambda layer: layer.info.name),
+    "check.layer.units": Case(lambda status: unit_check().layer("conv1").units(status), {}, {"status": nothing}),
+    "check.layer.mean_after": Case(lambda unit: unit_check().layer("conv1").mean_after(unit), {}, {"unit": UNIT}),
+    "evolution.settling.reached": Case(
+        lambda **arguments: evolution().settling("conv1").reached(**arguments), {}, {"measure": nothing, "level": real()}
+    ),
+    "side_by_side.save": Case(side_by_side_saved, {}, {
+        "path": nothing, "pairs": lambda value: SKIPPED if whole(1, 400)(value) is not REFUSED else REFUSED,
+    }),
     "bundle.with_output": Case(BUNDLE.with_output, {}, {
         "output": optional(nothing),
         "task": optional(choice("auto", "softmax")),
