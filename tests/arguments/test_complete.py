@@ -43,6 +43,7 @@ WITHOUT = {  # public names without a case, and why
     "ModelBundle": "is made by load_model and ModelBundle.from_module",
 }
 OBJECTS = {  # what stands for an object of a class in the names of cases; and methods that users do not call with arguments of their own
+    "recipe": (dw.Recipe, {"resolved", "saved_after"}),
     "recorder": (dw.CheckpointRecorder, {"with_options"}),
     "checkpoints": (dw.Checkpoints, set()),
     "training": (dw.LocalTrainingService, {"subscribe"}),
@@ -99,6 +100,11 @@ def test_every_argument_has_a_case(name, call):
     tested = set().union(*(kinds for case, kinds in CASES if case.split("(")[0] == name))
     missing = (arguments_of(call) | KEYWORDS.get(name, set())) - tested
     assert not missing, f"tests/arguments has no case of {name} for {', '.join(sorted(missing))}"
+
+
+def test_the_methods_of_every_public_class_are_tested():
+    classes = {value for name in dw.__all__ if inspect.isclass(value := getattr(dw, name)) and own_methods(value)}
+    assert classes <= {kind for kind, _ in OBJECTS.values()}, "add them to OBJECTS, with cases of their methods"
 
 
 def test_the_reasons_are_needed():
