@@ -147,6 +147,19 @@ def clear_stop(folder: Path) -> None:
     (folder / STOP_FILE).unlink(missing_ok=True)
 
 
+def log_version(folder: Path) -> tuple[tuple[int, int], ...]:
+    """Return numbers that change with the log and the progress in a folder."""
+    return tuple(map(_file_version, (folder / LOG_FILE, folder / PROGRESS_FILE)))
+
+
+def _file_version(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:  # it is not there, or is being replaced
+        return (0, 0)
+    return (status.st_mtime_ns, status.st_size)
+
+
 def _to_plain(record: EpochLog | TrainingProgress) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for part in fields(record):

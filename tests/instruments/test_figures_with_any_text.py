@@ -37,12 +37,16 @@ from deconvwidgets.instruments.occlusion.records import (
     PatchAnswer,
     Unoccluded,
 )
+from deconvwidgets.instruments.training.figures.files import training_file
+from deconvwidgets.instruments.training.figures.sheet import TrainingSheet
+from deconvwidgets.instruments.training.records import RecipePart, TrainingPlan, TrainingStatus
 from deconvwidgets.instruments.transfer.figures.files import transfer_file
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
 from deconvwidgets.instruments.transfer.records import LearningCurve, PaperRow, TestPhotograph, TransferResults, TransferRunSummary
 from deconvwidgets.records.images import EncodedImage, SkippedImage
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
 from deconvwidgets.records.overview import Overview
+from deconvwidgets.records.training_log import EpochLog, TrainingLog
 from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 
 # Control characters, an undecodable byte of a file name, halves of surrogate pairs, noncharacters, and what XML, HTML and CSV reserve
@@ -134,6 +138,14 @@ def evolution_file(kind: str, text: str) -> bytes:
     return evolution_figure(service, kind, {"choose": "chosen", "units": [["conv1", 7]]})  # type: ignore[arg-type]
 
 
+def training_sheet(text: str) -> TrainingSheet:
+    recipe = (RecipePart("Optimiser", text, True, "changed", text),)
+    plan = TrainingPlan(model=text, images=text, training=4, classes=(text, text), epochs=2, recipe=recipe)
+    rms = {"weight_rms": {text: 0.1}, "update_rms": {text: 1e-3}}
+    epochs = tuple(EpochLog(epoch=epoch, train_loss=1.0, metrics={text: 1.0}, **rms) for epoch in (1, 2))
+    return TrainingSheet(TrainingStatus(folder=text, phase="running", plan=plan, checkpoints=(1,)), TrainingLog(epochs=epochs))
+
+
 def exports(text: str) -> dict[str, bytes]:
     """Return every text export of the instruments, with `text` for every name."""
     tests = [TestPhotograph(0, text, 0, 0, 1, 0.5), TestPhotograph(1, f"{text}1", 1, 1, 1, None)]
@@ -142,6 +154,7 @@ def exports(text: str) -> dict[str, bytes]:
         {kind: render(kind, layers) for kind in ("layer.svg", "unit.svg", "layer.html", "unit.html")}  # type: ignore[arg-type]
         | {kind: occlusion_file(kind, occlusion) for kind in ("figure.svg", "figure.html")}
         | {kind: transfer_file(kind, transfer, tests) for kind in ("results.html", "photographs.csv", "classes.csv")}  # type: ignore[arg-type]
+        | {kind: training_file(kind, training_sheet(text)) for kind in ("training.svg", "training.csv")}  # type: ignore[arg-type]
         | {kind: evolution_file(kind, text) for kind in ("evolution.svg", "evolution.html", "cells.csv")}
         | {
             f"{task} {kind}": evaluation_file(kind, sheet)  # type: ignore[arg-type]
@@ -202,6 +215,8 @@ def test_svg_html_and_csv_are_well_formed(text: str) -> None:
         "figure.pdf",
         "results.pdf",
         "evolution.pdf",
+        "training.png",
+        "training.pdf",
         *(f"{task} results.{kind}" for task in ("classification", "multilabel", "regression") for kind in ("png", "pdf")),
     ],
 )
@@ -213,6 +228,8 @@ def test_png_and_pdf_can_be_drawn(kind: str, text: str) -> None:
         data = evaluation_file(name, evaluation_sheets(text)[task])  # type: ignore[arg-type]
     elif kind.startswith("evolution"):
         data = evolution_file(kind, text)
+    elif kind.startswith("training"):
+        data = training_file(kind, training_sheet(text))  # type: ignore[arg-type]
     elif kind.startswith("results"):
         data = transfer_file(kind, transfer_sheet(text), ())  # type: ignore[arg-type]
     else:
@@ -228,3 +245,11 @@ def test_valid_characters_are_kept() -> None:
     for kind, data in exports(text).items():
         content = data.decode()
         assert text in ("".join(ET.fromstring(data).itertext()) if kind.endswith(".svg") else unescape(content)), kind
+
+
+def test_names_are_no_formulas_of_a_spreadsheet() -> None:
+    for kind, data in exports("=1+1").items():
+        if kind.endswith(".csv"):
+            cells = [cell for row in csv.reader(io.StringIO(data.decode(), newline="")) for cell in row]
+            assert any("=1+1" in cell for cell in cells), kind
+            assert not any(cell.startswith("=") for cell in cells), kind

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 
 import numpy as np
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 from deconvwidgets.arguments import instance, one_of
 from deconvwidgets.display import diverging
 from deconvwidgets.errors import ContributionError
-from deconvwidgets.figures.characters import replace_invalid
+from deconvwidgets.figures.csv_table import csv_table, csv_text
 from deconvwidgets.figures.drawing import Drawing, Raster, Rectangle, Text, shorten, wrap
 from deconvwidgets.figures.pdf import to_pdf
 from deconvwidgets.figures.raster import to_png
@@ -62,14 +60,24 @@ def ablation_file(ablation: UnitAblation, kind: str = "png") -> bytes:
 
 def ablation_csv(found: UnitAblation) -> bytes:
     """Return a table of all units: changes of accuracy and of answers, then the change of the probability of each class."""
-    text = io.StringIO()
-    table = csv.writer(text)
-    names = [replace_invalid(found.name(label)) for label in found.labels]
-    table.writerow(("unit", "accuracy change", "now right", "now wrong", "answers changed", *names))
-    for unit, change in enumerate(found.accuracy_changes.tolist()):
-        counts = (found.now_right[unit], found.now_wrong[unit], found.changed[unit])
-        table.writerow((unit, f"{change:.6g}", *counts, *(f"{value:.6g}" for value in found.probabilities[unit].tolist())))
-    return text.getvalue().encode("utf-8")
+    header = (
+        "unit",
+        "accuracy change",
+        "now right",
+        "now wrong",
+        "answers changed",
+        *(csv_text(found.name(label)) for label in found.labels),
+    )
+    rows = (
+        (
+            unit,
+            f"{change:.6g}",
+            *(found.now_right[unit], found.now_wrong[unit], found.changed[unit]),
+            *(f"{value:.6g}" for value in found.probabilities[unit].tolist()),
+        )
+        for unit, change in enumerate(found.accuracy_changes.tolist())
+    )
+    return csv_table(header, rows)
 
 
 def ablation_drawing(found: UnitAblation) -> Drawing:

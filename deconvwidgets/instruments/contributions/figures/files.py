@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 
+from deconvwidgets.figures.csv_table import csv_table
 from deconvwidgets.figures.drawing import Drawing
 from deconvwidgets.figures.pdf import to_pdf
 from deconvwidgets.figures.raster import to_png
@@ -24,12 +23,16 @@ def contributions_csv(found: UnitContributions) -> bytes:
 
     The columns are unit, contribution, for the target, for the other class (empty without one), and activation: means over the photographs.
     """
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(("unit", "contribution", "for target", "for other class", "activation"))
+    header = ("unit", "contribution", "for target", "for other class", "activation")
     parts = [None if part is None else part.mean(axis=0) for part in (found.for_target, found.for_against)]
     mean, activations = found.mean, found.activations.mean(axis=0)
-    for unit in found.ranking.tolist():
-        both = ["" if part is None else f"{part[unit]:.9g}" for part in parts]
-        table.writerow((unit, f"{mean[unit]:.9g}", *both, f"{activations[unit]:.9g}"))
-    return text.getvalue().encode("utf-8")
+    rows = (
+        (
+            unit,
+            f"{mean[unit]:.9g}",
+            *("" if part is None else f"{part[unit]:.9g}" for part in parts),
+            f"{activations[unit]:.9g}",
+        )
+        for unit in found.ranking.tolist()
+    )
+    return csv_table(header, rows)

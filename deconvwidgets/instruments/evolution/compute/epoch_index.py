@@ -14,22 +14,18 @@ from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import ActivationIndexError, DeconvWidgetsError, LayerError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.activation_index import ActivationIndex, layers_to_index
-from deconvwidgets.index.cached import index_path
-from deconvwidgets.index.identity import IndexIdentity
-from deconvwidgets.index.options import IndexOptions
+from deconvwidgets.index.cached_build import SIMILARITY_OPTIONS, cached_index
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.records.layers import LayerInfo
 
-SAMPLES = 2048  # crops over which units are compared between checkpoints
 MAX_DECODED = 512 << 20  # bytes of the decoded images that are kept in the cache, so that the next checkpoint need not decode them again
-OPTIONS = IndexOptions(k=9, samples=SAMPLES)  # nine: of each checkpoint and the last one the nine strongest photographs are compared
 
 
 def build_epoch_index(
     bundle: ModelBundle, images: ImageSet, layers: Sequence[str] | None, device: str, job: JobContext, progress: bool = False
 ) -> ActivationIndex:
-    """Return the index of a checkpoint's model from the cache, or build it there. An interrupted build goes on where it was.
+    """Return the index of a checkpoint's model from the cache, or build it there. An interrupted build is resumed.
 
     Raises
     ------
@@ -38,15 +34,14 @@ def build_epoch_index(
     ModelError
         If a feature map contains NaN or infinity, as those of a training that diverged do.
     ActivationIndexError
-        If the model has no feature maps, or if the cache cannot be written to.
+        If the model has no feature maps.
+    JobCancelledError
+        If the job is cancelled.
     """
-    infos = layers_to_index(bundle, layers)
-    if not infos:
+    if not layers_to_index(bundle, layers):
         raise ActivationIndexError(f"{bundle.name} has no feature maps: none of its layers returns (N, channels, height, width).")
-    path = index_path(IndexIdentity.of(bundle, images, infos, OPTIONS))
-    names = [info.name for info in infos]
-    options = replace(OPTIONS, decoded_cache=decoded_folder(bundle, images))
-    return ActivationIndex.build(bundle, images, names, options, path=path, overwrite=True, device=device, progress=progress, job=job)
+    options = replace(SIMILARITY_OPTIONS, decoded_cache=decoded_folder(bundle, images))
+    return cached_index(bundle, images, layers, options, device=device, progress=progress, job=job)
 
 
 def check_layers(checkpoints: Checkpoints, layers: Sequence[str] | None) -> None:

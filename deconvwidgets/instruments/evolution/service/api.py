@@ -10,7 +10,8 @@ from weakref import finalize
 
 from deconvwidgets.arguments import instance, integer, seconds
 from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
-from deconvwidgets.errors import CheckpointError, DeconvWidgetsError, ServiceError
+from deconvwidgets.checkpoints.log_file import log_version
+from deconvwidgets.errors import CheckpointError, DeconvWidgetsError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.evolution.compute.epoch_index import check_layers
@@ -28,11 +29,10 @@ from deconvwidgets.instruments.evolution.records import (
 from deconvwidgets.instruments.evolution.service import answers
 from deconvwidgets.instruments.evolution.service.builder import IndexBuilder
 from deconvwidgets.instruments.evolution.service.cells import CellRenderer
-from deconvwidgets.instruments.evolution.service.columns import Columns
+from deconvwidgets.instruments.evolution.service.columns import Columns, index_of
 from deconvwidgets.instruments.evolution.service.epoch_models import EpochModels
 from deconvwidgets.instruments.evolution.service.figures import evolution_figure
 from deconvwidgets.instruments.evolution.service.overview import make_overview
-from deconvwidgets.instruments.evolution.service.watcher import FolderWatcher, log_version
 from deconvwidgets.instruments.evolution.service.weak_calls import publisher, weakly
 from deconvwidgets.instruments.layers.service.api import LayersApi
 from deconvwidgets.models.bundle import ModelBundle
@@ -41,6 +41,7 @@ from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.events import Events
 from deconvwidgets.service.open_widgets import OpenWidgets
 from deconvwidgets.service.protocol import ServiceEvent
+from deconvwidgets.service.watch import Watch
 from deconvwidgets.service.worker import Executor, Worker, checked_executor
 
 _BUSY_SECONDS = 5.0  # a widget counts as in use for so long after its last request
@@ -113,9 +114,9 @@ class LocalEvolutionService:
             self._columns, self._models, images, layers, device_lock, busy,
             lambda progress: publish(ServiceEvent("progress", progress)), lambda text: publish(ServiceEvent("failed", message=text)),
         )  # fmt: skip
-        self._watcher = FolderWatcher(self._look)
-        self._finalizer = finalize(self, _end, self._builder, self._watcher, None if worker is not None else self._executor)
-        self._log_version = log_version(checkpoints.folder)
+        self._watch = Watch(self._look)
+        self._finalizer = finalize(self, _end, self._builder, self._watch, None if worker is not None else self._executor)
+        self._log_version = self._version_of_log()
         self._columns.add(checkpoints, checkpoints.unreadable)
         self._builder.start(self._executor)
 
@@ -131,15 +132,12 @@ class LocalEvolutionService:
         """
         unsubscribe = self._events.subscribe(listener, kinds)
         if self._checkpoints.folder is not None:
-            self._watcher.start()
+            self._watch.begin()
         return unsubscribe
 
     def index(self, epoch: int) -> ActivationIndex:
         """Return the activation index of an epoch, such as for `dw.LocalModelService`. Raises ServiceError if it is not ready."""
-        number, indexes = integer(epoch, "epoch", 0), self._columns.epochs.indexes
-        if number not in indexes:
-            raise ServiceError(f"Epoch {number} has no index: those of the epochs {', '.join(map(str, indexes)) or 'none yet'} are ready.")
-        return indexes[number]
+        return index_of(self._columns.epochs.indexes, integer(epoch, "epoch", 0))
 
     def overview(self) -> EvolutionOverview:
         """Return the checkpoints and how far their indexes are, the image set, the layers and the training log."""
@@ -225,7 +223,7 @@ class LocalEvolutionService:
         """Look for new checkpoints and lines of the training log now, and return the new epochs. Their indexes are built."""
         with self._refresh_lock:
             new = self._checkpoints.refresh()
-            version = log_version(self._checkpoints.folder)
+            version = self._version_of_log()
             log_changed, self._log_version = version != self._log_version, version
         if not self._columns.add(new, self._checkpoints.unreadable) and log_changed:
             self._columns.changed()
@@ -259,7 +257,7 @@ class LocalEvolutionService:
         self._models.forget()
 
     def _look(self) -> bool:
-        """Look for new checkpoints, and return whether anybody listens. Called by the watcher."""
+        """Look for new checkpoints, and return whether anybody listens. Called by the watch."""
         if not len(self._events):
             return False
         try:
@@ -270,6 +268,10 @@ class LocalEvolutionService:
             self._columns.set_note("")
         return True
 
+    def _version_of_log(self) -> tuple[tuple[int, int], ...] | None:
+        folder = self._checkpoints.folder
+        return None if folder is None else log_version(folder)
+
     def _record_request(self) -> None:
         self._last_request = monotonic()
 
@@ -277,8 +279,8 @@ class LocalEvolutionService:
         return monotonic() - self._last_request < _BUSY_SECONDS and len(self._events) > 0
 
 
-def _end(builder: IndexBuilder, watcher: FolderWatcher, executor: Executor | None) -> None:
-    watcher.stop()
+def _end(builder: IndexBuilder, watch: Watch, executor: Executor | None) -> None:
+    watch.stop()
     builder.cancel()
     if executor is not None:
         executor.cancel()

@@ -12,6 +12,7 @@ from deconvwidgets.arguments import describe, flag, instance, integer, one_of
 from deconvwidgets.errors import LayerError, RuleError, ServiceError
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.evolution.records import CellKey, CellPicture, CellPicturesRequest
+from deconvwidgets.instruments.evolution.service.columns import index_of
 from deconvwidgets.instruments.evolution.service.epoch_models import EpochModels
 from deconvwidgets.records.activations import Activation
 from deconvwidgets.records.images import EncodedImage
@@ -128,11 +129,7 @@ def strongest(indexes: Mapping[int, ActivationIndex], key: CellKey) -> Activatio
     ServiceError
         For an epoch without an index.
     """
-    index = indexes.get(key.epoch)
-    if index is None:
-        ready = ", ".join(map(str, indexes)) or "none yet"
-        raise ServiceError(f"Epoch {key.epoch} has no index: those of the epochs {ready} are ready.")
-    return next(iter(index.top(key.layer, key.unit, 1)), None)
+    return next(iter(index_of(indexes, key.epoch).top(key.layer, key.unit, 1)), None)
 
 
 def checked(request: CellPicturesRequest) -> CellPicturesRequest:

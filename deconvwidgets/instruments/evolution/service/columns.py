@@ -10,6 +10,7 @@ from typing import Any
 
 from deconvwidgets.checkpoints.checkpoint_file import epoch_of
 from deconvwidgets.checkpoints.checkpoint_set import Checkpoint
+from deconvwidgets.errors import ServiceError
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.evolution.compute.epochs import IndexedEpochs
 from deconvwidgets.instruments.evolution.records import EpochColumn
@@ -126,6 +127,13 @@ class Columns:
 
     def _set(self, epoch: int, **changes: Any) -> None:
         self._columns[epoch] = replace(self._columns[epoch], **changes)
+
+
+def index_of(indexes: Mapping[int, ActivationIndex], epoch: int) -> ActivationIndex:
+    """Return the index of an epoch. Raises ServiceError if it is not ready."""
+    if epoch not in indexes:
+        raise ServiceError(f"Epoch {epoch} has no index: those of the epochs {', '.join(map(str, indexes)) or 'none yet'} are ready.")
+    return indexes[epoch]
 
 
 def _waiting(checkpoint: Checkpoint) -> EpochColumn:

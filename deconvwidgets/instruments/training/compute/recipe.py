@@ -58,7 +58,8 @@ class Recipe:
         Each filter of a convolution whose root mean square exceeds this is scaled to it, after each step. None switches it off. "auto" is
         the paper's 0.1 for zfnet, its variants and alexnet, and None for others.
     annealing_factor : float or None
-        The learning rate is multiplied by it when the validation stalls; None switches annealing off.
+        The learning rate is multiplied by it when the validation stalls, down to a millionth of the first one; None switches annealing off.
+        The training goes on to its last epoch, although such small steps no longer change the weights.
     annealing_patience : int
         The number of epochs in a row that improve neither the lowest validation loss nor the lowest validation error, after which the
         learning rate is annealed.

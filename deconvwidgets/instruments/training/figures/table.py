@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from deconvwidgets.figures.csv_table import csv_table
-from deconvwidgets.instruments.training.records import layers_of
+from deconvwidgets.figures.csv_table import csv_table, csv_text
+from deconvwidgets.instruments.training.records import MEASURES, layers_of
 from deconvwidgets.records.training_log import TrainingLog
 
-_COLUMNS = (
-    "epoch",
-    "train_loss",
-    "train_top1",
-    "train_top5",
-    "validation_loss",
-    "validation_top1",
-    "validation_top5",
-    "learning_rate",
-    "seconds",
-    "images_per_second",
-)
+_COLUMNS = ("epoch", *MEASURES)
 
 
 def log_csv(log: TrainingLog) -> bytes:
     """Return a table: the numbers of each epoch (shares from 0 to 1), own metrics, and the RMS of weights and updates of each layer."""
     metrics = tuple(dict.fromkeys(name for entry in log.epochs for name in entry.metrics))
     layers = layers_of(log)
-    header = (*_COLUMNS, *metrics, *(f"{kind} RMS {layer}" for kind in ("weight", "update") for layer in layers))
+    header = (*_COLUMNS, *map(csv_text, metrics), *(f"{kind} RMS {layer}" for kind in ("weight", "update") for layer in layers))
     rows = (
         (
             *(_number(getattr(entry, name)) for name in _COLUMNS),

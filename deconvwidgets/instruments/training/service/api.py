@@ -23,7 +23,6 @@ from deconvwidgets.instruments.training.service.files import make_file
 from deconvwidgets.instruments.training.service.folder import TrainingFolder
 from deconvwidgets.instruments.training.service.plan import Architecture, Training, prepare_training
 from deconvwidgets.instruments.training.service.status import ACTIVE, OwnRun, status_of
-from deconvwidgets.instruments.training.service.watch import INTERVAL, Watch
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.paths import as_path
 from deconvwidgets.records.progress import Progress
@@ -32,6 +31,7 @@ from deconvwidgets.service.cores import Cores
 from deconvwidgets.service.events import Events
 from deconvwidgets.service.open_widgets import OpenWidgets
 from deconvwidgets.service.protocol import ServiceEvent
+from deconvwidgets.service.watch import INTERVAL, Watch
 from deconvwidgets.service.worker import Executor, Job, Worker, checked_executor
 
 _POLL = 0.2  # seconds, in `wait`

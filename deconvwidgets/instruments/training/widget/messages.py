@@ -7,24 +7,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from deconvwidgets.instruments.training.records import TrainingStatus, annealed_epochs, layers_of, update_ratios
+from deconvwidgets.instruments.training.records import MEASURES, TrainingStatus, annealed_epochs, layers_of, update_ratios
 from deconvwidgets.instruments.training.service.protocol import TrainingService
 from deconvwidgets.records.training_log import EpochLog, TrainingLog
 from deconvwidgets.widgets.files import mime_type
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request
 
 _DIGITS = 5  # of numbers that are drawn
-_COLUMNS = (
-    "train_loss",
-    "train_top1",
-    "train_top5",
-    "validation_loss",
-    "validation_top1",
-    "validation_top5",
-    "learning_rate",
-    "seconds",
-    "images_per_second",
-)
 
 
 def status_content(status: TrainingStatus) -> Content:
@@ -42,7 +31,7 @@ def log_content(log: TrainingLog) -> Content:
 
     return {
         "epochs": [entry.epoch for entry in log.epochs],
-        "columns": {name: [_short(getattr(entry, name)) for entry in log.epochs] for name in _COLUMNS},
+        "columns": {name: [_short(getattr(entry, name)) for entry in log.epochs] for name in MEASURES},
         "layers": list(layers),
         "weights": by_layer(lambda entry: entry.weight_rms),
         "updates": by_layer(lambda entry: entry.update_rms),

@@ -141,7 +141,7 @@ def test_events_come_at_a_low_rate_and_not_at_all_without_listeners(services: An
         time.sleep(0.002)
     assert 2 <= len(events) <= 7, step
     unsubscribe()
-    wait_until(lambda: not any(thread.name == "deconvwidgets training watch" for thread in threading.enumerate()))
+    wait_until(lambda: not any(thread.name == "deconvwidgets watch" for thread in threading.enumerate()))
 
 
 def test_a_service_that_nobody_refers_to_is_collected_and_its_watch_ends(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_service_that_nobody_refers_to_is_collected_and_its_watch_ends(tmp_pat
     service.subscribe(print)
     service = None
     gc.collect()
-    wait_until(lambda: not any(thread.name == "deconvwidgets training watch" for thread in threading.enumerate()))
+    wait_until(lambda: not any(thread.name == "deconvwidgets watch" for thread in threading.enumerate()))
 
 
 def test_a_training_goes_on_when_its_panel_is_closed(coloured: Any, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Looking at a folder again and again, in a thread that runs only while somebody wants to know."""
+"""Calling a method about once a second, such as to look at a folder, in a thread that runs only while it is needed."""
 
 from __future__ import annotations
 
@@ -29,15 +29,24 @@ class Watch:
         self._changed = Condition()
         self._running = False
         self._at_once = False
+        self._stopped = False
 
     def begin(self) -> None:
-        """Start the thread, unless it runs, and look at once."""
+        """Start the thread, unless it runs or `stop` was called, and call the method at once."""
         with self._changed:
+            if self._stopped:
+                return
             self._at_once = True
             self._changed.notify_all()
             if not self._running:
                 self._running = True
-                Thread(target=self._run, name="deconvwidgets training watch", daemon=True).start()
+                Thread(target=self._run, name="deconvwidgets watch", daemon=True).start()
+
+    def stop(self) -> None:
+        """End the thread for good, without waiting for it."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
 
     def _run(self) -> None:
         goes_on = True
@@ -46,9 +55,10 @@ class Watch:
                 self._at_once = False
             goes_on = self._call()
             with self._changed:
-                goes_on = goes_on or self._at_once
+                goes_on = (goes_on or self._at_once) and not self._stopped
                 if goes_on and not self._at_once:
                     self._changed.wait(self._interval)
+                    goes_on = not self._stopped
                 self._running = goes_on
 
     def _call(self) -> bool:
@@ -58,5 +68,5 @@ class Watch:
         try:
             return look()
         except Exception:  # noqa: BLE001 - outermost handler of the thread
-            _log.exception("The folder of a training could not be watched")
+            _log.exception("What is watched could not be looked at")
             return True
