@@ -104,6 +104,7 @@ def side_by_side(service_a: Any, service_b: Any, instrument: Any = "layers") -> 
         return type(widget).__name__
 
 
+@cache
 def frozen_file() -> Path:
     path = Path(tempfile.mkdtemp()) / "units.json"
     dw.freeze(BUNDLE, PHOTOGRAPHS, path, k=2, samples=9, projections=1, progress=False)
