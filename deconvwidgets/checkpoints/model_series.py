@@ -131,7 +131,7 @@ class ModelSeries:
 
 def checked_build(value: object) -> Build:
     """Return a model, a way to build one, or a name. Raises CheckpointError for anything else."""
-    if value != "" and (isinstance(value, str | nn.Module | ModelBundle) or callable(value)):
+    if (isinstance(value, str | nn.Module | ModelBundle) or callable(value)) and not (isinstance(value, str) and not value):
         return value
     raise CheckpointError(
         f"build must be the name of an architecture, a function that returns the model, a model or a ModelBundle, not {describe(value)}."

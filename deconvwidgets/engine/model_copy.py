@@ -7,6 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from deconvwidgets.arguments import describe
 from deconvwidgets.errors import ModelError
 
 
@@ -52,8 +53,10 @@ def unwrapped(model: nn.Module) -> nn.Module:
     Raises
     ------
     ModelError
-        If it is a TorchScript module, whose operations cannot be seen.
+        If it is no module, or a TorchScript module, whose operations cannot be seen.
     """
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"model must be a torch.nn.Module, not {describe(model)}.")
     while True:
         inner = getattr(model, "_orig_mod", None)
         if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):

@@ -232,6 +232,8 @@ class ActivationIndex(IndexQueries, ReadableIndex):
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Return the index of a file's bytes. Raises ActivationIndexError if they are damaged or something else."""
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise ActivationIndexError(f"data must be the bytes of an activation index, not {describe(data)}.")
         content = decode_index(data)
         return cls.from_state(content.manifest, content.tensors)
 

@@ -186,7 +186,7 @@ class ModelBundle(ImageConversion):
             notes=(*notes, *notes_on_display(display_channels, size[0])),
             display_channels=display_channels,
         )
-        return bundle._predicting(task, checked_categories(categories), output, unit)
+        return bundle._predicting(task, categories, output, unit)
 
     @property
     def label(self) -> str:
@@ -206,7 +206,7 @@ class ModelBundle(ImageConversion):
         return plain._predicting(task, categories, output, unit).with_units(self.units)
 
     def _predicting(self, task: TaskName, categories: Sequence[str] | None, output: Output | None, unit: str) -> ModelBundle:
-        decision = decide_task(self.model, self.input_size, self.name, categories, task, output, unit)
+        decision = decide_task(self.model, self.input_size, self.name, checked_categories(categories), task, output, unit)
         return replace(
             self,
             model=decision.model,

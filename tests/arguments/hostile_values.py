@@ -118,8 +118,8 @@ def wholes(*shapes: tuple[int, ...], low: int = 0, high: int = 2**53) -> Kind:
     return clean
 
 
-def real(low: float = -math.inf, above: float = -math.inf) -> Kind:
-    """A finite number of at least `low`, greater than `above`."""
+def real(low: float = -math.inf, above: float = -math.inf, below: float = math.inf) -> Kind:
+    """A finite number of at least `low`, greater than `above` and less than `below`."""
 
     def clean(value: Any) -> Any:
         if isinstance(value, bool | np.bool_):
@@ -128,7 +128,7 @@ def real(low: float = -math.inf, above: float = -math.inf) -> Kind:
             value = value.item()
         if not isinstance(value, int | float | np.number) or not math.isfinite(value):
             return REFUSED
-        return float(value) if value >= low and value > above else REFUSED
+        return float(value) if value >= low and above < value < below else REFUSED
 
     return clean
 

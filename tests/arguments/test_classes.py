@@ -1,4 +1,4 @@
-"""The arguments of classes that users make, and of the methods of what functions return, with values of the wrong kind."""
+"""The arguments of classes that users make and of their methods, with values of the wrong kind."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 import deconvwidgets as dw
-from deconvwidgets.checkpoints.log_file import append_epoch
+from deconvwidgets.checkpoints.log_file import append_epoch, read_log
 from deconvwidgets.instruments.evolution.records import CellKey, CellPicturesRequest, UnitChoice
 from deconvwidgets.records.training_log import EpochLog
 from deconvwidgets.service.worker import SynchronousExecutor
@@ -37,7 +36,6 @@ from tests.arguments.hostile_values import (
 from tests.arguments.test_functions import (
     RECORDING,
     checkpoints,
-    index,
     mean_colour,
     name_of,
     names_of_layers,
@@ -47,30 +45,11 @@ from tests.arguments.test_functions import (
     probability,
     some_epochs,
 )
+from tests.arguments.test_widgets import empty_state, state_layer
 
 pytestmark = pytest.mark.slow
 
 CONV2 = choice("3", "conv2")
-
-
-def state_layer(value: Any) -> Any:
-    """A state may hold NumPy's values, which are converted."""
-    return CONV2(value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value)
-
-
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    """Paths such as "3" lead into an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path / "cache"))
-
-
-def below_1(value: Any) -> Any:
-    return REFUSED if (number := probability(value)) is REFUSED or number == 1 else number
-
-
-def between_0_and_1(value: Any) -> Any:
-    return REFUSED if (number := below_1(value)) is REFUSED or number == 0 else number
 
 
 def measurement(value: Any) -> Any:
@@ -83,19 +62,17 @@ def recorder(**options: Any) -> dw.CheckpointRecorder:
 
 
 def recorded(recorder: dw.CheckpointRecorder) -> str:
-    log = dw.open_checkpoints(recorder.folder, BUNDLE).log
-    assert log is not None
-    return repr([dataclasses.replace(line, seconds=0) for line in log.epochs])
+    return repr([dataclasses.replace(line, seconds=0) for line in read_log(recorder.folder).epochs])
 
 
 def end_epoch(**arguments: Any) -> str:
-    made = recorder()
+    made = recorder(epochs=[10**9], initial=False)  # without weights
     made.end_epoch(**arguments)
     return recorded(made)
 
 
 def add_metrics(**arguments: Any) -> str:
-    made = recorder()
+    made = recorder(epochs=[10**9], initial=False)  # without weights
     made.end_epoch()
     made.add_metrics(**arguments)
     return recorded(made)
@@ -115,10 +92,6 @@ TRAINING: dict[str, Kind] = {
     "overwrite": boolean,
     "device": choice("auto", "cpu"),
 }
-
-
-def empty_state(value: Any) -> Any:
-    return {} if value is None or (isinstance(value, dict) and not value) else REFUSED
 
 
 def training_service(**arguments: Any) -> Any:
@@ -174,11 +147,6 @@ def open_layer(**arguments: Any) -> dict[str, Any]:
         return dict(opened.state)
 
 
-@cache
-def comparison() -> Any:
-    return dw.compare_indexes(index(), index())
-
-
 CELLS = CellPicturesRequest(cells=(CellKey(0, "conv1", 1),), tile=16)
 
 
@@ -201,16 +169,16 @@ CLASSES: dict[str, Case] = {
         {
             **dict.fromkeys(("epochs", "batch_size", "annealing_patience"), whole(1)),
             "learning_rate": real(above=0),
-            "momentum": below_1,
+            "momentum": real(low=0, below=1),
             "weight_decay": real(low=0),
-            "dropout": optional(below_1),
+            "dropout": optional(real(low=0, below=1)),
             "initial_std": optional(real(above=0)),
             "max_filter_rms": optional(real(above=0)),
-            "annealing_factor": optional(between_0_and_1),
+            "annealing_factor": optional(real(above=0, below=1)),
             "schedule": optional(function),
             "crops": optional(nothing),
             "flips": boolean,
-            "validation_share": below_1,
+            "validation_share": real(low=0, below=1),
             "save_epochs": some_epochs(0),
             "state_seconds": real(low=0),
             "memory_share": probability,
@@ -298,34 +266,13 @@ CLASSES: dict[str, Case] = {
         changed(CELLS.cells[0], lambda cell: evolved().cell_pictures(dataclasses.replace(CELLS, cells=(cell,)))), {"layer": "conv2"},
         {"epoch": whole(0, 0), "layer": CONV2, "unit": whole(0, 4)}, lambda found: found[0].projection,
     ),
-    **{
-        f"comparison.{name}": Case(lambda layer, name=name: getattr(comparison(), name)(layer), {}, {"layer": CONV2}, repr)
-        for name in ("matches", "kept", "moved", "changed", "split", "merged", "died", "lost", "new")
-    },
-    "comparison.layer": Case(lambda name: comparison().layer(name), {}, {"name": CONV2}, repr),
-    "comparison.to_csv": Case(lambda layer: comparison().to_csv(layer), {}, {"layer": optional(CONV2)}),
-    "comparison.to_dataframe": Case(lambda layer: comparison().to_dataframe(layer).to_csv(), {}, {"layer": optional(CONV2)}),
-    "comparison.changed_most": Case(
-        lambda **arguments: comparison().changed_most(**arguments), {}, {"layer": optional(CONV2), "count": whole(1), "by": nothing}, repr
-    ),
     "dw.static": Case(lambda on: dw.static(on).__exit__(), {}, {"on": boolean}),
-    "images.only_classes": Case(Labelled().only_classes, {}, {"names": nothing}),
-    "images.subset": Case(
-        Labelled().subset, {}, {"sources": lambda value: some_sources(value)}, lambda images: (images.source_count, images.digest)
-    ),
 }  # fmt: skip
 
 
 def measured_share(value: Any) -> Any:
     number = measurement(value)
     return number if number is REFUSED or math.isnan(number) or 0 <= number <= 1 else REFUSED
-
-
-def some_sources(value: Any) -> Any:
-    listed = some_epochs(0)(value)
-    if listed is REFUSED or not listed:
-        return SKIPPED if isinstance(value, range) else REFUSED  # "5 to 2" may be meant, and has none
-    return SKIPPED if max(listed) > 15 else listed  # IndexError
 
 
 @pytest.mark.parametrize(("class_name", "argument"), [(name, key) for name, case in CLASSES.items() for key in case.kinds])

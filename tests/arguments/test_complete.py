@@ -16,11 +16,13 @@ from deconvwidgets.instruments.comparison.records import Comparison
 from deconvwidgets.instruments.evolution.compute.evolution import FeatureEvolution
 from tests.arguments.test_classes import CLASSES
 from tests.arguments.test_functions import FUNCTIONS
+from tests.arguments.test_results import METHODS
 from tests.arguments.test_services import METHOD_CASES
+from tests.arguments.test_widgets import WIDGET_CASES
 
 CASES = [
-    *((name, set(case.kinds)) for name, case in {**FUNCTIONS, **CLASSES}.items()),
-    *((name, set(kinds)) for name, (_, _, kinds) in METHOD_CASES.items()),
+    *((name, set(case.kinds)) for name, case in {**FUNCTIONS, **CLASSES, **METHODS}.items()),
+    *((name, set(kinds)) for name, (_, _, kinds) in {**METHOD_CASES, **WIDGET_CASES}.items()),
 ]
 RECORDING = {field.name for field in dataclasses.fields(RecorderOptions)} - {"folder"}
 KEYWORDS = {  # that a callable takes as **keywords
@@ -41,14 +43,21 @@ WITHOUT = {  # public names without a case, and why
     "ModelBundle": "is made by load_model and ModelBundle.from_module",
 }
 OBJECTS = {  # what stands for an object of a class in the names of cases; and methods that users do not call with arguments of their own
+    "recipe": (dw.Recipe, {"resolved", "saved_after"}),
     "recorder": (dw.CheckpointRecorder, {"with_options"}),
     "checkpoints": (dw.Checkpoints, set()),
     "training": (dw.LocalTrainingService, {"subscribe"}),
     "panel": (dw.TrainingPanel, {"set_state"}),
     "evolved": (dw.LocalEvolutionService, {"subscribe"}),
     "explorer": (dw.EvolutionExplorer, {"set_state"}),
+    "layer_explorer": (dw.LayerExplorer, {"set_state"}),
+    "occlusion_explorer": (dw.OcclusionExplorer, {"set_state"}),
+    "transfer_panel": (dw.TransferPanel, {"set_state"}),
+    "evaluation_panel": (dw.EvaluationPanel, {"set_state"}),
     "evolution": (FeatureEvolution, set()),
     "comparison": (Comparison, set()),
+    "index": (dw.ActivationIndex, {"build", "check", "empty", "from_state", "labels_of"}),
+    "bundle": (dw.ModelBundle, {"from_module", "geometry", "to_picture"}),
     "service": (dw.LocalModelService, {"subscribe", "new_session"}),
 }
 
@@ -91,6 +100,11 @@ def test_every_argument_has_a_case(name, call):
     tested = set().union(*(kinds for case, kinds in CASES if case.split("(")[0] == name))
     missing = (arguments_of(call) | KEYWORDS.get(name, set())) - tested
     assert not missing, f"tests/arguments has no case of {name} for {', '.join(sorted(missing))}"
+
+
+def test_the_methods_of_every_public_class_are_tested():
+    classes = {value for name in dw.__all__ if inspect.isclass(value := getattr(dw, name)) and own_methods(value)}
+    assert classes <= {kind for kind, _ in OBJECTS.values()}, "add them to OBJECTS, with cases of their methods"
 
 
 def test_the_reasons_are_needed():

@@ -104,6 +104,7 @@ def side_by_side(service_a: Any, service_b: Any, instrument: Any = "layers") -> 
         return type(widget).__name__
 
 
+@cache
 def frozen_file() -> Path:
     path = Path(tempfile.mkdtemp()) / "units.json"
     dw.freeze(BUNDLE, PHOTOGRAPHS, path, k=2, samples=9, projections=1, progress=False)
@@ -376,8 +377,6 @@ FUNCTIONS: dict[str, Case] = {
         },
         lambda bundle: (bundle.label, bundle.input_size, bundle.categories, bundle.display_channels),
     ),
-    "bundle.with_head": Case(lambda head: BUNDLE.with_head(head), {"head": None}, {"head": optional(nothing)}, lambda bundle: bundle.name),
-    "bundle.prepare": Case(lambda image: BUNDLE.prepare(image), {"image": noise()}, {"image": nothing}),
     "dw.projection_faithfulness": Case(
         dw.projection_faithfulness,
         {"bundle": BUNDLE, "images": [noise()], "layer": "conv1", "window": 4},
@@ -624,13 +623,6 @@ def sizes(value: Any) -> Any:
     if not isinstance(listed, list | tuple | set | range) or not listed:
         return REFUSED
     return REFUSED if any(whole(1, 7)(number) is REFUSED for number in listed) else tuple(listed)
-
-
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    """Paths such as "3" lead into an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.mark.parametrize(("function_name", "argument"), [(name, key) for name, case in FUNCTIONS.items() for key in case.kinds])

@@ -6,44 +6,20 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
 import deconvwidgets as dw
 from deconvwidgets.instruments.contributions.records import ContributionsRequest
-from deconvwidgets.instruments.evaluation.settings import EvaluationSettings, PhotographsRequest
+from deconvwidgets.instruments.evaluation.settings import PhotographsRequest
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
-from deconvwidgets.instruments.transfer.records import TestsRequest, TransferSettings
+from deconvwidgets.instruments.transfer.records import TestsRequest
 from deconvwidgets.records.mosaics import MosaicRequest
 from deconvwidgets.service.worker import SynchronousExecutor
-from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check
+from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, check
 from tests.arguments.hostile_values import REFUSED, SKIPPED, Kind, boolean, choice, location, nothing, optional, real, whole, wholes
 from tests.arguments.test_functions import names_of_layers
-from tests.conftest import NoisePhotographs
-from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    """Paths such as "3" lead into an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DECONVWIDGETS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        service = dw.LocalModelService(BUNDLE, NoisePhotographs(), device="cpu", worker=SynchronousExecutor())
-        images = Labelled()
-        service._context.replace(images=images, index=dw.ActivationIndex.build(BUNDLE, images, k=9, progress=False, device="cpu"))
-        service.transfer.start(TransferSettings("images", layer="conv2", images_per_class=2, folds=1, weight_decay=1e-2))
-        service.evaluation.start(EvaluationSettings(mapping={"a": (0,), "b": (1,)}, automatic=False))
-        service.occlusion.start_maps(OcclusionRequest("crop:0"), MapsSettings((8, 8), (8, 8)))
-        yield service
-        service.close()
 
 
 REQUEST = OcclusionRequest("crop:0", "conv1", 1)
@@ -86,24 +62,6 @@ def no_units(value: Any) -> Any:
     return value if isinstance(value, dict) and not value else REFUSED
 
 
-def state_of(widget: Any) -> tuple[Any, int]:
-    with widget:
-        return dict(widget.state), widget.height
-
-
-def indexed_image(value: Any) -> Any:
-    return "crop:" + str(number) if (number := whole(0, 15)(value)) is not REFUSED else REFUSED
-
-
-def empty_state(value: Any) -> Any:
-    return {} if value is None or (isinstance(value, dict) and not value) else REFUSED
-
-
-def state_layer(value: Any) -> Any:
-    """A state may hold NumPy's values, which are converted."""
-    return indexed(value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value)
-
-
 def make_service(**arguments: Any) -> str:
     service = dw.LocalModelService(**arguments)
     service.close()
@@ -129,37 +87,6 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         {"bundle": nothing, "images": nothing, "index": optional(nothing), "device": choice("auto", "cpu"), "worker": optional(nothing),
          "layers": optional(names_of_layers)},
     ),
-    "dw.LayerExplorer": (
-        lambda service: lambda **arguments: state_of(dw.LayerExplorer(service, **arguments)), {},
-        {"layer": optional(state_layer), "state": empty_state, "height": nothing},
-    ),
-    "dw.OcclusionExplorer": (
-        lambda service: lambda **arguments: state_of(dw.OcclusionExplorer(service, **arguments)), {},
-        {"image": optional(indexed_image), "state": empty_state, "height": nothing},
-    ),
-    "dw.TransferPanel": (
-        lambda service: lambda **arguments: state_of(dw.TransferPanel(service, **arguments)), {}, {"state": empty_state, "height": nothing},
-    ),
-    "dw.EvaluationPanel": (
-        lambda service: lambda **arguments: state_of(dw.EvaluationPanel(service, **arguments)), {},
-        {"images": optional(nothing), "state": empty_state, "height": nothing},
-    ),
-    "dw.EvolutionExplorer": (
-        lambda service: lambda **arguments: state_of(dw.EvolutionExplorer(FakeEvolutionService(), **arguments)), {},
-        {"images": optional(nothing), "state": empty_state, "height": nothing},
-    ),
-    **{
-        f"dw.{name}(service)": (lambda service, name=name: lambda service: getattr(dw, name)(service), {}, {"service": nothing})
-        for name in ("LayerExplorer", "OcclusionExplorer", "TransferPanel", "EvaluationPanel")
-    },
-    "index.top": (lambda service: service.index.top, {"layer": "conv1", "unit": 0}, {"layer": indexed, "unit": whole(0, 3)}),
-    "index.class_counts": (
-        lambda service: service.index.class_counts, {"layer": "conv1", "unit": 0}, {"layer": indexed, "unit": whole(0, 3)}
-    ),
-    "index.values": (lambda service: service.index.values, {}, {"layer": indexed}),
-    "index.stats": (lambda service: service.index.stats, {}, {"layer": indexed}),
-    "index.merge": (lambda service: service.index.merge, {}, {"other": nothing}),
-    "index.load": (lambda service: service.index.load, {}, {"path": nothing}),
     "layers.unit_table": (lambda service: service.layers.unit_table, {}, {"layer": indexed}),
     "layers.unit_detail": (
         lambda service: service.layers.unit_detail, {"layer": "conv1", "unit": 0}, {"layer": indexed, "unit": whole(0, 3)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.arguments import describe
+from deconvwidgets.arguments import describe, flag
 from deconvwidgets.errors import ActivationIndexError
 from deconvwidgets.index.queries.condition import Columns, Kind, parse_condition
 from deconvwidgets.index.queries.correlation import Profiles, nearest_units
@@ -55,6 +55,7 @@ def unit_columns(index: ActivationIndex, layer: str, names: Collection[str] = tu
 
 def units(index: ActivationIndex, layer: str, where: str, sort: str | None, descending: bool) -> list[int]:
     """Return the units for which the condition `where` holds, sorted by a column, by default by their numbers."""
+    descending = flag(descending, "descending", ActivationIndexError)
     condition = parse_condition(where, KINDS)
     if sort is not None and (not isinstance(sort, str) or sort not in KINDS):
         raise ActivationIndexError(f"There is no column {describe(sort)} to sort by. The columns are {', '.join(KINDS)}.")

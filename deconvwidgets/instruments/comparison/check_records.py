@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.arguments import describe
+from deconvwidgets.arguments import describe, integer, one_of
 from deconvwidgets.errors import ComparisonError
 from deconvwidgets.instruments.comparison.check_limits import CheckLimits, Limit
 from deconvwidgets.instruments.comparison.frozen_records import UnitStatistics
@@ -65,7 +65,9 @@ class LayerCheck:
     __repr__ = compact_repr
 
     def units(self, *statuses: str) -> tuple[int, ...]:
-        """Return the units that have one of some statuses, ascending."""
+        """Return the units that have one of some statuses, ascending. Raises ComparisonError for an unknown status."""
+        for status in statuses:
+            one_of(status, "status", STATUSES, ComparisonError)
         return tuple(np.flatnonzero(np.isin(self.status, statuses)).tolist())
 
     @property
@@ -74,8 +76,8 @@ class LayerCheck:
         return len(self.status) - len(self.units("dead", "constant"))
 
     def mean_after(self, unit: int) -> float:
-        """Return the mean activation of a unit's match; NaN without one."""
-        match = int(self.match[unit])
+        """Return the mean activation of a unit's match; NaN without one. Raises ComparisonError for an unknown unit."""
+        match = int(self.match[integer(unit, "unit", 0, len(self.status) - 1, ComparisonError)])
         return float(self.after.mean[match]) if match >= 0 else float("nan")
 
 

@@ -100,7 +100,8 @@ class UnitSide:
     __repr__ = compact_repr
 
     def with_status(self, status: str) -> tuple[int, ...]:
-        """Return the units with a status, ascending."""
+        """Return the units with a status, ascending. Raises ComparisonError for an unknown status."""
+        one_of(status, "status", (*STATUSES_A, "split", "new"), ComparisonError)
         return tuple(np.flatnonzero(self.status == status).tolist())
 
     def pairs(self, status: str) -> tuple[tuple[int, int], ...]:

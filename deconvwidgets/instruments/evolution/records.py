@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deconvwidgets.arguments import number, one_of
+from deconvwidgets.errors import CheckpointError
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.images import EncodedImage, SkippedImage
 from deconvwidgets.records.layers import LayerInfo
@@ -193,7 +195,12 @@ class LayerSettling:
     __repr__ = compact_repr
 
     def reached(self, measure: Measure = "correlation", level: float = SETTLED) -> int:
-        """Return the first epoch from which on `measure` is at least `level`: the last epoch, which agrees with itself, if none before."""
+        """Return the first epoch from which on `measure` is at least `level`: the last epoch, which agrees with itself, if none before.
+
+        Raises CheckpointError for an unknown measure, and for a level that is no finite number.
+        """
+        one_of(measure, "measure", get_args(Measure), CheckpointError)
+        level = number(level, "level", error=CheckpointError)
         values = np.nan_to_num(getattr(self, measure), nan=-np.inf)
         below = np.flatnonzero(values[:-1] < level)
         return self.epochs[int(below[-1]) + 1 if below.size else 0]
