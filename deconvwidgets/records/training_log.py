@@ -7,6 +7,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 TrainingState = Literal["running", "finished", "cancelled", "failed", "interrupted"]
+MEASURES = (  # the numbers of an EpochLog, in the order of tables
+    "train_loss",
+    "train_top1",
+    "train_top5",
+    "validation_loss",
+    "validation_top1",
+    "validation_top5",
+    "learning_rate",
+    "seconds",
+    "images_per_second",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
