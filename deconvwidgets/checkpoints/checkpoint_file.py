@@ -155,7 +155,7 @@ def is_checkpoint_file(path: Path) -> bool:
         with safetensors.safe_open(path, framework="pt") as file:
             return str((file.metadata() or {}).get("format", "")).startswith(_FORMAT_NAME)
     except (safetensors.SafetensorError, OSError):
-        return epoch_of(path) is not None  # whoever reads it says what is wrong
+        return epoch_of(path) is not None  # reading it raises an error that says what is wrong
 
 
 @contextmanager

@@ -66,7 +66,7 @@ class TrainingProgress:
     Attributes
     ----------
     state : {"running", "finished", "cancelled", "failed", "interrupted"}
-        "interrupted": its process ended without a word.
+        "interrupted": its process ended without writing how.
     epoch, epochs : int
         The completed epochs, and those of the whole training.
     step, steps : int

@@ -87,7 +87,7 @@ class TrainingStatus:
     folder : str
         Its folder.
     phase : str
-        "new": there is nothing in the folder. "stopping": it was asked to stop. "interrupted": its process ended without a word.
+        "new": there is nothing in the folder. "stopping": it was asked to stop. "interrupted": its process ended without writing how.
         "recorded": there are checkpoints and a log, but nothing says whether the training goes on.
     plan : TrainingPlan or None
         What is trained on what; None as long as nothing is known.

@@ -23,8 +23,8 @@ MEANINGS = {
     "split": "of B: one unit of A is the same as several of B",
     "merged": "of A: several units of A are the same as one of B",
     "died": "of A: it responds to the images, its match in B is dead or constant",
-    "lost": "of A: no unit of B does its work",
-    "new": "of B: it does the work of no unit of A",
+    "lost": "of A: no unit of B corresponds to it",
+    "new": "of B: it corresponds to no unit of A",
     "dead": "inactive in every image",
     "constant": "the same activation in every image",
 }
