@@ -13,10 +13,10 @@ from deconvwidgets.instruments.comparison.pair_records import SIDES, PairedBy, S
 from deconvwidgets.instruments.comparison.records import STATUSES_A, STATUSES_B
 from deconvwidgets.instruments.layers.records import Tab
 from deconvwidgets.instruments.layers.widget.state import TILE_SIZES, VIEWS, distinct_pins
+from deconvwidgets.records.find_layer import find_summary, known_layer
 from deconvwidgets.records.layers import LayerSummary
 from deconvwidgets.records.mosaics import Contrast, Rule
 from deconvwidgets.records.overview import Overview
-from deconvwidgets.widgets.layers import find_summary, known_layer
 from deconvwidgets.widgets.state import State, StateMessages
 
 MESSAGES = StateMessages("SideBySideLayers", "{'layer_a': 'conv5', 'unit_a': 59}")

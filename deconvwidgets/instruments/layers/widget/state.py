@@ -10,10 +10,10 @@ from deconvwidgets.arguments import integer, one_of
 from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.instruments.layers.records import MapMethod, Tab
 from deconvwidgets.instruments.layers.widget.bookmarks import checked_bookmarks
+from deconvwidgets.records.find_layer import find_summary
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.mosaics import Contrast, Rule
 from deconvwidgets.records.overview import Overview
-from deconvwidgets.widgets.layers import find_summary
 from deconvwidgets.widgets.state import State, StateMessages
 
 MESSAGES = StateMessages("LayerExplorer", "{'layer': 'conv5', 'unit': 59}")
