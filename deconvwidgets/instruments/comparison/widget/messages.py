@@ -13,6 +13,7 @@ from deconvwidgets.instruments.comparison.widget.sides import by_side
 from deconvwidgets.instruments.comparison.widget.state import STATUSES
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS as LAYERS
+from deconvwidgets.widgets.files import mime_type
 from deconvwidgets.widgets.messages import Handler, Handlers, Reply, Request, image_content
 from deconvwidgets.widgets.unit_switches import UNIT_HANDLERS
 
@@ -28,7 +29,6 @@ MEANINGS = {
     "dead": "inactive in every image",
     "constant": "the same activation in every image",
 }
-_MIME_TYPES = {"png": "image/png", "csv": "text/csv"}
 
 
 def _hello(service: SideBySideService, request: Request) -> Reply:
@@ -57,7 +57,7 @@ def _file(service: SideBySideService, request: Request) -> Reply:
     kind, state = request.text("figure"), request.get("state")
     if not isinstance(state, dict):
         raise ServiceError("A figure is drawn from a state: a dict with at least two layers.")
-    return {"mime": _MIME_TYPES.get(kind.rpartition(".")[2], "application/octet-stream")}, [service.figure(kind, state)]
+    return {"mime": mime_type(kind)}, [service.figure(kind, state)]
 
 
 def _on_crop(service: SupportsLayers, request: Request) -> Reply:
