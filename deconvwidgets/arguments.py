@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -127,6 +127,15 @@ def integer_array(
     ):
         raise error(f"{name} must be {expected}, not {describe(value)}.")
     return array.astype(np.int64)
+
+
+def integers(
+    value: object, name: str, expected: str, low: int | None = None, high: int | None = None, error: Error = ServiceError
+) -> list[int]:
+    """Return the integers of an iterable, of any length, as a list. Raises `error`, which says what is `expected`, for anything else."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable) or getattr(value, "shape", None) == ():
+        raise error(f"{name} must be {expected}, not {describe(value)}.")
+    return [integer(part, f"each of {name}", low, high, error) for part in value]
 
 
 def one_of(value: object, name: str, choices: tuple[str, ...], error: Error = ServiceError) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from deconvwidgets.arguments import describe, instance, seconds, texts
+from deconvwidgets.arguments import instance, seconds, texts
 from deconvwidgets.errors import ActivationIndexError, LayerError, ServiceError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
@@ -33,7 +33,7 @@ from deconvwidgets.service.open_widgets import OpenWidgets
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.shared_layers import SharedLayers
 from deconvwidgets.service.snapshot import Snapshot
-from deconvwidgets.service.worker import Executor
+from deconvwidgets.service.worker import Executor, checked_executor
 
 
 class LocalModelService:
@@ -99,8 +99,7 @@ class LocalModelService:
             raise ServiceError(f"{bundle.name} has no feature maps to explore: none of its layers returns (N, channels, height, width).")
         if index is not None:
             check_index(instance(index, ActivationIndex, "index", ActivationIndexError), bundle, images)
-        if worker is not None and not callable(getattr(worker, "submit", None)):
-            raise ServiceError(f"worker must be an Executor, with a method submit, not {describe(worker)}.")
+        checked_executor(worker)
         catalog = LayerCatalog.of(bundle)
         listed = _listed_layers(bundle, catalog, index, layers)
         snapshot = Snapshot(1, bundle, images, catalog, index, bundle.network.notes, listed=listed)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
 from weakref import WeakValueDictionary
 
-from deconvwidgets.arguments import describe
+from deconvwidgets.arguments import as_integer, describe
 from deconvwidgets.checkpoints.found_files import FileSource, Scan, scan
 from deconvwidgets.checkpoints.log_file import read_log
 from deconvwidgets.checkpoints.model_series import ModelSeries
-from deconvwidgets.checkpoints.state_file import StateFile, Unit, read_state
+from deconvwidgets.checkpoints.state_file import StateFile, Unit, described_again, read_state
 from deconvwidgets.errors import CheckpointError, ModelError
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.checkpoints import StateDict
@@ -87,6 +87,7 @@ class Checkpoints(Sequence[Checkpoint]):
         self._series = series
         self._lock = threading.RLock()
         self._files: dict[int, StateFile] = {}
+        self._lost: dict[Path, str] = {}  # files that were replaced
         self._checkpoints: tuple[Checkpoint, ...] = ()
         self._bundles: WeakValueDictionary[int, ModelBundle] = WeakValueDictionary()
         self._add(found.read)
@@ -126,8 +127,9 @@ class Checkpoints(Sequence[Checkpoint]):
 
     def checkpoint(self, epoch: int) -> Checkpoint:
         """Return the checkpoint of an epoch. Raises CheckpointError if there is none."""
+        number = as_integer(epoch)
         for checkpoint in self._checkpoints:
-            if checkpoint.epoch == epoch and not isinstance(epoch, bool):
+            if checkpoint.epoch == number:
                 return checkpoint
         raise CheckpointError(f"There is no checkpoint of {self.unit} {describe(epoch)}: choose one of {self._listed()}.")
 
@@ -159,15 +161,37 @@ class Checkpoints(Sequence[Checkpoint]):
             return bundle
 
     def refresh(self) -> tuple[Checkpoint, ...]:
-        """Look for new files in the folder, and return their checkpoints. What is still being written is left for the next time."""
+        """Look for new files in the folder, and return their checkpoints. What is still being written is left for the next time.
+
+        Raises
+        ------
+        CheckpointError
+            If a checkpoint that deconvwidgets wrote was replaced by one with other weights: new files may be of another training. Other
+            files that were replaced are `unreadable`.
+        """
         with self._lock:
+            replaced = self._replaced()
             known = {file.path for file in self._files.values()}
             found = scan([path for path in self._source.paths() if path not in known], patient=True)
-            self.unreadable = found.unreadable
+            self.unreadable = {**found.unreadable, **replaced}
             fresh = [file for file in found.read if self._is_new(file)]
             self._add(fresh)
             numbers = {file.numbers[self.unit].value for file in fresh}
             return tuple(checkpoint for checkpoint in self._checkpoints if checkpoint.epoch in numbers)
+
+    def _replaced(self) -> dict[Path, str]:
+        """Return the files that have other weights than when they were opened. Raises CheckpointError for one of deconvwidgets."""
+        for number, file in self._files.items():
+            now = file if file.path in self._lost else described_again(file)
+            if now.digest == file.digest:
+                self._files[number] = replace(file, stamp=now.stamp)
+                continue
+            if file.numbers[self.unit].known_by == "deconvwidgets":
+                raise CheckpointError(
+                    f"{file.path} was replaced since the checkpoints were opened, as by another training in the folder: open them again."
+                )
+            self._lost[file.path] = f"{file.path} has other weights than when it was opened: open the checkpoints again."
+        return self._lost
 
     def _is_new(self, file: StateFile) -> bool:
         number = file.numbers.get(self.unit)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from deconvwidgets.arguments import describe, integer
+from deconvwidgets.arguments import integer, integers
 from deconvwidgets.errors import CheckpointError
 
 _MAX_EPOCH = 10**9
@@ -17,9 +15,7 @@ def checked_epoch(value: object, name: str, low: int = 0) -> int:
 
 def checked_epochs(values: object) -> list[int]:
     """Return numbers of completed epochs, ascending. Raises CheckpointError for anything else, and if one occurs twice or there is none."""
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise CheckpointError(f"epochs must be integers such as [1, 2, 5, 10], not {describe(values)}.")
-    epochs = [checked_epoch(value, "each of epochs") for value in values]
+    epochs = integers(values, "epochs", "integers such as [1, 2, 5, 10]", 0, _MAX_EPOCH, CheckpointError)
     if not epochs:
         raise CheckpointError("epochs is empty: give the epochs at which to save, or None for every epoch.")
     if len(set(epochs)) < len(epochs):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -44,16 +44,16 @@ def without_prefix(expected: Iterable[str], state: Mapping[str, Tensor], path: P
     """
     names = frozenset(expected)
     plain = {plain_name(name): tensor for name, tensor in state.items() if name != _COUNT or name in names}
-    if prefix is not None:
-        return _under(prefix, plain)
     needed = {name for name in names if not name.endswith("num_batches_tracked")}
     counts = Counter(start for name in plain for start, rest in _splits(name) if rest in needed)
     complete = [start for start, count in counts.items() if count == len(needed)]
+    if prefix is not None:
+        return _under(prefix, plain, complete)
     if not complete:
         return _under(max(counts, key=lambda start: (counts[start], -len(start)), default=""), plain)
-    if "" in complete or len(complete) == 1:
-        return _under("" if "" in complete else complete[0], plain)
-    first, *others = (_under(start, plain) for start in sorted(complete))
+    if len(complete) == 1:
+        return _under(complete[0], plain)
+    first, *others = (_under(start, plain, complete) for start in sorted(complete))
     if any(not _equal(first, other, needed) for other in others):
         listed = " and ".join(repr(start) for start in sorted(complete))
         raise CheckpointError(
@@ -71,8 +71,10 @@ def _splits(name: str) -> Iterable[tuple[str, str]]:
             yield name[: position + 1], name[position + 1 :]
 
 
-def _under(prefix: str, state: Mapping[str, Tensor]) -> StateDict:
-    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+def _under(prefix: str, state: Mapping[str, Tensor], copies: Sequence[str] = ()) -> StateDict:
+    """Return the tensors under a prefix, without those under longer prefixes of other copies of the model, such as "ema."."""
+    others = tuple(other for other in copies if other != prefix and other.startswith(prefix))
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix) and not name.startswith(others)}
 
 
 def _equal(first: StateDict, other: StateDict, names: Iterable[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +119,7 @@ def numbered(files: Sequence[StateFile], epochs: object) -> list[StateFile]:
         twice = next(value for value in values if values.count(value) > 1)
         raise CheckpointError(f"epochs has {twice} twice: give each file an epoch of its own.")
     given = (Number(value, "given", True) for value in values)
-    return [StateFile(file.path, file.weights, file.digest, {"epoch": number}) for file, number in zip(files, given, strict=True)]
+    return [replace(file, numbers={"epoch": number}) for file, number in zip(files, given, strict=True)]
 
 
 def without_copies(files: Sequence[StateFile]) -> list[StateFile]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from deconvwidgets.checkpoints.partial_epoch import warn_of_partial_epoch
 from deconvwidgets.checkpoints.recorder import CheckpointRecorder
 from deconvwidgets.checkpoints.recorder_options import RecorderOptions
 from deconvwidgets.models.libraries import import_library
@@ -19,6 +20,7 @@ def huggingface_callback(folder: str | os.PathLike[str], **options: Any) -> Any:
 
     Epoch 0 is recorded when the training starts, and each epoch when it ends, with what is logged and evaluated then: pass
     `logging_strategy="epoch"` and `eval_strategy="epoch"` to TrainingArguments. A training that is resumed continues the recording.
+    One that ends within an epoch, as by `max_steps`, is recorded up to the epoch before, with a warning.
 
     Parameters
     ----------
@@ -60,6 +62,9 @@ def huggingface_callback(folder: str | os.PathLike[str], **options: Any) -> Any:
 
         def on_epoch_end(self, args: Any, state: Any, control: Any, **arguments: Any) -> None:
             assert self.recorder is not None  # on_train_begin was called
+            if _is_partial(args, state, control):
+                warn_of_partial_epoch(state.epoch)
+                return
             self.recorder.end_epoch(max(1, round(state.epoch)))
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **arguments: Any) -> None:
@@ -72,6 +77,15 @@ def huggingface_callback(folder: str | os.PathLike[str], **options: Any) -> Any:
 
 def _start(state: Any, model: Any, options: RecorderOptions) -> CheckpointRecorder:
     return CheckpointRecorder.with_options(model, options.resumed() if state.global_step > 0 else options)
+
+
+def _is_partial(args: Any, state: Any, control: Any) -> bool:
+    """Return whether the training stops within an epoch, by max_steps or by another callback.
+
+    The last epoch of a whole training may also have a fraction, where gradients are accumulated.
+    """
+    whole = args.max_steps <= 0 and state.global_step >= state.max_steps
+    return bool(control.should_training_stop) and not float(state.epoch).is_integer() and not whole
 
 
 def _measured(logs: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from deconvwidgets.checkpoints.partial_epoch import warn_of_partial_epoch
 from deconvwidgets.checkpoints.recorder import CheckpointRecorder
 from deconvwidgets.checkpoints.recorder_options import RecorderOptions
 from deconvwidgets.errors import CheckpointError
@@ -18,7 +19,8 @@ def lightning_callback(folder: str | os.PathLike[str], module: str | None = None
     """Return a callback of PyTorch Lightning that records checkpoints: `Trainer(callbacks=[...])`.
 
     Epoch 0 is recorded when the training starts, and each epoch when it ends, with the metrics that were logged for it, the learning
-    rate and the time. A training that Lightning resumes continues the recording.
+    rate and the time. A training that Lightning resumes continues the recording. One that ends within an epoch, as by `max_steps`, is
+    recorded up to the epoch before, with a warning.
 
     Parameters
     ----------
@@ -50,7 +52,7 @@ def lightning_callback(folder: str | os.PathLike[str], module: str | None = None
     True
     """
     checked = RecorderOptions.of(folder, options)
-    if module is not None and not isinstance(module, str):
+    if module is not None and (not isinstance(module, str) or not module):
         raise CheckpointError(f"module must be the name of an attribute of the LightningModule, such as 'model', not {module!r}.")
     base = _callback_class()
 
@@ -64,6 +66,9 @@ def lightning_callback(folder: str | os.PathLike[str], module: str | None = None
 
         def on_train_epoch_end(self, trainer: Any, pl_module: nn.Module) -> None:
             assert self.recorder is not None  # on_train_start was called
+            if not trainer.is_last_batch:  # the training stops within the epoch, as by max_steps
+                warn_of_partial_epoch(trainer.current_epoch + (trainer.fit_loop.batch_idx + 1) / trainer.num_training_batches)
+                return
             self.recorder.end_epoch(trainer.current_epoch + 1, **_measured(trainer))
 
     return CheckpointRecording()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,11 +54,12 @@ def measured(values: Mapping[str, object]) -> dict[str, Any]:
 
 def _number(name: str, value: Any) -> float:
     """Return a number, or a 0-d array or tensor on any device, as a float."""
-    scalar = getattr(value, "shape", ()) == () and "bool" not in str(getattr(value, "dtype", type(value).__name__))
-    if scalar and not isinstance(value, str | bytes | complex):
+    dtype = str(getattr(value, "dtype", ""))
+    real = "int" in dtype or "float" in dtype if dtype else isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if real and getattr(value, "shape", ()) == ():
         try:
             return float(value.detach() if hasattr(value, "detach") else value)
-        except (TypeError, ValueError, OverflowError, RuntimeError):  # no number, or one without a value
+        except (OverflowError, RuntimeError):  # too large, or a tensor without a value
             pass
     way = "take its mean(), or another single number" if getattr(value, "shape", ()) else "give a number or a tensor without dimensions"
     raise CheckpointError(f"{name} must be one number, not {describe(value)}: {way}.")

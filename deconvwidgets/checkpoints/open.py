@@ -119,8 +119,9 @@ def _scan(source: FileSource, epochs: Sequence[int] | None) -> tuple[Unit, Scan]
         )
     try:
         found = scan(paths, patient=False)
-    except ModelError as error:
-        raise CheckpointError(str(error)) from error
+    except (CheckpointError, ModelError) as error:
+        way = "" if source.folder is None else " If it is no checkpoint of the training, give the files instead: open_checkpoints([...])."
+        raise CheckpointError(f"{error}{way}") from error
     if epochs is not None:
         found.read = numbered(found.read, epochs)
         return "epoch", found

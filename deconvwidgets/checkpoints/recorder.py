@@ -53,7 +53,8 @@ class CheckpointRecorder:
     pretrained : bool
         Whether the weights at epoch 0 are trained, as in fine-tuning. Otherwise they are labelled as random.
     resume : bool
-        Whether to continue the recording in the folder, if there is one.
+        Whether to continue the recording in the folder, if there is one. It counts on from the last epoch there: a loop that goes on from
+        an earlier one passes `epoch` to `end_epoch`, and what was recorded of later epochs stays until they are reached again.
     overwrite : bool
         Whether to replace the recording in the folder. Other files in it are not touched.
 
@@ -109,7 +110,7 @@ class CheckpointRecorder:
     def _start(self, model: nn.Module, options: RecorderOptions) -> None:
         self.folder = options.folder
         self.epoch = 0
-        self._model = plain_model(checked_model(model))
+        self._model = plain_model(checked_model(model, "model"))
         self._epochs = options.epochs
         self._line: EpochLog | None = None
         self._writes = is_writing_process()

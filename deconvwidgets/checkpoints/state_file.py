@@ -13,7 +13,7 @@ from torch import Tensor
 
 from deconvwidgets.checkpoints.checkpoint_file import epoch_of, is_checkpoint_file, read_checkpoint_file, read_header, tensors_digest
 from deconvwidgets.checkpoints.lightning_file import LIGHTNING_VERSION, completed_epochs
-from deconvwidgets.errors import CheckpointError
+from deconvwidgets.errors import CheckpointError, ModelError
 from deconvwidgets.models.checkpoints import StateDict, check_values, read_content, state_in
 from deconvwidgets.strict_json import StrictJsonError, read_json
 
@@ -42,12 +42,24 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class StateFile:
-    """A file with a state dict: `path` as it was given, the file that has the tensors, its numbers, and the SHA-256 of its tensors."""
+    """A file with a state dict.
+
+    Attributes
+    ----------
+    path, weights : pathlib.Path
+        As it was given, and the file that has the tensors.
+    digest : str
+        The SHA-256 of its tensors.
+    numbers : mapping of {"epoch", "step"} to Number
+    stamp : tuple of (int, int)
+        The modification time and size of the file before it was read.
+    """
 
     path: Path
     weights: Path
     digest: str
     numbers: Mapping[Unit, Number] = field(default_factory=dict)
+    stamp: tuple[int, int] = (0, 0)
 
 
 def describe_file(path: Path) -> StateFile:
@@ -59,14 +71,15 @@ def describe_file(path: Path) -> StateFile:
         If it cannot be read.
     """
     weights = weights_of(path)
+    stamp = _stamp(weights)
     if is_checkpoint_file(weights):
         epoch, digest = read_header(weights)
         if epoch_of(weights) not in (epoch, None):
             raise CheckpointError(f"{weights} was renamed: it is the checkpoint of epoch {epoch}. Give it its name back.")
-        return StateFile(path, weights, digest, {"epoch": Number(epoch, "deconvwidgets", True)})
+        return StateFile(path, weights, digest, {"epoch": Number(epoch, "deconvwidgets", True)}, stamp)
     content = read_content(weights)
     numbers = _numbers_of_lightning(content) or {**_numbers_by_name(path), **_numbers_by_entries(content), **_numbers_of_trainer(path)}
-    return StateFile(path, weights, tensors_digest(state_in(content, weights)), numbers)
+    return StateFile(path, weights, tensors_digest(state_in(content, weights)), numbers, stamp)
 
 
 def read_state(file: StateFile) -> StateDict:
@@ -88,6 +101,25 @@ def read_state(file: StateFile) -> StateDict:
     if digest != file.digest:
         raise CheckpointError(f"{file.weights} has changed since it was opened: open the checkpoints again.")
     return dict(state)
+
+
+def described_again(file: StateFile) -> StateFile:
+    """Return what a file tells of itself now: `file` if it is as it was, is gone, or cannot be read yet."""
+    stamp = _stamp(file.weights)
+    if stamp in (file.stamp, (0, 0)):
+        return file
+    try:
+        return describe_file(file.path)
+    except (CheckpointError, ModelError):  # it is being written
+        return file
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:  # whoever reads it says why
+        return (0, 0)
+    return status.st_mtime_ns, status.st_size
 
 
 def weights_of(path: Path) -> Path:

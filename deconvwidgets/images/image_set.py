@@ -7,14 +7,14 @@ import reprlib
 from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from typing import Any
 
 from PIL import Image
 
-from deconvwidgets.arguments import texts
+from deconvwidgets.arguments import describe, integer, texts
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.content import content_of_image
 from deconvwidgets.records.geometry import Box, Geometry
@@ -165,7 +165,7 @@ class SubsetImages(ImageSet):
 
     def __init__(self, images: ImageSet, sources: Iterable[int]) -> None:
         self._images = images
-        self._sources = array("q", (_in_range(source, images.source_count) for source in sources))
+        self._sources = array("q", (_in_range(source, images.source_count) for source in _numbers(sources)))
         self._starts = array("q", accumulate((len(images.crops_of(source)) for source in self._sources), initial=0))
         digest = digest_of(chain([images.digest], map(str, self._sources)))
         super().__init__(f"{images.name} ({len(self._sources)} of {images.source_count})", digest, images.categories, images.skipped)
@@ -212,6 +212,8 @@ class ClassImages(SubsetImages):
     def __init__(self, images: ImageSet, names: Sequence[str]) -> None:
         known, chosen = images.categories or (), tuple(texts(names, "names", "the names of one or more classes", PictureError))
         unknown = next((name for name in chosen if name not in known), None)
+        if len(set(chosen)) < len(chosen):
+            raise PictureError(f"names has {max(chosen, key=chosen.count)!r} twice: give each class once.")
         if unknown is not None:
             raise PictureError(
                 f"{images.name} has no class {unknown!r}. It has {reprlib.repr(', '.join(known)) if known else 'no classes'}."
@@ -266,6 +268,14 @@ def require_not_empty(images: ImageSet) -> None:
         return
     reasons = "".join(f" {skipped.reason}" for skipped in images.skipped[:3])
     raise PictureError(f"{images.name} contains no readable photograph.{reasons} Give a folder of images: open_images('path/to/folder').")
+
+
+def _numbers(sources: object) -> Iterable[int]:
+    """Yield the numbers of photographs, as integers. Raises PictureError for anything else."""
+    if isinstance(sources, str | bytes | Mapping) or not isinstance(sources, Iterable) or getattr(sources, "shape", None) == ():
+        raise PictureError(f"sources must be the numbers of photographs, such as range(100), not {describe(sources)}.")
+    for source in sources:
+        yield source if type(source) is int else integer(source, "each of sources", error=PictureError)  # there may be millions
 
 
 def _in_range(index: int, count: int) -> int:

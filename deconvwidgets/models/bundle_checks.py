@@ -9,10 +9,10 @@ from deconvwidgets.arguments import describe, integer_array
 from deconvwidgets.errors import ModelError
 
 
-def checked_model(net: object) -> nn.Module:
-    """Return a PyTorch module. Raises ModelError for anything else."""
+def checked_model(net: object, name: str = "net") -> nn.Module:
+    """Return a PyTorch module. Raises ModelError, which calls the argument `name`, for anything else."""
     if not isinstance(net, nn.Module):
-        raise ModelError(f"net must be a torch.nn.Module, not {describe(net)}.")
+        raise ModelError(f"{name} must be a torch.nn.Module, not {describe(net)}.")
     return net
 
 

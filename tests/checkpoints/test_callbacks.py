@@ -1,6 +1,7 @@
 """The callbacks for PyTorch Lightning and Hugging Face's Trainer, with the real libraries and short real trainings."""
 
 import sys
+import warnings
 
 import pytest
 import torch
@@ -140,6 +141,30 @@ def test_hugging_faces_trainer_records(tmp_path):
         assert all(torch.equal(tensor.cpu(), final[name].cpu()) for name, tensor in bundle.model.state_dict().items())
     assert theirs.categories == ("no", "yes")
     assert not torch.equal(theirs.bundle(1).model.state_dict()["classifier.1.weight"], final["classifier.1.weight"])
+
+
+@pytest.mark.slow
+def test_an_epoch_that_is_not_complete_is_not_recorded_as_one(tmp_path):
+    """max_steps ends a training within an epoch of four steps."""
+    with pytest.warns(UserWarning, match=r"ended within an epoch, after 1\.50 epochs"):
+        _fit(tmp_path, -1, [dw.lightning_callback(tmp_path / "lightning", "net", input_size=SIZE)], max_steps=6)
+    assert dw.open_checkpoints(tmp_path / "lightning", build=make_net).epochs == (0, 1)
+    pytest.importorskip("accelerate")
+    transformers = import_library("transformers", "huggingface")
+    config = transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], num_labels=2)
+    model = transformers.ResNetForImageClassification(config)
+    for steps, warned in ((6, True), (8, False)):
+        folder = tmp_path / str(steps)
+        arguments = transformers.TrainingArguments(
+            str(tmp_path / "out"), max_steps=steps, per_device_train_batch_size=4, save_strategy="no", report_to=[], use_cpu=True,
+            disable_tqdm=True,
+        )  # fmt: skip
+        callback = dw.huggingface_callback(folder, input_size=(3, 32, 32))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            transformers.Trainer(model, arguments, train_dataset=_Images(), callbacks=[callback]).train()
+        assert any("ended within an epoch" in str(one.message) for one in caught) == warned
+        assert dw.open_checkpoints(folder, build=model).epochs == ((0, 1) if warned else (0, 1, 2))
 
 
 def test_options_are_checked_before_the_training(tmp_path):

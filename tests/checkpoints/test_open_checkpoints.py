@@ -238,6 +238,50 @@ def test_code_in_a_file_is_not_run(tmp_path):
         dw.open_checkpoints([path], make_net())
 
 
+def test_of_a_model_and_its_average_in_one_file_either_can_be_opened(tmp_path):
+    raw, average = _states(2)
+    _save({"epoch": 1, "state_dict": {**raw, **{f"ema.{name}": tensor for name, tensor in average.items()}}}, tmp_path / "one.pth")
+    with pytest.raises(CheckpointError, match=r"several times, with other values: under '' and 'ema\.'"):
+        dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE).bundle(1)
+    for prefix, state in (("", raw), ("ema.", average)):
+        assert _equal(dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE, prefix=prefix).bundle(1), state)
+
+
+def test_an_optimisers_file_in_the_folder_is_refused_with_the_way_on(tmp_path):
+    _save({"epoch": 1, "state_dict": _states(1)[0]}, tmp_path / "one.pth")
+    _save(torch.optim.SGD(make_net().parameters(), lr=0.1).state_dict(), tmp_path / "optimizer.pth")
+    with pytest.raises(CheckpointError, match=r"optimizer\.pth contains no state dict.*give the files instead"):
+        dw.open_checkpoints(tmp_path, make_net())
+
+
+def test_checkpoints_of_two_trainings_are_not_mixed(tmp_path):
+    """Another training in the folder replaces old files: its new ones are no later epochs of the training that was opened."""
+    first, second, third = _states(3)
+    write_description(tmp_path, TrainingDescription(input_size=SIZE))
+    write_checkpoint(tmp_path, 0, first)
+    opened = dw.open_checkpoints(tmp_path, make_net())
+    (tmp_path / "epoch-0000.safetensors").touch()
+    write_checkpoint(tmp_path, 1, second)
+    assert [entry.epoch for entry in opened.refresh()] == [1]
+    write_checkpoint(tmp_path, 0, third)
+    write_checkpoint(tmp_path, 2, third)
+    with pytest.raises(CheckpointError, match=r"epoch-0000\.safetensors was replaced .* another training .* open them again"):
+        opened.refresh()
+    assert opened.epochs == (0, 1)
+
+
+def test_another_librarys_file_that_was_replaced_is_unreadable(tmp_path):
+    """As last.ckpt is. Those that are new are of the same training all the same."""
+    first, second = _states(2)
+    _save({"epoch": 1, "state_dict": first}, tmp_path / "last.pth")
+    opened = dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE)
+    torch.save({"epoch": 2, "state_dict": second}, tmp_path / "last.pth")
+    torch.save({"epoch": 2, "state_dict": second}, tmp_path / "two.pth")
+    assert [entry.epoch for entry in opened.refresh()] == [2]
+    assert "other weights than when it was opened" in opened.unreadable[tmp_path / "last.pth"]
+    assert _equal(opened.bundle(2), second)
+
+
 def test_files_that_are_being_written_are_left_for_the_next_refresh(tmp_path):
     a, b, c = _states(3)
     _save({"epoch": 1, "state_dict": a}, tmp_path / "one.pth")

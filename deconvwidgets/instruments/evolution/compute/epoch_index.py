@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from deconvwidgets.arguments import texts
 from deconvwidgets.assets.cache import cache_dir
+from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
 from deconvwidgets.compute.job import JobContext
-from deconvwidgets.errors import ActivationIndexError
+from deconvwidgets.errors import ActivationIndexError, DeconvWidgetsError, LayerError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.activation_index import ActivationIndex, layers_to_index
 from deconvwidgets.index.cached_build import SIMILARITY_OPTIONS, cached_index
@@ -40,6 +42,20 @@ def build_epoch_index(
         raise ActivationIndexError(f"{bundle.name} has no feature maps: none of its layers returns (N, channels, height, width).")
     options = replace(SIMILARITY_OPTIONS, decoded_cache=decoded_folder(bundle, images))
     return cached_index(bundle, images, layers, options, device=device, progress=progress, job=job)
+
+
+def check_layers(checkpoints: Checkpoints, layers: Sequence[str] | None) -> None:
+    """Raise LayerError unless the network has these layers. The first checkpoint that can be used says which it has, if there is one."""
+    if layers is None:
+        return
+    texts(layers, "layers", "the names of one or more layers", LayerError)
+    for checkpoint in checkpoints:
+        try:
+            bundle = checkpoints.bundle(checkpoint.epoch)
+        except DeconvWidgetsError:  # it is reported when its index is built
+            continue
+        layers_to_index(bundle, layers)
+        return
 
 
 def decoded_folder(bundle: ModelBundle, images: ImageSet) -> Path | None:

@@ -14,7 +14,7 @@ from deconvwidgets.errors import CheckpointError, DeconvWidgetsError, JobCancell
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.evolution.compute.describe import sample_note, settling_frame
-from deconvwidgets.instruments.evolution.compute.epoch_index import build_epoch_index
+from deconvwidgets.instruments.evolution.compute.epoch_index import build_epoch_index, check_layers
 from deconvwidgets.instruments.evolution.compute.epochs import IndexedEpochs
 from deconvwidgets.instruments.evolution.records import LayerSettling, StrongestActivations
 from deconvwidgets.models.devices import checked_device, on_device
@@ -193,6 +193,8 @@ def feature_evolution(
     ------
     CheckpointError
         If no checkpoint can be used.
+    LayerError
+        If one of `layers` does not exist.
     JobCancelledError
         If the job is cancelled.
 
@@ -211,6 +213,7 @@ def feature_evolution(
     instance(checkpoints, Checkpoints, "checkpoints", CheckpointError)
     require_images(images)
     checked_device(device)
+    check_layers(checkpoints, layers)
     evolution = FeatureEvolution(checkpoints, images, layers, device)
     evolution.refresh(progress, job)
     if not evolution.epochs:

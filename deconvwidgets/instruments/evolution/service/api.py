@@ -8,12 +8,13 @@ from time import monotonic
 from typing import Any, Self
 from weakref import finalize
 
-from deconvwidgets.arguments import describe, instance, integer, seconds
+from deconvwidgets.arguments import instance, integer, seconds
 from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
 from deconvwidgets.checkpoints.log_file import log_version
-from deconvwidgets.errors import CheckpointError, DeconvWidgetsError, ServiceError
+from deconvwidgets.errors import CheckpointError, DeconvWidgetsError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.instruments.evolution.compute.epoch_index import check_layers
 from deconvwidgets.instruments.evolution.records import (
     CellPicture,
     CellPicturesRequest,
@@ -41,7 +42,7 @@ from deconvwidgets.service.events import Events
 from deconvwidgets.service.open_widgets import OpenWidgets
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.watch import Watch
-from deconvwidgets.service.worker import Executor, Worker
+from deconvwidgets.service.worker import Executor, Worker, checked_executor
 
 _BUSY_SECONDS = 5.0  # a widget counts as in use for so long after its last request
 
@@ -72,6 +73,8 @@ class LocalEvolutionService:
     ------
     CheckpointError
         If `checkpoints` is something else.
+    LayerError
+        If one of `layers` does not exist.
     ModelError
         If the device cannot be used here.
 
@@ -96,8 +99,8 @@ class LocalEvolutionService:
         self._checkpoints = instance(checkpoints, Checkpoints, "checkpoints", CheckpointError)
         self._images = require_images(images)
         self._device = str(checked_device(device))
-        if worker is not None and not callable(getattr(worker, "submit", None)):
-            raise ServiceError(f"worker must be an Executor, with a method submit, not {describe(worker)}.")
+        check_layers(self._checkpoints, layers)
+        checked_executor(worker)
         self._executor: Executor = worker if worker is not None else Worker("deconvwidgets evolution")
         self._events, self._open_widgets = Events(), OpenWidgets()
         self._last_request = 0.0

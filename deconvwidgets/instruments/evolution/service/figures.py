@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
+from deconvwidgets.arguments import describe
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.evolution.figures.drawing import TILE
 from deconvwidgets.instruments.evolution.figures.files import check_kind, evolution_file
@@ -41,6 +42,8 @@ def evolution_figure(service: EvolutionService, kind: FigureKind, state: Mapping
         For an unknown kind, an invalid state, before an index is ready, and for more cells than a figure can have.
     """
     check_kind(kind)
+    if not isinstance(state, Mapping):
+        raise ServiceError(f"state must be that of an EvolutionExplorer, a mapping, not {describe(state)}.")
     state = {**_DEFAULTS, **state}
     if kind == "settling.csv":
         return settling_csv([service.settling(measure) for measure in get_args(Measure)])
@@ -67,12 +70,14 @@ def _first_of_each_layer(rows: tuple[EvolutionRow, ...]) -> tuple[EvolutionRow, 
 
 
 def _choice(state: Mapping[str, Any]) -> UnitChoice:
+    for name, expected in (("units", "pairs of a layer and a unit"), ("layers", "names")):
+        if not isinstance(state[name], list | tuple):
+            raise ServiceError(f"'{name}' is a list of {expected}, not {describe(state[name])}.")
     try:
         units = tuple((layer, unit) for layer, unit in state["units"])
-        layers = tuple(state["layers"])
     except (TypeError, ValueError) as error:
-        raise ServiceError("'units' is a list of pairs of a layer and a unit, and 'layers' a list of names.") from error
-    return UnitChoice(choose=state["choose"], count=state["count"], seed=state["seed"], units=units, layers=layers)
+        raise ServiceError("'units' is a list of pairs of a layer and a unit.") from error
+    return UnitChoice(choose=state["choose"], count=state["count"], seed=state["seed"], units=units, layers=tuple(state["layers"]))
 
 
 def _pictures(service: EvolutionService, rows: tuple[EvolutionRow, ...], kind: str, state: Mapping[str, Any]) -> dict[CellKey, CellPicture]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from deconvwidgets.arguments import integer, one_of
+from deconvwidgets.arguments import describe, integer, one_of
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.evolution.service.protocol import EvolutionService
 from deconvwidgets.instruments.evolution.widget.messages import HANDLERS
@@ -244,6 +245,9 @@ def _make_service(checkpoints: Any, images: Any) -> EvolutionService:
     if images is None:
         raise ServiceError(f"EvolutionExplorer needs {EvolutionExplorer.SERVICE_EXAMPLE}, not a {type(checkpoints).__name__} alone.")
     package = import_module("deconvwidgets")  # when it is needed: a widget imports no torch
-    opened = checkpoints if isinstance(checkpoints, package.Checkpoints) else package.open_checkpoints(checkpoints)
+    is_set = isinstance(checkpoints, package.Checkpoints)  # which may be empty as yet
+    if not is_set and (not isinstance(checkpoints, str | PathLike | list | tuple) or not checkpoints):
+        raise ServiceError(f"checkpoints must be what dw.open_checkpoints returns, a folder or files, not {describe(checkpoints)}.")
+    opened = checkpoints if is_set else package.open_checkpoints(checkpoints)
     service: EvolutionService = package.LocalEvolutionService(opened, package.open_images(images))
     return service

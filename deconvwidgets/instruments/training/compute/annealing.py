@@ -5,6 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+LOWEST = 1e-6  # of the first learning rate: smaller steps do not change the weights in float32
+
+
+def annealed(learning_rate: float, factor: float, first: float) -> float:
+    """Return a learning rate times a factor below 1, but not below `LOWEST` times the first one.
+
+    Examples
+    --------
+    >>> annealed(1e-2, 0.1, first=1e-2), annealed(1e-8, 0.1, first=1e-2)
+    (0.001, 1e-08)
+    """
+    return max(learning_rate * factor, min(learning_rate, LOWEST * first))
+
 
 @dataclass(frozen=True, slots=True)
 class Plateau:

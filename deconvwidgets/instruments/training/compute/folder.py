@@ -12,7 +12,7 @@ from deconvwidgets.arguments import describe
 from deconvwidgets.atomic_file import way_on
 from deconvwidgets.checkpoints.checkpoint_file import epoch_of
 from deconvwidgets.checkpoints.description import DESCRIPTION_FILE, TrainingDescription, read_description, write_description
-from deconvwidgets.checkpoints.log_file import LOG_FILE, PROGRESS_FILE, STOP_FILE, clear_stop
+from deconvwidgets.checkpoints.log_file import LOG_FILE, PROGRESS_FILE, STOP_FILE, clear_stop, read_epochs
 from deconvwidgets.errors import CheckpointError, TrainingError
 from deconvwidgets.index.lock import FileLock, LockedError
 from deconvwidgets.instruments.training.compute.recipe import CHANGEABLE
@@ -97,7 +97,8 @@ def prepare_folder(folder: Path, description: TrainingDescription, resume: bool,
 
 
 def _has_training(folder: Path) -> bool:
-    return any((folder / name).exists() for name in (DESCRIPTION_FILE, LOG_FILE, STATE_FILE)) or any(map(epoch_of, folder.iterdir()))
+    has_files = any((folder / name).exists() for name in (DESCRIPTION_FILE, LOG_FILE, STATE_FILE))
+    return has_files or any(epoch_of(path) is not None for path in folder.iterdir())
 
 
 def _delete_training(folder: Path) -> None:
@@ -118,6 +119,7 @@ def _check_same(folder: Path, description: TrainingDescription, resume: bool) ->
     before, now = _compared(old), _compared(description)
     changed = [name for name in now if before.get(name) != now[name]]
     if not changed:
+        _check_epochs(folder, description)
         return
     name = changed[0]
     word = _WORDS.get(name, name)
@@ -128,6 +130,16 @@ def _check_same(folder: Path, description: TrainingDescription, resume: bool) ->
         f"{folder} has a training with {word} {describe(before.get(name))}, and this one has {describe(now[name])}: it cannot be resumed. "
         f"Pass the same {word} to resume it, {ways}."
     )
+
+
+def _check_epochs(folder: Path, description: TrainingDescription) -> None:
+    done = max((entry.epoch for entry in read_epochs(folder)), default=0)
+    wanted = description.recipe.get("epochs", done)
+    if done > wanted:
+        raise TrainingError(
+            f"The training in {folder} has {done} epochs already, more than epochs={wanted}: pass epochs={done} or more, open the kept "
+            "ones with dw.open_checkpoints, or choose another folder."
+        )
 
 
 def _compared(description: TrainingDescription) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from deconvwidgets.checkpoints.checkpoint_file import write_checkpoint
 from deconvwidgets.checkpoints.log_file import append_epoch, stop_requested
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import JobCancelledError, TrainingError
-from deconvwidgets.instruments.training.compute.annealing import Plateau
+from deconvwidgets.instruments.training.compute.annealing import Plateau, annealed
 from deconvwidgets.instruments.training.compute.batches import Batch, TrainingBatches, ValidationBatches
 from deconvwidgets.instruments.training.compute.counters import Counters, Sums
 from deconvwidgets.instruments.training.compute.dropout import PositionalDropout, seed_of
@@ -225,7 +225,7 @@ class TrainingLoop:
         anneal, plateau = plateau.anneal(self.recipe.annealing_patience)
         if anneal:
             for group in self.optimizer.param_groups:
-                group["lr"] = group["lr"] * factor
+                group["lr"] = annealed(group["lr"], factor, float(self.optimizer.defaults.get("lr", 0.0)))
         return plateau
 
     @torch.no_grad()

@@ -38,6 +38,7 @@ class PixelsInMemory:
 
     pixels: Pixels
     readable: NDArray[np.bool_]
+    contents: NDArray[np.uint64] | None = None  # of the photographs: equal for copies, 0 for those that cannot be read
 
     def read(self, places: Sequence[int] | NDArray[np.int64]) -> tuple[Pixels, NDArray[np.bool_]]:
         """Return the pixels of examples, and whether each can be read."""
@@ -96,16 +97,25 @@ def open_pixels(examples: Examples, transform: Preprocess, memory: float, job: J
 def _decoded(decoder: CropDecoder, crops: list[int], job: JobContext, title: str, progress: bool) -> PixelsInMemory:
     pixels = np.zeros((len(crops), *decoder.input_size), np.uint8)
     readable = np.zeros(len(crops), bool)
+    contents = np.zeros(len(crops), np.uint64)
     skipped: list[SkippedImage] = []
     done = 0
     with job.progress_bar(title, "image", len(crops), progress) as shown, closing(decoded_batches(decoder, crops, _PART)) as batches:
         for batch in batches:
             rows = np.searchsorted(crops, batch.crops)
-            pixels[rows], readable[rows] = batch.pixels, True
+            pixels[rows], readable[rows], contents[rows] = batch.pixels, True, batch.contents
             skipped += [reason for _, reason in batch.skipped]
             done += len(batch) + len(batch.skipped)
             shown.report(Progress(title, done, len(crops)))
             job.check_cancelled("Training was stopped while it decoded the photographs. Call dw.train again to start.")
     if not readable.any():
         raise TrainingError(f"None of the {len(crops):,} photographs can be read: {skipped[0].reason if skipped else 'they are empty.'}")
-    return PixelsInMemory(pixels, readable)
+    return PixelsInMemory(pixels, readable, contents)
+
+
+def copies_in_both(train: PixelSource, validation: PixelSource) -> int:
+    """Return how many photographs to validate on are copies of photographs to train on; 0 where they are not all in memory."""
+    found = [source.contents for source in (train, validation) if isinstance(source, PixelsInMemory) and source.contents is not None]
+    if len(found) < 2:
+        return 0
+    return int((np.isin(found[1], found[0]) & (found[1] != 0)).sum())

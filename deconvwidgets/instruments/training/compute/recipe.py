@@ -12,7 +12,7 @@ from typing import Any, Literal
 from torch import nn
 from torch.optim import Optimizer
 
-from deconvwidgets.arguments import describe, finite_number, flag, integer
+from deconvwidgets.arguments import describe, finite_number, flag, integer, integers
 from deconvwidgets.errors import TrainingError
 
 OptimizerOf = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -58,7 +58,8 @@ class Recipe:
         Each filter of a convolution whose root mean square exceeds this is scaled to it, after each step. None switches it off. "auto" is
         the paper's 0.1 for zfnet, its variants and alexnet, and None for others.
     annealing_factor : float or None
-        The learning rate is multiplied by it when the validation stalls; None switches annealing off.
+        The learning rate is multiplied by it when the validation stalls, down to a millionth of the first one; None switches annealing off.
+        The training goes on to its last epoch, although such small steps no longer change the weights.
     annealing_patience : int
         The number of epochs in a row that improve neither the lowest validation loss nor the lowest validation error, after which the
         learning rate is annealed.
@@ -133,7 +134,7 @@ class Recipe:
             if value is not None and not (isinstance(value, str) and value in words):
                 expected = f"greater than 0, {', '.join(map(repr, words))} or None"
                 self._set(name, _number(value, name, expected, lambda value: value > 0))
-        if self.crops is not None and self.crops not in CROPS:
+        if self.crops is not None and not (isinstance(self.crops, str) and self.crops in CROPS):
             raise TrainingError(f"crops must be 'random', 'corners' or None, not {describe(self.crops)}.")
         self._set("flips", flag(self.flips, "flips", TrainingError))
         self._set("save_epochs", _epochs(self.save_epochs))
@@ -188,9 +189,8 @@ def _number(value: object, name: str, expected: str, valid: Callable[[float], bo
 
 
 def _epochs(value: object) -> tuple[int, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise TrainingError(f"save_epochs must be a sequence of integers, such as [1, 2, 5, 10], not {describe(value)}.")
-    return tuple(sorted({integer(epoch, "Each of save_epochs", 0, error=TrainingError) for epoch in value}))
+    expected = "a sequence of integers, such as [1, 2, 5, 10]"
+    return tuple(sorted(set(integers(value, "save_epochs", expected, 0, error=TrainingError))))
 
 
 def _plain(value: object) -> Any:

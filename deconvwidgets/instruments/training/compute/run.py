@@ -17,11 +17,12 @@ from deconvwidgets.checkpoints.open import open_checkpoints
 from deconvwidgets.compute.decoding import usable_cores
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import CheckpointError, DeconvWidgetsError, JobCancelledError, TrainingError
+from deconvwidgets.images.labels import count
 from deconvwidgets.instruments.training.compute.architecture import Architecture, BuiltNetwork, build_network, prepare_parameters
 from deconvwidgets.instruments.training.compute.batches import TrainingBatches, ValidationBatches
 from deconvwidgets.instruments.training.compute.folder import locked, prepare_folder
 from deconvwidgets.instruments.training.compute.loop import TrainingLoop
-from deconvwidgets.instruments.training.compute.pixels import PixelsInMemory, PixelSource, open_pixels
+from deconvwidgets.instruments.training.compute.pixels import PixelsInMemory, PixelSource, copies_in_both, open_pixels
 from deconvwidgets.instruments.training.compute.processes import Processes, training_processes
 from deconvwidgets.instruments.training.compute.progress_report import ProgressReport
 from deconvwidgets.instruments.training.compute.recipe import Recipe
@@ -118,6 +119,8 @@ def _train(
     batches, validation = _batches(network, images, recipe, job, shown)
     report = ProgressReport(request.folder, recipe.epochs, batches.steps, len(images.train), job, shown, processes.leads)
     _warn_of_batch_norm(model, processes)
+    if processes.leads and validation is not None:
+        _warn_of_copies(batches.pixels, validation.pixels)
     loop = TrainingLoop(
         model=model,
         optimizer=optimizer,
@@ -176,6 +179,16 @@ def _warn_of_batch_norm(model: torch.nn.Module, processes: Processes) -> None:
         warnings.warn(
             f"Batch norm takes its statistics from each process's own share of a batch, 1 of {processes.count}, and keeps those of process "
             "0: the training differs from that of one process. On GPUs, torch.nn.SyncBatchNorm.convert_sync_batchnorm(model) changes that.",
+            stacklevel=5,
+        )
+
+
+def _warn_of_copies(train: PixelSource, validation: PixelSource) -> None:
+    copies = copies_in_both(train, validation)
+    if copies:
+        warnings.warn(
+            f"{count(copies, 'photograph')} to validate on {'is' if copies == 1 else 'are'} also among those to train on, by their pixels: "
+            "the validation accuracy is too high. Remove the copies.",
             stacklevel=5,
         )
 

@@ -42,7 +42,7 @@ def save_state(folder: Path, model: nn.Module, optimizer: Optimizer, counters: C
             else:
                 numbers.setdefault(str(index), {})[name] = _number(value, name, optimizer)
     groups = [{name: _number(value, name, optimizer) for name, value in group.items()} for group in plain["param_groups"]]
-    content = {"counters": counters.to_plain(), "optimizer": {"state": numbers, "groups": groups}}
+    content = {"counters": counters.to_plain(), "optimizer": {"state": numbers, "groups": groups, **_settings(optimizer)}}
     metadata = {"format": _FORMAT, "sha256": tensors_digest(tensors), "content": json.dumps(content)}
     path = folder / STATE_FILE
     try:
@@ -67,6 +67,7 @@ def load_state(folder: Path, model: nn.Module, optimizer: Optimizer) -> Counters
     if not path.exists():
         return None
     tensors, content = _read(path)
+    _check_same_optimizer(folder, content.get("optimizer"), optimizer)
     try:
         model.load_state_dict(_below(tensors, "model."))
         optimizer.load_state_dict(_optimizer_state(tensors, content["optimizer"]))
@@ -75,6 +76,28 @@ def load_state(folder: Path, model: nn.Module, optimizer: Optimizer) -> Counters
         raise TrainingError(f"The state in {path} does not fit this network and optimiser ({error}). {_AFRESH}") from error
 
 
+def _settings(optimizer: Optimizer) -> dict[str, Any]:
+    """Return the type of an optimiser and what it was made with: annealing and `load_state_dict` change its groups, and not these."""
+    return {
+        "type": type(optimizer).__name__,
+        "settings": {name: _number(value, name, optimizer) for name, value in optimizer.defaults.items()},
+    }
+
+
+def _check_same_optimizer(folder: Path, saved: object, optimizer: Optimizer) -> None:
+    """Raise TrainingError for another optimiser, or one made in another way: the state would replace its settings without a word."""
+    if not isinstance(saved, Mapping) or "settings" not in saved:
+        return
+    now = _settings(optimizer)
+    if saved.get("type") != now["type"]:
+        raise TrainingError(f"The training in {folder} was begun with {saved.get('type')}, and this one has {now['type']}: {_OTHER}")
+    before = saved["settings"]
+    for name, value in now["settings"].items():
+        if name in before and before[name] != value:
+            raise TrainingError(f"The optimiser of the training in {folder} has {name}={before[name]!r}, and this one {value!r}: {_OTHER}")
+
+
+_OTHER = "it cannot be resumed with it. Pass the same optimiser, choose another folder, or pass overwrite=True to delete that training."
 _AFRESH = "Pass overwrite=True to delete the training and begin again."
 
 

@@ -16,6 +16,7 @@ from deconvwidgets.instruments.training.compute.folder import checked_folder
 from deconvwidgets.instruments.training.compute.recipe import Recipe, recipe_with
 from deconvwidgets.instruments.training.compute.run import TrainingRequest, run_training
 from deconvwidgets.instruments.training.compute.trained_model import TrainedModel
+from deconvwidgets.models.devices import checked_device
 
 __all__ = ["TrainedModel", "train"]
 
@@ -116,6 +117,7 @@ def train(
     ((3, 32, 32), [0, 1, 2])
     """
     one_of(engine, "engine", ("local", "ray"), TrainingError)
+    options = checked_options(architecture, name, pretrained, overwrite, "auto" if engine == "ray" else device)  # its processes have others
     request = TrainingRequest(
         architecture=architecture,
         images=images,
@@ -123,16 +125,26 @@ def train(
         recipe=recipe_with(recipe, recipe_fields),
         folder=checked_folder(out),
         input_size=input_size,
-        name=None if name is None else text(name, "name", "a text", TrainingError),
-        pretrained=flag(pretrained, "pretrained", TrainingError),
         resume=flag(resume, "resume", TrainingError),
-        overwrite=flag(overwrite, "overwrite", TrainingError),
-        device=device,
         progress=flag(progress, "progress", TrainingError),
+        **{**options, "device": device},
     )
-    if request.pretrained and isinstance(architecture, str):
-        raise TrainingError(f"{architecture} is built with random weights: for fine-tuning, pass a network that has trained ones.")
     return _run(request, engine, integer(workers, "workers", 1, error=TrainingError), as_job(job))
+
+
+def checked_options(
+    architecture: Architecture, name: str | None, pretrained: bool, overwrite: bool, device: str | torch.device
+) -> dict[str, Any]:
+    """Return the last four by name. Raises TrainingError, or ModelError for a device that cannot be used."""
+    checked_device(device)
+    if flag(pretrained, "pretrained", TrainingError) and isinstance(architecture, str):
+        raise TrainingError(f"{architecture} is built with random weights: for fine-tuning, pass a network that has trained ones.")
+    return {
+        "name": None if name is None else text(name, "name", "a text", TrainingError),
+        "pretrained": bool(pretrained),
+        "overwrite": flag(overwrite, "overwrite", TrainingError),
+        "device": device,
+    }
 
 
 def _run(request: TrainingRequest, engine: Literal["local", "ray"], workers: int, job: JobContext) -> TrainedModel:

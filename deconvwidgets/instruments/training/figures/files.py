@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from deconvwidgets.errors import ServiceError
+from deconvwidgets.arguments import one_of
 from deconvwidgets.figures.pdf import to_pdf
 from deconvwidgets.figures.raster import to_png
 from deconvwidgets.figures.vector import to_svg
@@ -23,7 +23,5 @@ _RENDERERS: dict[TrainingFile, Callable[[TrainingSheet], bytes]] = {
 
 def training_file(kind: TrainingFile, sheet: TrainingSheet) -> bytes:
     """Return the curves of a training as the bytes of a file. Raises ServiceError for an unknown kind."""
-    renderer = _RENDERERS.get(kind)
-    if renderer is None:
-        raise ServiceError(f"There is no file {kind!r}; choose one of {', '.join(_RENDERERS)}.")
-    return renderer(sheet)
+    one_of(kind, "file", tuple(_RENDERERS))
+    return _RENDERERS[kind](sheet)

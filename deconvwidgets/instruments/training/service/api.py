@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Self
 
+from deconvwidgets.arguments import positive_number, seconds
 from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
 from deconvwidgets.checkpoints.log_file import request_stop
 from deconvwidgets.checkpoints.open import open_checkpoints
@@ -31,7 +32,7 @@ from deconvwidgets.service.events import Events
 from deconvwidgets.service.open_widgets import OpenWidgets
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.watch import INTERVAL, Watch
-from deconvwidgets.service.worker import Executor, Job, Worker
+from deconvwidgets.service.worker import Executor, Job, Worker, checked_executor
 
 _POLL = 0.2  # seconds, in `wait`
 _OPTIONS = (
@@ -86,19 +87,21 @@ class LocalTrainingService:
         executor: Executor | None = None,
         **options: Any,
     ) -> None:
+        seconds_between = positive_number(interval, "interval", TrainingError)
+        own_worker = checked_executor(executor, "executor")
         self._training = _training_of(architecture, images, recipe, out, folder, options)
         path = as_path(folder, "folder", TrainingError) if self._training is None else self._training.out
         self._reader = TrainingFolder(path)
         self._lock = RLock()
         self._events = Events()
         self._open_widgets = OpenWidgets()
-        self._executor = executor or Worker("deconvwidgets training")
+        self._executor: Executor = own_worker if own_worker is not None else Worker("deconvwidgets training")
         self._job: Job | None = None
         self._failure = ""
         self._preparation: Progress | None = None
         self._content = self._reader.read()
         self._published = self.status()
-        self._watch = Watch(self._look, interval)
+        self._watch = Watch(self._look, seconds_between)
 
     @property
     def folder(self) -> Path:
@@ -191,13 +194,14 @@ class LocalTrainingService:
         ServiceError
             If one is still running after `timeout` seconds.
         """
-        end = None if timeout is None else time.monotonic() + timeout
+        limit = seconds(timeout)
+        end = None if limit is None else time.monotonic() + limit
         while True:
             self.look()
             if self.status().phase not in ACTIVE:
                 return self
             if end is not None and time.monotonic() >= end:
-                raise ServiceError(f"The training is still running after {timeout:g} s: wait longer, or watch its progress.")
+                raise ServiceError(f"The training is still running after {limit:g} s: wait longer, or watch its progress.")
             time.sleep(_POLL)
 
     def file(self, kind: TrainingFile) -> bytes:
@@ -272,7 +276,9 @@ def _training_of(
             raise TrainingError(f"A panel either watches a folder, or trains: give folder=..., or {', '.join(named)}, not both.")
         return None
     if architecture is None or images is None or out is None:
-        raise TrainingError("Give what to train, such as dw.TrainingPanel('zfnet', images, out='runs/first'), or folder=... to watch one.")
+        missing = ", ".join(name for name in ("architecture", "images", "out") if given[name] is None)
+        way = "Give what to train, such as dw.TrainingPanel('zfnet', images, out='runs/first'), or folder=... to watch one."
+        raise TrainingError(f"{missing} must not be None. {way}" if named else way)
     fields = {name: value for name, value in options.items() if name not in _OPTIONS}
     rest = {name: value for name, value in options.items() if name in _OPTIONS}
     return prepare_training(architecture, images, recipe, as_path(out, "out", TrainingError), rest, fields)

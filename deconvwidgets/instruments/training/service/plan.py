@@ -13,7 +13,7 @@ from deconvwidgets.compute.job import JobContext
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.training.compute.architecture import build_network
 from deconvwidgets.instruments.training.compute.recipe import Recipe, recipe_with
-from deconvwidgets.instruments.training.compute.train import TrainedModel, train
+from deconvwidgets.instruments.training.compute.train import TrainedModel, checked_options, train
 from deconvwidgets.instruments.training.compute.training_images import training_images
 from deconvwidgets.instruments.training.records import TrainingPlan
 from deconvwidgets.instruments.training.service.recipe_parts import recipe_parts
@@ -35,7 +35,7 @@ class Training:
     @property
     def overwrite(self) -> bool:
         """Whether a start replaces what is in the folder."""
-        return bool(self.options.get("overwrite"))
+        return bool(self.options["overwrite"])
 
     def run(self, job: JobContext) -> TrainedModel:
         """Train."""
@@ -60,9 +60,12 @@ def prepare_training(
         If it cannot be trained in this way; the message says why.
     """
     chosen = recipe_with(recipe, fields)
+    given = {"name": None, "pretrained": False, "overwrite": False, "device": "auto", **options}
+    checked = checked_options(architecture, *(given[key] for key in ("name", "pretrained", "overwrite", "device")))
+    options = {**options, **checked}
     found = training_images(images, options.get("validation"), chosen.validation_share, chosen.seed)
     network = build_network(architecture, len(found.categories), options.get("input_size"), chosen.seed, options.get("name"))
-    pretrained = options.get("pretrained") is True
+    pretrained = options["pretrained"]
     plan = TrainingPlan(
         model=network.name,
         images=found.name,

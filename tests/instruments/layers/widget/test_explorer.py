@@ -327,7 +327,7 @@ def test_progress_of_the_index_is_sent_to_the_views(building_service, sent):
 def test_explorer_before_the_index_is_complete(building_service, sent):
     explorer = LayerExplorer(building_service, layer="conv2")
     assert explorer.state["unit"] is None
-    assert repr(explorer) == "LayerExplorer(fakenet, conv2)"
+    assert repr(explorer) == "LayerExplorer(fakenet (random weights), conv2)"
     content, _ = send_request(explorer, sent, "hello")
     assert content["overview"]["index_ready"] is False
     assert "being built" in send_request(explorer, sent, "unit_table", layer="conv2")[0]["error"]
@@ -349,7 +349,7 @@ def test_save_by_suffix(service, tmp_path, suffix):
 def test_mimebundle_contains_the_view_a_static_image_and_text(service):
     explorer = LayerExplorer(service, state={"layer": "conv2", "unit": 7})
     data, _ = explorer._repr_mimebundle_()
-    assert data["text/plain"] == "LayerExplorer(fakenet, conv2, unit 7)"
+    assert data["text/plain"] == "LayerExplorer(fakenet (random weights), conv2, unit 7)"
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
     assert base64.b64decode(data["image/png"])[:4] == b"\x89PNG"
 

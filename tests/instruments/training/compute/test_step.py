@@ -1,6 +1,7 @@
 """One step of training, against one computed by hand in NumPy: cross entropy, weight decay, momentum, and the limit of the filters."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +9,7 @@ from torch import nn
 
 import deconvwidgets as dw
 from deconvwidgets.checkpoints.checkpoint_file import checkpoint_path, read_checkpoint_file
-from deconvwidgets.instruments.training.compute.annealing import Plateau
+from deconvwidgets.instruments.training.compute.annealing import Plateau, annealed
 from deconvwidgets.instruments.training.compute.filters import FilterLimit
 
 
@@ -95,3 +96,11 @@ def test_annealing_follows_from_the_epochs_since_the_last_best_one(epochs, patie
         expected.append(since_annealed == patience)
         since_annealed = 0 if since_annealed == patience else since_annealed
     assert annealed == expected
+
+
+def test_annealing_ends_at_a_millionth_of_the_first_learning_rate():
+    rates = [1e-2]
+    for _ in range(20):
+        rates.append(annealed(rates[-1], 0.1, rates[0]))
+    assert rates[:7] == pytest.approx([10.0**-power for power in range(2, 9)])
+    assert rates[6:] == pytest.approx([1e-8] * 15)

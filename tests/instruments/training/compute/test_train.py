@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import threading
 import time
 from dataclasses import replace
@@ -229,11 +230,51 @@ def test_what_cannot_be_trained_is_refused_in_words(coloured, tmp_path, architec
         ({"input_size": 32}, r"input size \(3, 24, 24\), and this one has \(3, 32, 32\)"),
         ({"resume": False}, "resume is False"),
         ({"pretrained": True}, "pretrained False"),
+        ({"epochs": 2}, "has 3 epochs already, more than epochs=2"),
     ],
 )
 def test_another_training_in_the_folder_is_refused_by_what_differs(trained, coloured, changes, message):
     with pytest.raises(TrainingError, match=message):
         dw.train(small, coloured, out=trained.folder, **{**QUICK, "momentum": 0.8, **changes})
+
+
+def test_the_first_checkpoint_alone_is_a_training(coloured, tmp_path):
+    """As a recorder leaves it that was killed before its first epoch ended."""
+    dw.train(small, coloured, out=tmp_path, **QUICK | {"epochs": 1})
+    for path in tmp_path.iterdir():
+        if path.name != "epoch-0000.safetensors":
+            path.unlink()
+    with pytest.raises(TrainingError, match=r"has checkpoints or a log, but no training\.json"):
+        dw.train(small, coloured, out=tmp_path, **QUICK)
+
+
+def test_another_optimiser_is_refused_and_does_not_take_over_the_settings_of_the_first(coloured, tmp_path):
+    """Two functions have the same name, as lambdas do: the state would replace the learning rate of the second."""
+
+    def optimizer_of(kind, **settings):
+        return lambda parameters: kind(parameters, **settings)
+
+    fields = QUICK | {"epochs": 1, "optimizer": optimizer_of(torch.optim.AdamW, lr=1e-3)}
+    dw.train(small, coloured, out=tmp_path, **fields)
+    for other, message in (
+        (optimizer_of(torch.optim.AdamW, lr=1e-4), r"has lr=0\.001, and this one 0\.0001"),
+        (optimizer_of(torch.optim.AdamW, lr=1e-3, betas=(0.8, 0.999)), r"has betas=\[0\.9, 0\.999\], and this one \[0\.8, 0\.999\]"),
+        (optimizer_of(torch.optim.RMSprop, lr=1e-3), "begun with AdamW, and this one has RMSprop"),
+    ):
+        with pytest.raises(TrainingError, match=message):
+            dw.train(small, coloured, out=tmp_path, **fields | {"epochs": 2, "optimizer": other})
+    longer = dw.train(small, coloured, out=tmp_path, **fields | {"epochs": 2, "optimizer": optimizer_of(torch.optim.AdamW, lr=1e-3)})
+    assert longer.log.epochs[-1].epoch == 2
+
+
+def test_copies_of_a_photograph_in_training_and_validation_are_told(coloured_folder, tmp_path):
+    pairs = tmp_path / "pairs"
+    for path in coloured_folder.glob("*/0[0-3].png"):
+        (pairs / path.parent.name).mkdir(parents=True, exist_ok=True)
+        for copy in "ab":
+            shutil.copy(path, pairs / path.parent.name / f"{path.stem}{copy}.png")
+    with pytest.warns(UserWarning, match=r"photographs? to validate on (is|are) also among those to train on, by their pixels"):
+        dw.train(small, pairs, out=tmp_path / "run", **QUICK | {"epochs": 1})
 
 
 def test_other_images_and_another_network_are_refused(trained, coloured):

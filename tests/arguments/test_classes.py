@@ -1,0 +1,333 @@
+"""The arguments of classes that users make, and of the methods of what functions return, with values of the wrong kind."""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import math
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import deconvwidgets as dw
+from deconvwidgets.checkpoints.log_file import append_epoch
+from deconvwidgets.instruments.evolution.records import CellKey, CellPicturesRequest, UnitChoice
+from deconvwidgets.records.training_log import EpochLog
+from deconvwidgets.service.worker import SynchronousExecutor
+from tests.arguments.checking import BUNDLE, PHOTOGRAPHS, RULES, Case, Labelled, check
+from tests.arguments.hostile_values import (
+    REFUSED,
+    SKIPPED,
+    Kind,
+    boolean,
+    choice,
+    function,
+    location,
+    nothing,
+    optional,
+    real,
+    whole,
+)
+from tests.arguments.test_functions import (
+    RECORDING,
+    checkpoints,
+    index,
+    mean_colour,
+    name_of,
+    names_of_layers,
+    new_folder,
+    no_folder,
+    no_size,
+    probability,
+    some_epochs,
+)
+
+pytestmark = pytest.mark.slow
+
+CONV2 = choice("3", "conv2")
+
+
+def state_layer(value: Any) -> Any:
+    """A state may hold NumPy's values, which are converted."""
+    return CONV2(value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value)
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    """Paths such as "3" lead into an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path / "cache"))
+
+
+def below_1(value: Any) -> Any:
+    return REFUSED if (number := probability(value)) is REFUSED or number == 1 else number
+
+
+def between_0_and_1(value: Any) -> Any:
+    return REFUSED if (number := below_1(value)) is REFUSED or number == 0 else number
+
+
+def measurement(value: Any) -> Any:
+    """A real number; nan and infinities are what a training that diverges measures."""
+    return float(value) if isinstance(value, float) and not math.isfinite(value) else real()(value)
+
+
+def recorder(**options: Any) -> dw.CheckpointRecorder:
+    return dw.CheckpointRecorder(**{"folder": tempfile.mkdtemp(), "model": BUNDLE.model, **options})
+
+
+def recorded(recorder: dw.CheckpointRecorder) -> str:
+    log = dw.open_checkpoints(recorder.folder, BUNDLE).log
+    assert log is not None
+    return repr([dataclasses.replace(line, seconds=0) for line in log.epochs])
+
+
+def end_epoch(**arguments: Any) -> str:
+    made = recorder()
+    made.end_epoch(**arguments)
+    return recorded(made)
+
+
+def add_metrics(**arguments: Any) -> str:
+    made = recorder()
+    made.end_epoch()
+    made.add_metrics(**arguments)
+    return recorded(made)
+
+
+TRAINED = {"architecture": mean_colour, "images": Labelled(), "recipe": dw.Recipe(epochs=1), "out": "training", "input_size": 8}
+TRAINING: dict[str, Kind] = {
+    "architecture": lambda value: SKIPPED if isinstance(value, torch.nn.Module) else REFUSED,
+    "images": nothing,
+    "recipe": optional(nothing),
+    "out": new_folder,
+    "folder": optional(nothing),  # beside what is to be trained
+    "validation": optional(nothing),
+    "input_size": optional(no_size),
+    "name": optional(name_of),
+    "pretrained": boolean,
+    "overwrite": boolean,
+    "device": choice("auto", "cpu"),
+}
+
+
+def empty_state(value: Any) -> Any:
+    return {} if value is None or (isinstance(value, dict) and not value) else REFUSED
+
+
+def training_service(**arguments: Any) -> Any:
+    service = dw.LocalTrainingService(**{**TRAINED, **arguments})
+    service.close()
+    return service.status()
+
+
+def training_panel(**arguments: Any) -> Any:
+    with dw.TrainingPanel(**{**TRAINED, **arguments}) as panel:
+        return panel.status, panel.state, panel.height
+
+
+@cache
+def trained() -> dw.LocalTrainingService:
+    """Return the service of a training of one epoch that did not take place."""
+    folder = Path(tempfile.mkdtemp())
+    dw.CheckpointRecorder(folder, BUNDLE.model, input_size=(3, 16, 16))
+    append_epoch(folder, EpochLog(epoch=1, train_loss=1.0))
+    service = dw.LocalTrainingService(folder=folder)
+    service.checkpoints = checkpoints  # type: ignore[method-assign]  # a folder alone does not tell its architecture
+    return service
+
+
+@cache
+def panel() -> dw.TrainingPanel:
+    return dw.TrainingPanel(trained())
+
+
+def evolution_service(**arguments: Any) -> Any:
+    valid = {"checkpoints": checkpoints(), "images": PHOTOGRAPHS, "device": "cpu", "worker": SynchronousExecutor()}
+    service = dw.LocalEvolutionService(**{**valid, **arguments})
+    try:
+        return [layer.name for layer in service.overview().layers]
+    finally:
+        service.close()
+
+
+@cache
+def evolved() -> dw.LocalEvolutionService:
+    service = dw.LocalEvolutionService(checkpoints(), PHOTOGRAPHS, device="cpu", worker=SynchronousExecutor())
+    atexit.register(service.close)
+    return service
+
+
+@cache
+def explorer() -> dw.EvolutionExplorer:
+    return dw.EvolutionExplorer(evolved())
+
+
+def open_layer(**arguments: Any) -> dict[str, Any]:
+    with explorer().layer_explorer(**arguments) as opened:
+        return dict(opened.state)
+
+
+@cache
+def comparison() -> Any:
+    return dw.compare_indexes(index(), index())
+
+
+CELLS = CellPicturesRequest(cells=(CellKey(0, "conv1", 1),), tile=16)
+
+
+def some(value: Any, kind: Kind, *collections: type) -> Any:
+    return value if isinstance(value, collections) and all(kind(part) is not REFUSED for part in value) else REFUSED
+
+
+def listed_layers(value: Any) -> Any:
+    return some(value, lambda name: choice("0", "3", "1", "conv1", "conv2")(name), list, tuple)
+
+
+def changed(record: Any, call: Callable[[Any], Any]) -> Callable[..., Any]:
+    return lambda **fields: call(dataclasses.replace(record, **fields))
+
+
+CLASSES: dict[str, Case] = {
+    "dw.Recipe": Case(
+        dw.Recipe,
+        {},
+        {
+            **dict.fromkeys(("epochs", "batch_size", "annealing_patience"), whole(1)),
+            "learning_rate": real(above=0),
+            "momentum": below_1,
+            "weight_decay": real(low=0),
+            "dropout": optional(below_1),
+            "initial_std": optional(real(above=0)),
+            "max_filter_rms": optional(real(above=0)),
+            "annealing_factor": optional(between_0_and_1),
+            "schedule": optional(function),
+            "crops": optional(nothing),
+            "flips": boolean,
+            "validation_share": below_1,
+            "save_epochs": some_epochs(0),
+            "state_seconds": real(low=0),
+            "memory_share": probability,
+            "seed": whole(0),
+            "optimizer": optional(function),
+        },
+    ),
+    "dw.CheckpointRecorder": Case(
+        recorder, {}, {"folder": no_folder, "model": nothing, **RECORDING}, lambda made: repr(made).split(",")[1:]
+    ),
+    "recorder.end_epoch": Case(end_epoch, {}, {"epoch": optional(whole(1, 10**9)), "train_loss": optional(measurement)}),
+    "recorder.end_epoch(top1)": Case(end_epoch, {}, {"train_top1": optional(lambda value: measured_share(value))}),
+    "recorder.add_metrics": Case(add_metrics, {}, {"validation_loss": optional(measurement), "my_metric": optional(measurement)}),
+    "checkpoints.bundle": Case(checkpoints().bundle, {}, {"epoch": whole(0, 0)}, lambda bundle: bundle.label),
+    "checkpoints.checkpoint": Case(checkpoints().checkpoint, {}, {"epoch": whole(0, 0)}),
+    "dw.LocalTrainingService": Case(
+        training_service,
+        {},
+        {**TRAINING, "interval": real(above=0), "executor": optional(nothing)},
+        lambda status: (status.folder, status.plan),
+    ),
+    "dw.LocalTrainingService(folder)": Case(
+        lambda folder: dw.LocalTrainingService(folder=folder).folder, {"folder": "x"}, {"folder": location}
+    ),
+    "dw.TrainingPanel": Case(
+        training_panel, {}, {**TRAINING, "state": empty_state, "height": nothing},
+        lambda made: (made[0].folder, made[0].plan, made[1]),
+    ),
+    "training.wait": Case(lambda timeout: trained().wait(timeout).folder, {}, {"timeout": optional(real(low=0))}),
+    "training.file": Case(lambda kind: trained().file(kind), {}, {"kind": nothing}),
+    "training.bundle": Case(lambda epoch: trained().bundle(epoch), {}, {"epoch": optional(whole(0, 0))}, lambda bundle: bundle.label),
+    "panel.wait": Case(lambda timeout: panel().wait(timeout), {}, {"timeout": optional(real(low=0))}),
+    "panel.save": Case(lambda path: panel().save(path), {}, {"path": nothing}),
+    "dw.LocalEvolutionService": Case(
+        evolution_service,
+        {},
+        {
+            "checkpoints": nothing,
+            "images": nothing,
+            "layers": optional(names_of_layers),
+            "device": choice("auto", "cpu"),
+            "worker": optional(nothing),
+        },
+    ),
+    "dw.EvolutionExplorer(checkpoints)": Case(
+        lambda **arguments: dw.EvolutionExplorer(arguments["checkpoints"], PHOTOGRAPHS), {}, {"checkpoints": nothing}
+    ),
+    "dw.EvolutionExplorer(images)": Case(lambda images: dw.EvolutionExplorer(checkpoints(), images), {}, {"images": nothing}),
+    "explorer.layer_explorer": Case(
+        open_layer,
+        {"layer": "conv2", "unit": 1},
+        {"epoch": optional(whole(0, 0)), "layer": optional(state_layer), "unit": optional(whole(0, 4))},
+    ),
+    "explorer.save": Case(lambda **arguments: explorer().save(**{"path": "x.csv", **arguments}), {}, {"path": nothing, "what": nothing}),
+    "evolved.index": Case(lambda epoch: evolved().index(epoch), {}, {"epoch": whole(0, 0)}, lambda found: found.crops),
+    "evolved.model": Case(lambda epoch: evolved().model(epoch), {}, {"epoch": whole(0, 0)}, lambda found: found[0].label),
+    "evolved.layers_of": Case(lambda epoch: evolved().layers_of(epoch), {}, {"epoch": whole(0, 0)}, lambda found: type(found)),
+    "evolved.settling": Case(lambda measure: evolved().settling(measure), {}, {"measure": nothing}),
+    "evolved.history": Case(
+        lambda **arguments: evolved().history(**arguments), {"layer": "conv2", "unit": 1}, {"layer": CONV2, "unit": whole(0, 4)}, repr
+    ),
+    "evolved.wait": Case(lambda timeout: evolved().wait(timeout).overview().ready, {}, {"timeout": optional(real(low=0))}),
+    "evolved.figure": Case(lambda **arguments: evolved().figure(**arguments), {"kind": "cells.csv", "state": {}}, {
+        "kind": nothing, "state": lambda value: SKIPPED if isinstance(value, dict) else REFUSED,
+    }),
+    "evolved.figure(state)": Case(lambda **state: evolved().figure("evolution.svg", state), {}, {
+        "choose": nothing, "layers": listed_layers, "show": nothing, "measure": nothing,
+    }),
+    "evolved.figure(units)": Case(
+        lambda units: evolved().figure("cells.csv", {"choose": "chosen", "units": units}), {}, {"units": nothing}
+    ),
+    "evolved.rows": Case(lambda choice: evolved().rows(choice), {}, {"choice": nothing}),
+    "evolved.rows(choice)": Case(changed(UnitChoice(), lambda choice: evolved().rows(choice)), {}, {
+        "choose": nothing, "count": whole(1, 256), "seed": whole(0), "layers": listed_layers,
+    }, repr),
+    "evolved.rows(units)": Case(changed(UnitChoice(choose="chosen"), lambda choice: evolved().rows(choice)), {}, {
+        "units": lambda value: value if isinstance(value, list | tuple) and not value else REFUSED,
+    }),
+    "evolved.cell_pictures": Case(lambda request: evolved().cell_pictures(request), {}, {"request": nothing}),
+    "evolved.cell_pictures(request)": Case(changed(CELLS, lambda request: evolved().cell_pictures(request)), {}, {
+        "cells": nothing, "parts": nothing, "rule": RULES, "tile": whole(8, 512),
+        "patch_tile": optional(whole(8, 512)), "background": boolean,
+    }, repr),
+    "evolved.cell_pictures(cell)": Case(
+        changed(CELLS.cells[0], lambda cell: evolved().cell_pictures(dataclasses.replace(CELLS, cells=(cell,)))), {"layer": "conv2"},
+        {"epoch": whole(0, 0), "layer": CONV2, "unit": whole(0, 4)}, lambda found: found[0].projection,
+    ),
+    **{
+        f"comparison.{name}": Case(lambda layer, name=name: getattr(comparison(), name)(layer), {}, {"layer": CONV2}, repr)
+        for name in ("matches", "kept", "moved", "changed", "split", "merged", "died", "lost", "new")
+    },
+    "comparison.layer": Case(lambda name: comparison().layer(name), {}, {"name": CONV2}, repr),
+    "comparison.to_csv": Case(lambda layer: comparison().to_csv(layer), {}, {"layer": optional(CONV2)}),
+    "comparison.to_dataframe": Case(lambda layer: comparison().to_dataframe(layer).to_csv(), {}, {"layer": optional(CONV2)}),
+    "comparison.changed_most": Case(
+        lambda **arguments: comparison().changed_most(**arguments), {}, {"layer": optional(CONV2), "count": whole(1), "by": nothing}, repr
+    ),
+    "dw.static": Case(lambda on: dw.static(on).__exit__(), {}, {"on": boolean}),
+    "images.only_classes": Case(Labelled().only_classes, {}, {"names": nothing}),
+    "images.subset": Case(
+        Labelled().subset, {}, {"sources": lambda value: some_sources(value)}, lambda images: (images.source_count, images.digest)
+    ),
+}  # fmt: skip
+
+
+def measured_share(value: Any) -> Any:
+    number = measurement(value)
+    return number if number is REFUSED or math.isnan(number) or 0 <= number <= 1 else REFUSED
+
+
+def some_sources(value: Any) -> Any:
+    listed = some_epochs(0)(value)
+    if listed is REFUSED or not listed:
+        return SKIPPED if isinstance(value, range) else REFUSED  # "5 to 2" may be meant, and has none
+    return SKIPPED if max(listed) > 15 else listed  # IndexError
+
+
+@pytest.mark.parametrize(("class_name", "argument"), [(name, key) for name, case in CLASSES.items() for key in case.kinds])
+def test_classes(class_name, argument):
+    check(CLASSES[class_name], argument)
