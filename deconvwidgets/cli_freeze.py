@@ -14,7 +14,7 @@ _DESCRIPTION = f"""{SUMMARY.capitalize()}.
 
 The file is for "deconvwidgets check", which compares a later model with it. It has each unit's strongest activations with their
 photographs and positions, statistics, the activations in a sample of crops, and small pictures and descriptors of its projections: some
-4 KB per unit. Neither the weights nor the pixels of the photographs are in it."""
+3 KB per unit. Neither the weights nor the pixels of the photographs are in it."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from deconvwidgets.cli_options import UsageError, names_of_layers, refused_as_usage, whole_number
-from deconvwidgets.cli_prepare import print_skipped, require_device
-from deconvwidgets.errors import DeconvWidgetsError, ModelError
+from deconvwidgets.cli_options import UsageError, names_of_layers, whole_number
+from deconvwidgets.cli_prepare import print_images, print_model, require_device, require_model
+from deconvwidgets.errors import DeconvWidgetsError
 from deconvwidgets.paths import as_path
 
 if TYPE_CHECKING:
@@ -41,23 +41,17 @@ def load_model_and_images(options: argparse.Namespace) -> tuple[ModelBundle, Ima
 
     require_device(options.device)
     bundle = _build(options) if options.build is not None else _load(options)
-    print(f"Model: {bundle.label} ({bundle.weights})")
-    for note in bundle.notes:
-        print(f"  {note}")
+    print_model(bundle)
     images = open_images(options.images, limit=options.limit, progress=not options.quiet)
-    print(f"Images: {images.name}, {images.source_count:,} photographs, {len(images):,} crops")
-    print_skipped(images.skipped, "dw.open_images(...).skipped")
+    print_images(images)
     return bundle, images
 
 
 def _load(options: argparse.Namespace) -> ModelBundle:
-    from deconvwidgets.models.architectures import require_known
     from deconvwidgets.models.zoo import load_model
 
-    if ":" not in options.model:
-        with refused_as_usage(ModelError):
-            require_known(options.model)
-    elif options.model.partition(":")[0] not in ("timm", "hf"):
+    require_model(options.model)
+    if ":" in options.model and options.model.partition(":")[0] not in ("timm", "hf"):
         raise UsageError(f"There is no model {options.model!r}. To build one with a function of your own, use --build {options.model}")
     weights = "default" if options.weights is None else as_path(options.weights, "--weights", DeconvWidgetsError)
     return load_model(options.model, weights, progress=not options.quiet)

@@ -50,21 +50,28 @@ def prepare(options: argparse.Namespace) -> Prepared:
 def load_inputs(options: argparse.Namespace) -> tuple[ModelBundle, ImageSet]:
     """Load the model and open the images, and print what they are. An unknown device or model is refused before anything is loaded."""
     from deconvwidgets.images.open import open_images
-    from deconvwidgets.models.architectures import require_known
     from deconvwidgets.models.zoo import load_model
 
     require_device(options.device)
-    if ":" not in options.model:
-        with refused_as_usage(ModelError):
-            require_known(options.model)
+    require_model(options.model)
     bundle = load_model(options.model)
+    print_model(bundle)
+    images = open_images(options.images)
+    print_images(images)
+    return bundle, images
+
+
+def print_model(bundle: ModelBundle) -> None:
+    """Print what a model is."""
     print(f"Model: {bundle.label} ({bundle.weights})")
     for note in bundle.notes:
         print(f"  {note}")
-    images = open_images(options.images)
+
+
+def print_images(images: ImageSet) -> None:
+    """Print what an image set is."""
     print(f"Images: {images.name}, {images.source_count:,} photographs, {len(images):,} crops")
     print_skipped(images.skipped, "dw.open_images(...).skipped")
-    return bundle, images
 
 
 def print_skipped(images: Sequence[SkippedImage], rest: str) -> None:
@@ -73,6 +80,15 @@ def print_skipped(images: Sequence[SkippedImage], rest: str) -> None:
         print(f"  skipped: {image.reason if image.name in image.reason else f'{image.name}: {image.reason}'}")
     if len(images) > _LISTED:
         print(f"  ... and {len(images) - _LISTED:,} more; {rest} lists them")
+
+
+def require_model(name: str) -> None:
+    """Refuse a name that is neither of torchvision nor of this package; those of other libraries have a colon."""
+    from deconvwidgets.models.architectures import require_known
+
+    if ":" not in name:
+        with refused_as_usage(ModelError):
+            require_known(name)
 
 
 def require_device(name: str) -> None:

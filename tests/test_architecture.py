@@ -111,6 +111,8 @@ def forbidden(name: str, target: str) -> str | None:
         return f"{part} may not import {other}, which stands above it"
     if role_of(name) in FRONT_END_ROLES:
         return forbidden_for_a_widget(name, target)
+    if part == "instruments" and other == "widgets":
+        return f"an instrument's {role_of(name)} may not import widgets"
     return forbidden_in_an_instrument(name, target) if part == other == "instruments" else None
 
 
@@ -220,6 +222,7 @@ def test_no_global_state_and_no_broad_except() -> None:
         ("instruments/occlusion/compute/occlude.py", "from deconvwidgets.instruments.occlusion.service.protocol import OcclusionService"),
         ("instruments/occlusion/compute/occlude.py", "from deconvwidgets.instruments.transfer.records import HeadReport"),
         ("instruments/occlusion/compute/occlude.py", "import ipywidgets"),
+        ("instruments/occlusion/service/api.py", "from deconvwidgets.widgets.files import mime_type"),
         ("instruments/occlusion/service/protocol.py", "import torch.nn as nn"),
         ("instruments/occlusion/records.py", "from torch import Tensor"),
         ("widgets/explorer.py", "from deconvwidgets.service.context import ServiceContext"),

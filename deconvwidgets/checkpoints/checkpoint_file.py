@@ -69,9 +69,7 @@ def write_checkpoint(folder: Path, epoch: int, state: Mapping[str, Tensor], *, a
     CheckpointError
         If the file cannot be written, or a tensor cannot be stored.
     """
-    for name, tensor in state.items():
-        check_storable(name, tensor)
-    tensors = {name: _stored(tensor) for name, tensor in state.items()}
+    tensors = {name: stored_tensor(name, tensor) for name, tensor in state.items()}
     metadata = {"format": _FORMAT, "epoch": str(epoch), "sha256": tensors_digest(tensors)}
     if architecture is not None:
         metadata["architecture"] = architecture
@@ -84,8 +82,19 @@ def write_checkpoint(folder: Path, epoch: int, state: Mapping[str, Tensor], *, a
         raise CheckpointError(f"The checkpoint {path} cannot be written ({error.strerror}). {way}.") from error
 
 
-def check_storable(name: str, tensor: object) -> None:
-    """Raise CheckpointError if a value of a state dict is no dense tensor of real numbers."""
+def stored_tensor(name: str, tensor: object) -> Tensor:
+    """Return a copy of a value of a state dict as it is stored: on the CPU, contiguous, with memory of its own.
+
+    Raises
+    ------
+    CheckpointError
+        If it is no dense tensor of real numbers.
+    """
+    return check_storable(name, tensor).detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+
+
+def check_storable(name: str, tensor: object) -> Tensor:
+    """Return a value of a state dict. Raises CheckpointError if it is no dense tensor of real numbers."""
     if not isinstance(tensor, Tensor):
         raise CheckpointError(f"{name} in the state dict is a {type(tensor).__name__}, not a tensor: only tensors can be stored.")
     kinds = {
@@ -98,11 +107,7 @@ def check_storable(name: str, tensor: object) -> None:
     kind = next((kind for kind, found in kinds.items() if found), None)
     if kind is not None:
         raise CheckpointError(f"{name} in the state dict is {kind}: only dense tensors of real numbers can be stored.")
-
-
-def _stored(tensor: Tensor) -> Tensor:
-    """Return a copy as it is stored: on the CPU, contiguous, with memory of its own."""
-    return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+    return tensor
 
 
 def read_checkpoint_file(path: Path) -> CheckpointContent:
@@ -150,7 +155,7 @@ def is_checkpoint_file(path: Path) -> bool:
         with safetensors.safe_open(path, framework="pt") as file:
             return str((file.metadata() or {}).get("format", "")).startswith(_FORMAT_NAME)
     except (safetensors.SafetensorError, OSError):
-        return epoch_of(path) is not None  # whoever reads it says what is wrong
+        return epoch_of(path) is not None  # reading it raises an error that says what is wrong
 
 
 @contextmanager

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from deconvwidgets.arguments import describe
 from deconvwidgets.errors import CheckpointError
-from deconvwidgets.records.training_log import EpochLog
+from deconvwidgets.records.training_log import MEASURES
 
 # What PyTorch Lightning's and Hugging Face's users call the fields of `EpochLog`.
 _ALIASES = {
@@ -25,9 +24,7 @@ _ALIASES = {
     "eval_accuracy": "validation_top1",
     "lr": "learning_rate",
 }
-_NAMED = frozenset(
-    name.name for name in fields(EpochLog) if name.name not in ("epoch", "seconds", "weight_rms", "update_rms", "metrics")
-)  # fmt: skip
+_NAMED = frozenset(MEASURES) - {"seconds"}
 
 
 def measured(values: Mapping[str, object]) -> dict[str, Any]:

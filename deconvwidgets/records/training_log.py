@@ -7,6 +7,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 TrainingState = Literal["running", "finished", "cancelled", "failed", "interrupted"]
+MEASURES = (  # the numbers of an EpochLog, in the order of tables
+    "train_loss",
+    "train_top1",
+    "train_top5",
+    "validation_loss",
+    "validation_top1",
+    "validation_top5",
+    "learning_rate",
+    "seconds",
+    "images_per_second",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +66,7 @@ class TrainingProgress:
     Attributes
     ----------
     state : {"running", "finished", "cancelled", "failed", "interrupted"}
-        "interrupted": its process ended without a word.
+        "interrupted": its process ended without writing how.
     epoch, epochs : int
         The completed epochs, and those of the whole training.
     step, steps : int

@@ -39,7 +39,7 @@ def _plain(record):
     return json.dumps(dataclasses.asdict(record), sort_keys=True)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, database=None)
+@settings(max_examples=30, deadline=None, derandomize=True, database=None)
 @given(entries=st.lists(EPOCHS, max_size=5))
 def test_the_log_comes_back(entries, tmp_path_factory):
     folder = tmp_path_factory.mktemp("log")

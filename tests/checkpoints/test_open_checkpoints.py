@@ -1,4 +1,4 @@
-"""open_checkpoints reads anybody's state dicts, finds names and epochs by what the files tell, and refuses what it does not know."""
+"""open_checkpoints reads state dicts of any library, finds names and epochs in the files, and refuses what it does not know."""
 
 import os
 import time

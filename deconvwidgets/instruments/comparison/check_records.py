@@ -45,7 +45,7 @@ class LayerCheck:
     copies : tuple of (int, tuple of int)
         The frozen units that are split, each with the units of the new model that are copies of it.
     new : tuple of int
-        The units of the new model that do the work of no frozen unit.
+        The units of the new model that correspond to no frozen unit.
     """
 
     info: LayerInfo

@@ -264,11 +264,11 @@ class Comparison:
         return self.layer(layer).a.with_status("died")
 
     def lost(self, layer: str) -> tuple[int, ...]:
-        """Return the units of a that no unit of b does the work of, and that did not die."""
+        """Return the units of a that no unit of b corresponds to, and that did not die."""
         return self.layer(layer).a.with_status("lost")
 
     def new(self, layer: str) -> tuple[int, ...]:
-        """Return the units of b that do the work of no unit of a."""
+        """Return the units of b that correspond to no unit of a."""
         return self.layer(layer).b.with_status("new")
 
     def changed_most(self, layer: str | None = None, count: int = 20, by: Order = "correlation") -> tuple[tuple[str, UnitMatch], ...]:

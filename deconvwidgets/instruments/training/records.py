@@ -13,17 +13,6 @@ from deconvwidgets.records.training_log import EpochLog, TrainingLog, TrainingPr
 Phase = Literal["new", "running", "stopping", "finished", "cancelled", "failed", "interrupted", "recorded"]
 TrainingFile = Literal["training.csv", "training.png", "training.svg", "training.pdf"]
 
-MEASURES = (  # the numbers of an EpochLog
-    "train_loss",
-    "train_top1",
-    "train_top5",
-    "validation_loss",
-    "validation_top1",
-    "validation_top5",
-    "learning_rate",
-    "seconds",
-    "images_per_second",
-)
 _ANNEALED = 0.8  # a smaller step down of the learning rate belongs to a schedule that lowers it all the time
 _MANY = 12
 
@@ -98,7 +87,7 @@ class TrainingStatus:
     folder : str
         Its folder.
     phase : str
-        "new": there is nothing in the folder. "stopping": it was asked to stop. "interrupted": its process ended without a word.
+        "new": there is nothing in the folder. "stopping": it was asked to stop. "interrupted": its process ended without writing how.
         "recorded": there are checkpoints and a log, but nothing says whether the training goes on.
     plan : TrainingPlan or None
         What is trained on what; None as long as nothing is known.

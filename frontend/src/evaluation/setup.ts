@@ -46,7 +46,7 @@ interface SetupContent {
 export function createSetup({ set, start, stop, showStatus, refresh }: SetupOptions) {
   let running = false;
   const onclick = () => (running ? stop() : start());
-  const button = h("button", { type: "button", class: "dwe-start", "data-testid": "go", onclick }, "Evaluate");
+  const button = h("button", { type: "button", class: "dwx-start", "data-testid": "go", onclick }, "Evaluate");
   const onEnter = (changed: boolean) => {
     if (!changed && !button.disabled && !running) start();
   };
@@ -68,7 +68,7 @@ export function createSetup({ set, start, stop, showStatus, refresh }: SetupOpti
   const again = h("label", { class: "dwe-check", title: AUTOMATIC_HINT }, automatic, "Evaluate again when the model changes");
   const summary = createSummary(set);
   const parts = [h("h3", {}, "Data"), data.element, summary.element, h("div", { class: "dwx-fields" }, limit.element), again];
-  const element = h("section", { class: "dwe-setup", "aria-label": "Settings" }, ...parts, h("div", { class: "dwe-start-row" }, button));
+  const element = h("section", { class: "dwe-setup", "aria-label": "Settings" }, ...parts, h("div", { class: "dwx-start-row" }, button));
 
   const update = ({ status, state, host, busy, available, ...content }: SetupContent) => {
     data.update(status, state, host);

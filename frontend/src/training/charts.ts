@@ -54,7 +54,7 @@ export function createCharts({ set, redraw }: { set: (patch: Partial<TrainingSta
   const names = Object.keys(cards) as CurveName[];
   const caption = h("p", { class: "dwg-small dwg-caption", role: "status", "data-testid": "caption" });
   const steps = STEPS.map(([name, text]) => h("li", {}, h("b", {}, name), h("span", {}, text)));
-  const introduction = h("ol", { class: "dwg-introduction", "data-testid": "introduction" }, ...steps);
+  const introduction = h("ol", { class: "dwx-steps dwg-introduction", "data-testid": "introduction" }, ...steps);
   const grid = h("div", { class: "dwg-grid" }, ...names.map((name) => cards[name].element));
   const properties = { class: "dwg-charts", tabindex: 0, role: "group", "aria-label": LABEL, "data-testid": "charts" };
   const element = h("div", properties, introduction, caption, grid);

@@ -18,7 +18,7 @@ export function createPlanView({ run }: { run: (kind: "start" | "cancel") => voi
   const classList = h("details", { class: "dwg-classes" }, h("summary", {}, "Classes"), classes);
   const recipe = h("ul", { class: "dwg-recipe", "data-testid": "recipe" });
   const recipeTitle = h("h3", {}, "Recipe");
-  const button = h("button", { type: "button", class: "dwg-start", "data-testid": "go", onclick: () => run(action) }, "Start");
+  const button = h("button", { type: "button", class: "dwx-start", "data-testid": "go", onclick: () => run(action) }, "Start");
   const watched = h("p", { class: "dwg-small" }, WATCHED);
   const element = h(
     "section",
@@ -28,7 +28,7 @@ export function createPlanView({ run }: { run: (kind: "start" | "cancel") => voi
     classList,
     recipeTitle,
     recipe,
-    h("div", { class: "dwg-start-row" }, watched, button),
+    h("div", { class: "dwx-start-row" }, watched, button),
   );
   let shown = "";
 

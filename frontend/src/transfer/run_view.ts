@@ -48,7 +48,7 @@ export function createRunView({ id, store, set }: { id: string; store: TransferS
   const panels = { training: training.element, curve: panel };
   const tabs = createTabs({ id, label: "Chart", prefix: "tab", testid: "tabs", tabs: TABS, panels, pick: (tab) => set({ tab }) });
   const steps = STEPS.map(([name, text]) => h("li", {}, h("b", {}, name), h("span", {}, text)));
-  const introduction = h("ol", { class: "dwt-introduction", "data-testid": "story" }, ...steps);
+  const introduction = h("ol", { class: "dwx-steps", "data-testid": "story" }, ...steps);
   const run = h("div", { class: "dwt-run" }, progress.element, h("div", { class: "dwt-tabs" }, tabs.element), training.element, panel);
   const showRunning = () => set({ run: null, cell: null });
   const showRunningButton = h("button", { type: "button", class: "dwt-show-running", "data-testid": "show-running", onclick: showRunning });

@@ -41,7 +41,7 @@ export function createSetup({
 }) {
   let running = false;
   const onclick = () => (running ? stop() : start());
-  const button = h("button", { type: "button", class: "dwt-start", "data-testid": "go", onclick }, "Retrain");
+  const button = h("button", { type: "button", class: "dwx-start", "data-testid": "go", onclick }, "Retrain");
   const startUnchanged = (changed: boolean) => {
     if (!changed && !button.disabled && !running) start();
   };
@@ -61,7 +61,7 @@ export function createSetup({
     summary.element,
     h("h3", {}, "Training"),
     training.element,
-    h("div", { class: "dwt-start-row" }, button),
+    h("div", { class: "dwx-start-row" }, button),
   );
 
   const update = ({ status, state, host, busy, available, ...content }: SetupContent) => {

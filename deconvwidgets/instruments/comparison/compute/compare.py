@@ -53,7 +53,7 @@ def compare(
     - "died": its match is dead or constant.
     - "merged": it correlates by at least `same` with a unit of b that is the match of another, kept or moved unit of a.
     - "changed": it correlates with its match by at least `related`, and neither of the two correlates more with another unit.
-    - "lost": none of these. No unit of b does its work.
+    - "lost": none of these. No unit of b corresponds to it.
 
     Every unit of b has exactly one status as well: "dead", "constant", "kept", "moved" and "changed" as above; before "changed", "split" if
     it correlates by at least `same` with a unit of a that is kept or moved to another unit of b; "new" if none of these. A unit of a that

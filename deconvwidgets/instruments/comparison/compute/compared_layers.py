@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.index.activation_index import ActivationIndex
-from deconvwidgets.index.similarity import Matrix, centred_activations, cka_of_centred, correlations, self_alignment, varies
-from deconvwidgets.instruments.comparison.compute.matching import chance_correlation, match_units, nearest, partner_values
+from deconvwidgets.index.similarity import Matrix, centred_activations, cka_of_centred, correlations, self_alignment
+from deconvwidgets.instruments.comparison.compute.matching import chance_correlation, match_units, nearest, partner_values, silent_units
 from deconvwidgets.instruments.comparison.records import LayerComparison, Pairing, Thresholds, UnitSide
 from deconvwidgets.records.layers import LayerInfo
 
@@ -33,7 +33,7 @@ def compared_layer(place_a: Place, place_b: Place, rows: Rows, paired: Pairing, 
     """
     values_a, values_b = activations(*place_a, rows[0]), activations(*place_b, rows[1])
     matrix = correlations(values_a, values_b)
-    silent_a, silent_b = silent_units(*place_a, values_a), silent_units(*place_b, values_b)
+    silent_a, silent_b = _silent(*place_a, values_a), _silent(*place_b, values_b)
     matrix[silent_a != ""] = np.nan
     matrix[:, silent_b != ""] = np.nan
     chance = chance_correlation(different_photographs(place_a[0], rows[0]), matrix.size)
@@ -61,10 +61,8 @@ def activations(index: ActivationIndex, info: LayerInfo, rows: NDArray[np.int64]
     return index.tallies[info.name].sample.values[rows].astype(np.float64)
 
 
-def silent_units(index: ActivationIndex, info: LayerInfo, values: Matrix) -> NDArray[np.str_]:
-    """Return for each unit (U,) "dead" if it is active in no crop, "constant" if it has only one activation in `values`, else ""."""
-    dead = index.stats(info.name).dead
-    return np.where(dead, "dead", np.where(varies(values), "", "constant")).astype("U8")
+def _silent(index: ActivationIndex, info: LayerInfo, values: Matrix) -> NDArray[np.str_]:
+    return silent_units(index.stats(info.name).dead, values)
 
 
 def similarity_of_layers(

@@ -66,7 +66,7 @@ def freeze(
     images : ImageSet
         The photographs. A later `check` needs the same ones: by their content, so that they may be in another place.
     path : str or path
-        The file to write, such as "units.json". Some 4 KB per unit: 4 MB for AlexNet's five convolutional layers.
+        The file to write, such as "units.json". Some 3 KB per unit: 3.4 MB for AlexNet's five convolutional layers.
     layers : str or sequence of str, optional
         Names or aliases; by default the convN feature maps.
     k : int

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.special import stdtrit
 
+from deconvwidgets.index.similarity import varies
 from deconvwidgets.instruments.comparison.records import Thresholds
 
 Integers = NDArray[np.int64]
@@ -77,6 +78,11 @@ def match_units(correlations: Floats, silent_a: Names, silent_b: Names, threshol
         "new",
     )
     return Matching(match_a, match_b, copy_of_a, copy_of_b, status_a, status_b)
+
+
+def silent_units(dead: NDArray[np.bool_], values: Floats) -> Names:
+    """Return for each unit (U,) "dead" if it is active in no crop, "constant" if it has only one activation in `values` (S, U), else ""."""
+    return np.where(dead, "dead", np.where(varies(values), "", "constant")).astype("U8")
 
 
 def assignment(correlations: Floats, tie: float = _TIE) -> tuple[Integers, Integers]:

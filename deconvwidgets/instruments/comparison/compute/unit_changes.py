@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.index.similarity import correlations, varies
+from deconvwidgets.index.similarity import correlations
 from deconvwidgets.instruments.comparison.check_limits import CheckLimits
-from deconvwidgets.instruments.comparison.compute.matching import Matching, match_units, partner_values
+from deconvwidgets.instruments.comparison.compute.matching import Matching, match_units, partner_values, silent_units
 from deconvwidgets.instruments.comparison.frozen_records import UnitStatistics
 from deconvwidgets.instruments.comparison.records import Thresholds
 
@@ -34,9 +34,7 @@ def match_layer(
     """Match units by their activations (samples, U) and (samples, V) in the same crops; dead ones (U,) and (V,) have none."""
     values = before.astype(np.float64), after.astype(np.float64)
     known = correlations(*values)
-    silent = [
-        np.where(dead, "dead", np.where(varies(one), "", "constant")) for dead, one in zip((dead_before, dead_after), values, strict=True)
-    ]
+    silent = [silent_units(dead, one) for dead, one in zip((dead_before, dead_after), values, strict=True)]
     matching = match_units(known, silent[0], silent[1], Thresholds(same=max(same, 1e-9), related=min(RELATED, max(same, 1e-9))), tie=_TIE)
     return MatchedUnits(matching, partner_values(known, matching.match_a))
 

@@ -17,11 +17,11 @@ from deconvwidgets.instruments.comparison.service.figures import make_figure
 from deconvwidgets.instruments.comparison.service.occlusion import make_occlusion_figure, occlusion_summary
 from deconvwidgets.instruments.comparison.service.pairs import layer_similarity, paired_units
 from deconvwidgets.instruments.comparison.service.protocol import SupportsBoth
+from deconvwidgets.records.find_layer import known_layer
 from deconvwidgets.records.layers import LayerSummary
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.service.open_widgets import OpenWidgets
 from deconvwidgets.service.protocol import ServiceEvent
-from deconvwidgets.widgets.layers import known_layer
 
 Listener = Callable[[ServiceEvent], None]
 _KEPT = 64  # pairs of layers whose units stay matched

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 from deconvwidgets.arguments import describe, integer, one_of
 from deconvwidgets.errors import RuleError, ServiceError
 from deconvwidgets.figures.csv_table import csv_share, csv_table, csv_text
 from deconvwidgets.instruments.comparison.figures.pair_sheet import PairSheet, ShownPair, draw_pairs
 from deconvwidgets.instruments.comparison.pair_order import ordered_pairs
-from deconvwidgets.instruments.comparison.pair_records import SIDES, LayerPairs, PairedBy, Side
-from deconvwidgets.instruments.comparison.service.protocol import SupportsBoth
+from deconvwidgets.instruments.comparison.pair_records import SIDES, LayerPairs
+from deconvwidgets.instruments.comparison.service.protocol import SideBySideService, SupportsBoth
 from deconvwidgets.instruments.layers.figures.sheet import UnitPanel
 from deconvwidgets.records.mosaics import Contrast, Rule
 
@@ -19,13 +19,7 @@ _PAIRS, _MAX_PAIRS = 6, 400  # in a picture
 _TILE = 64
 
 
-class _Service(Protocol):
-    def side(self, side: Side) -> SupportsBoth: ...
-    def names(self) -> tuple[str, str]: ...
-    def pairs(self, layer_a: str, layer_b: str, paired_by: PairedBy = "match") -> LayerPairs: ...
-
-
-def make_figure(service: _Service, kind: str, state: Mapping[str, Any]) -> bytes:
+def make_figure(service: SideBySideService, kind: str, state: Mapping[str, Any]) -> bytes:
     """Return "pairs.png", the first pairs in the order of `state`, or "pairs.csv", all pairs of its layers.
 
     Parameters
@@ -51,7 +45,7 @@ def make_figure(service: _Service, kind: str, state: Mapping[str, Any]) -> bytes
     return draw_pairs(_sheet(service, pairs, order[:count], state, selected is not None))
 
 
-def _sheet(service: _Service, pairs: LayerPairs, chosen: Sequence[int], state: Mapping[str, Any], selected: bool) -> PairSheet:
+def _sheet(service: SideBySideService, pairs: LayerPairs, chosen: Sequence[int], state: Mapping[str, Any], selected: bool) -> PairSheet:
     rule, contrast = state.get("rule", "deconvnet"), state.get("contrast", "tile")
     one_of(rule, "rule", get_args(Rule))
     one_of(contrast, "contrast", get_args(Contrast))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from deconvwidgets.arguments import describe, one_of
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.figures.csv_table import csv_table
+from deconvwidgets.figures.csv_table import csv_table, csv_text
 from deconvwidgets.instruments.comparison.figures.occlusion_sheet import OcclusionSide, draw_sides
 from deconvwidgets.instruments.comparison.occlusion_sides import (
     SideChoices,
@@ -17,8 +17,8 @@ from deconvwidgets.instruments.comparison.occlusion_sides import (
     occlusion_requests,
     scaled,
 )
-from deconvwidgets.instruments.comparison.pair_records import SIDES, Side
-from deconvwidgets.instruments.comparison.service.protocol import SupportsBoth
+from deconvwidgets.instruments.comparison.pair_records import SIDES
+from deconvwidgets.instruments.comparison.service.protocol import SideBySideService, SupportsBoth
 from deconvwidgets.instruments.occlusion.patch_boxes import patch_boxes
 from deconvwidgets.instruments.occlusion.records import OcclusionMaps
 
@@ -26,12 +26,7 @@ _KINDS = ("predictions.png", "maps.png", "maps.csv")
 _KEYS = ("image", "target_a", "target_b", "fill", "window", "patches", "stride", "border")
 
 
-class _Service(Protocol):
-    def side(self, side: Side) -> SupportsBoth: ...
-    def names(self) -> tuple[str, str]: ...
-
-
-def both_sides(service: _Service, state: Mapping[str, Any]) -> tuple[OcclusionSide, OcclusionSide]:
+def both_sides(service: SideBySideService, state: Mapping[str, Any]) -> tuple[OcclusionSide, OcclusionSide]:
     """Return the scene and the answer of both models, with the state in the pixels of each one's input."""
     missing = [key for key in _KEYS if key not in state]
     if missing:
@@ -57,7 +52,7 @@ def both_sides(service: _Service, state: Mapping[str, Any]) -> tuple[OcclusionSi
     return found[0], found[1]
 
 
-def occlusion_summary(service: _Service, state: Mapping[str, Any]) -> dict[str, Any]:
+def occlusion_summary(service: SideBySideService, state: Mapping[str, Any]) -> dict[str, Any]:
     """Return what both models return for a photograph, with patches and without, as plain values."""
     sides = both_sides(service, state)
     summary: dict[str, Any] = {"image": sides[0].scene.caption}
@@ -67,7 +62,7 @@ def occlusion_summary(service: _Service, state: Mapping[str, Any]) -> dict[str, 
     return summary
 
 
-def make_occlusion_figure(service: _Service, kind: str, state: Mapping[str, Any]) -> bytes:
+def make_occlusion_figure(service: SideBySideService, kind: str, state: Mapping[str, Any]) -> bytes:
     """Return the predictions of both models, with or without their maps, as PNG; or the maps as CSV. Waits for the maps."""
     one_of(kind, "figure", _KINDS)
     if not isinstance(state, Mapping):
@@ -102,5 +97,5 @@ def _table(sides: tuple[OcclusionSide, OcclusionSide], maps: tuple[OcclusionMaps
         for row in range(scores.shape[0]):
             for column in range(scores.shape[1]):
                 y, x = found.centres[row, column].tolist()
-                rows.append([letter, side.name, side.target or "", y, x, f"{float(scores[row, column]):.6g}"])
+                rows.append([letter, csv_text(side.name), csv_text(side.target or ""), y, x, f"{float(scores[row, column]):.6g}"])
     return csv_table(("side", "model", "target", "row", "column", "score"), rows)

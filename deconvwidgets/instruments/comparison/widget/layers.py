@@ -13,7 +13,7 @@ from deconvwidgets.instruments.comparison.widget.messages import HANDLERS
 from deconvwidgets.instruments.comparison.widget.sides import SideBySide
 from deconvwidgets.instruments.comparison.widget.state import DEFAULTS, MESSAGES, checked_state, pinned_layers
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer, unit_summary
-from deconvwidgets.widgets.layers import find_summary, known_layer
+from deconvwidgets.records.find_layer import find_summary, known_layer
 from deconvwidgets.widgets.state import State, StateTrait
 
 _STATIC_PAIRS = 6

@@ -13,6 +13,7 @@ from deconvwidgets.instruments.comparison.widget.sides import by_side
 from deconvwidgets.instruments.comparison.widget.state import STATUSES
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS as LAYERS
+from deconvwidgets.widgets.files import mime_type
 from deconvwidgets.widgets.messages import Handler, Handlers, Reply, Request, image_content
 from deconvwidgets.widgets.unit_switches import UNIT_HANDLERS
 
@@ -23,12 +24,11 @@ MEANINGS = {
     "split": "of B: one unit of A is the same as several of B",
     "merged": "of A: several units of A are the same as one of B",
     "died": "of A: it responds to the images, its match in B is dead or constant",
-    "lost": "of A: no unit of B does its work",
-    "new": "of B: it does the work of no unit of A",
+    "lost": "of A: no unit of B corresponds to it",
+    "new": "of B: it corresponds to no unit of A",
     "dead": "inactive in every image",
     "constant": "the same activation in every image",
 }
-_MIME_TYPES = {"png": "image/png", "csv": "text/csv"}
 
 
 def _hello(service: SideBySideService, request: Request) -> Reply:
@@ -57,7 +57,7 @@ def _file(service: SideBySideService, request: Request) -> Reply:
     kind, state = request.text("figure"), request.get("state")
     if not isinstance(state, dict):
         raise ServiceError("A figure is drawn from a state: a dict with at least two layers.")
-    return {"mime": _MIME_TYPES.get(kind.rpartition(".")[2], "application/octet-stream")}, [service.figure(kind, state)]
+    return {"mime": mime_type(kind)}, [service.figure(kind, state)]
 
 
 def _on_crop(service: SupportsLayers, request: Request) -> Reply:

@@ -12,6 +12,7 @@ from deconvwidgets.instruments.comparison.widget.occlusion_state import MESSAGES
 from deconvwidgets.instruments.comparison.widget.sides import SideBySide, by_side
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
 from deconvwidgets.instruments.occlusion.widget.messages import HANDLERS as OCCLUSION
+from deconvwidgets.widgets.files import mime_type
 from deconvwidgets.widgets.messages import Handler, Handlers, Reply, Request
 from deconvwidgets.widgets.state import State, StateTrait
 from deconvwidgets.widgets.unit_switches import UNIT_HANDLERS
@@ -26,7 +27,7 @@ def _figure(service: SideBySideService, request: Request) -> Reply:
     """Buffer: the file."""
     kind = request.text("figure")
     data = service.occlusion_figure(kind, checked_state(request.mapping("state"), {}, service))
-    return {"mime": "text/csv" if kind.endswith(".csv") else "image/png"}, [data]
+    return {"mime": mime_type(kind)}, [data]
 
 
 OWN: Handlers = {"hello": Handler(_hello), "figure": Handler(_figure, "worker")}

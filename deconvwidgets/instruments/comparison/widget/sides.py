@@ -58,7 +58,7 @@ class SideBySide(Explorer):
         return {side: self._service.side(side).overview() for side in SIDES}
 
     def _remember_client(self, request: Request) -> None:
-        """Remember the client of the page, and not those of its two sides, which say no goodbye."""
+        """Remember the client of the page, and not those of its two sides, which send no message when they are closed."""
         if request.get("side") is None:
             super()._remember_client(request)
 

@@ -12,11 +12,11 @@ from deconvwidgets.instruments.comparison.pair_order import SORTS
 from deconvwidgets.instruments.comparison.pair_records import SIDES, PairedBy, Side
 from deconvwidgets.instruments.comparison.records import STATUSES_A, STATUSES_B
 from deconvwidgets.instruments.layers.records import Tab
-from deconvwidgets.instruments.layers.widget.state import TILE_SIZES, VIEWS
+from deconvwidgets.instruments.layers.widget.state import TILE_SIZES, VIEWS, distinct_pins
+from deconvwidgets.records.find_layer import find_summary, known_layer
 from deconvwidgets.records.layers import LayerSummary
 from deconvwidgets.records.mosaics import Contrast, Rule
 from deconvwidgets.records.overview import Overview
-from deconvwidgets.widgets.layers import find_summary, known_layer
 from deconvwidgets.widgets.state import State, StateMessages
 
 MESSAGES = StateMessages("SideBySideLayers", "{'layer_a': 'conv5', 'unit_a': 59}")
@@ -133,14 +133,7 @@ def _status(status: object) -> list[str]:
 def _pins(pinned: object, overviews: Overviews) -> list[State]:
     if not isinstance(pinned, list | tuple):
         raise _not_a_pin(pinned)
-    pins: list[State] = []
-    for entry in pinned:
-        pin = _pin(entry, overviews)
-        if pin not in pins:
-            pins.append(pin)
-    if len(pins) > MAX_PINS:
-        raise ServiceError(f"At most {MAX_PINS} units can be pinned, not {len(pins)}: leave some out.")
-    return pins
+    return distinct_pins((_pin(entry, overviews) for entry in pinned), MAX_PINS)
 
 
 def _pin(pin: object, overviews: Overviews) -> State:

@@ -14,11 +14,11 @@ from deconvwidgets.instruments.contributions.feeders import FeederTree
 from deconvwidgets.instruments.contributions.records import ContributionsRequest, Pending, PhotographContributions
 from deconvwidgets.instruments.contributions.service.protocol import ContributionsService, SupportsContributions
 from deconvwidgets.records.class_names import class_index
+from deconvwidgets.widgets.files import mime_type
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request
 
 EVENTS = frozenset({"contributions"})
 _METHODS = ("auto", "weight", "gradient", "switch-off")
-_MIME_TYPES = {"csv": "text/csv", "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 _CURVE_ORDERS = ("contribution", "activation", "random")
 
 
@@ -93,14 +93,14 @@ def _tree_file(service: Any, request: Request) -> Reply:
     kind: Any = request.text("file")  # the service checks it
     numbers = (request.integer(key) for key in ("unit", "depth", "breadth"))
     data = contributions_of(service).tree_file(kind, request.text("layer"), *numbers)
-    return {"mime": _MIME_TYPES.get(kind.rpartition(".")[2], "application/octet-stream")}, [data]
+    return {"mime": mime_type(kind)}, [data]
 
 
 def _file(service: Any, request: Request) -> Reply:
     """Buffer: the file."""
     kind: Any = request.text("file")  # the service checks it
     data = contributions_of(service).file(kind, _photograph_request(request))
-    return {"mime": _MIME_TYPES.get(kind.rpartition(".")[2], "application/octet-stream")}, [data]
+    return {"mime": mime_type(kind)}, [data]
 
 
 def _photograph_request(request: Request) -> ContributionsRequest:

@@ -1,4 +1,4 @@
-"""`feature_evolution` follows the units of a network through the checkpoints of its training (Zeiler & Fergus 2014, figure 4)."""
+"""`feature_evolution` compares the units of a network at the checkpoints of its training (Zeiler & Fergus 2014, figure 4)."""
 
 from __future__ import annotations
 
@@ -162,10 +162,10 @@ def feature_evolution(
     progress: bool = True,
     job: JobContext | None = None,
 ) -> FeatureEvolution:
-    """Follow the units of a network through the checkpoints of its training (Zeiler & Fergus 2014, section 4, figure 4).
+    """Compare the units of a network at the checkpoints of its training (Zeiler & Fergus 2014, section 4, figure 4).
 
     Builds one activation index per checkpoint, in one pass over the images each. The indexes are kept in the cache: a second call reads
-    them, one more checkpoint costs one pass, and an interrupted pass goes on where it was.
+    them, one more checkpoint costs one pass, and an interrupted pass is resumed.
 
     Parameters
     ----------

@@ -6,8 +6,8 @@ import reprlib
 
 from deconvwidgets.arguments import integer
 from deconvwidgets.errors import LayerError, ServiceError
+from deconvwidgets.records.find_layer import find_layer
 from deconvwidgets.records.overview import Overview
-from deconvwidgets.widgets.layers import find_layer
 
 MAX_BOOKMARKS = 100
 

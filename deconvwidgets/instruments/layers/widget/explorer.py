@@ -18,8 +18,8 @@ from deconvwidgets.instruments.layers.widget.bookmarks import bookmarked_layers
 from deconvwidgets.instruments.layers.widget.contribution_order import with_ordered_units
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS
 from deconvwidgets.instruments.layers.widget.state import DEFAULTS, MESSAGES, checked_state, pinned_layers
+from deconvwidgets.records.find_layer import find_summary, known_layer
 from deconvwidgets.widgets.explorer import Explorer
-from deconvwidgets.widgets.layers import find_summary, known_layer
 from deconvwidgets.widgets.state import State, StateTrait
 
 _STATIC_IMAGE_UNITS = 6

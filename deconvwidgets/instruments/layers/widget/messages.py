@@ -17,9 +17,8 @@ from deconvwidgets.instruments.layers.widget.query_messages import QUERY_HANDLER
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerSummary
 from deconvwidgets.records.mosaics import MosaicRequest
+from deconvwidgets.widgets.files import mime_type
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content
-
-_MIME_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}
 
 
 def _hello(service: SupportsLayers, request: Request) -> Reply:
@@ -124,7 +123,7 @@ def _figure(service: SupportsLayers, request: Request) -> Reply:
     if not isinstance(state, dict):
         raise ServiceError("A figure is drawn from a state: a dict with at least a layer.")
     data = service.layers.figure(kind, with_ordered_units(service, state))
-    return {"mime": _MIME_TYPES.get(kind.rpartition(".")[2], "application/octet-stream")}, [data]
+    return {"mime": mime_type(kind)}, [data]
 
 
 HANDLERS: Handlers = {

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from deconvwidgets.arguments import integer, one_of
 from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.instruments.layers.records import MapMethod, Tab
 from deconvwidgets.instruments.layers.widget.bookmarks import checked_bookmarks
+from deconvwidgets.records.find_layer import find_summary
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.mosaics import Contrast, Rule
 from deconvwidgets.records.overview import Overview
-from deconvwidgets.widgets.layers import find_summary
 from deconvwidgets.widgets.state import State, StateMessages
 
 MESSAGES = StateMessages("LayerExplorer", "{'layer': 'conv5', 'unit': 59}")
@@ -134,14 +134,18 @@ def _pinned(overview: Overview, pinned: object) -> list[State]:
     entries = [pinned] if isinstance(pinned, Mapping) else pinned
     if not isinstance(entries, list | tuple):
         raise _not_a_pin(pinned)
-    pins: list[State] = []
-    for entry in entries:
-        pin = _pin(overview, entry)
-        if pin not in pins:
-            pins.append(pin)
-    if len(pins) > MAX_PINS:
-        raise ServiceError(f"At most {MAX_PINS} units can be pinned, not {len(pins)}: leave some out.")
-    return pins
+    return distinct_pins((_pin(overview, entry) for entry in entries), MAX_PINS)
+
+
+def distinct_pins(pins: Iterable[State], most: int) -> list[State]:
+    """Return pinned units without repetitions. Raises ServiceError if there are more than `most`."""
+    distinct: list[State] = []
+    for pin in pins:
+        if pin not in distinct:
+            distinct.append(pin)
+    if len(distinct) > most:
+        raise ServiceError(f"At most {most} units can be pinned, not {len(distinct)}: leave some out.")
+    return distinct
 
 
 def _pin(overview: Overview, pin: object) -> State:

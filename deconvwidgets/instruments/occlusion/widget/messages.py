@@ -23,10 +23,9 @@ from deconvwidgets.instruments.occlusion.widget.state import MAPS, class_number
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.widgets.charts import figure_reply, plotly_reply
+from deconvwidgets.widgets.files import mime_type
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content, quantity_content
 from deconvwidgets.widgets.uploads import upload_step, upload_where
-
-_MIME_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}
 
 
 def _hello(service: SupportsOcclusion, request: Request) -> Reply:
@@ -199,7 +198,7 @@ def _file(service: SupportsOcclusion, request: Request) -> Reply:
     kind: Any = request.text("figure")  # the service checks it
     run = None if request.get("run") is None else request.integer("run")
     data = service.occlusion.file(kind, _occlusion_request(service, request), run, request.mapping("state"))
-    return {"mime": _MIME_TYPES.get(kind.rpartition(".")[2], "application/octet-stream")}, [data]
+    return {"mime": mime_type(kind)}, [data]
 
 
 def _occlusion_request(service: SupportsOcclusion, request: Request) -> OcclusionRequest:

@@ -14,9 +14,9 @@ from deconvwidgets.instruments.occlusion.defaults import default_grid
 from deconvwidgets.instruments.occlusion.fill_names import named_fill
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionChoices, OcclusionRequest
 from deconvwidgets.records.class_names import CLASS_NAMES_HINT, class_index
+from deconvwidgets.records.find_layer import find_layer
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.overview import Overview
-from deconvwidgets.widgets.layers import find_layer
 from deconvwidgets.widgets.state import State, StateMessages
 
 MESSAGES = StateMessages("OcclusionExplorer", "{'image': 'crop:0', 'window': [48, 48]}")

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from deconvwidgets.errors import TrainingError
-from deconvwidgets.instruments.training.compute.dropout import Rows
 from deconvwidgets.models.devices import checked_device
 
 _TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -41,10 +40,6 @@ class Processes:
     def leads(self) -> bool:
         """Whether this process writes the files."""
         return self.rank == 0
-
-    def rows(self, total: int) -> Rows:
-        """Return this process's rows of a batch. If there are fewer images than processes, some have none."""
-        return Rows(total * self.rank // self.count, total * (self.rank + 1) // self.count, total)
 
     def wrapped(self, model: nn.Module) -> nn.Module:
         """Return the model, which averages its gradients over the processes if there are several."""

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from deconvwidgets.arguments import describe
 from deconvwidgets.atomic_file import way_on, write_atomic
-from deconvwidgets.checkpoints.checkpoint_file import check_storable, tensors_digest
+from deconvwidgets.checkpoints.checkpoint_file import stored_tensor, tensors_digest
 from deconvwidgets.errors import TrainingError
 from deconvwidgets.instruments.training.compute.counters import Counters
 
@@ -32,13 +32,13 @@ def save_state(folder: Path, model: nn.Module, optimizer: Optimizer, counters: C
     TrainingError
         If the file cannot be written, which leaves the last state as it is, or if the optimiser keeps something that cannot be stored.
     """
-    tensors = {f"model.{name}": _stored(name, value) for name, value in model.state_dict().items()}
+    tensors = {f"model.{name}": stored_tensor(name, value) for name, value in model.state_dict().items()}
     plain = optimizer.state_dict()
     numbers: dict[str, dict[str, Any]] = {}
     for index, entries in plain["state"].items():
         for name, value in entries.items():
             if isinstance(value, Tensor):
-                tensors[f"optimizer.{index}.{name}"] = _stored(name, value)
+                tensors[f"optimizer.{index}.{name}"] = stored_tensor(name, value)
             else:
                 numbers.setdefault(str(index), {})[name] = _number(value, name, optimizer)
     groups = [{name: _number(value, name, optimizer) for name, value in group.items()} for group in plain["param_groups"]]
@@ -53,12 +53,6 @@ def save_state(folder: Path, model: nn.Module, optimizer: Optimizer, counters: C
             f"The state of the training cannot be written to {path} ({error.strerror}). {way}, and call dw.train again with the same "
             "arguments: it resumes from the last state that was written."
         ) from error
-
-
-def _stored(name: str, value: Tensor) -> Tensor:
-    """Return a copy on the CPU."""
-    check_storable(name, value)
-    return value.detach().to("cpu", copy=True).contiguous()
 
 
 def load_state(folder: Path, model: nn.Module, optimizer: Optimizer) -> Counters | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from deconvwidgets.figures.csv_table import csv_table, csv_text
-from deconvwidgets.instruments.training.records import MEASURES, layers_of
-from deconvwidgets.records.training_log import TrainingLog
+from deconvwidgets.instruments.training.records import layers_of
+from deconvwidgets.records.training_log import MEASURES, TrainingLog
 
 _COLUMNS = ("epoch", *MEASURES)
 

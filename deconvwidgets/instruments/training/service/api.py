@@ -240,7 +240,7 @@ class LocalTrainingService:
         self._content = self._reader.read()
 
     def _look(self) -> bool:
-        """Look at the folder, and return whether anybody still wants to know."""
+        """Look at the folder, and return whether there is a subscription."""
         self.look()
         return len(self._events) > 0
 

@@ -134,7 +134,7 @@ def _stamp(path: Path) -> Stamp:
 
 
 def _is_zombie(process: int) -> bool:
-    """Return whether a process has ended, but its parent has not asked how."""
+    """Return whether a process is a zombie: it has ended, and its parent has not waited for it."""
     try:
         return bool(psutil.Process(process).status() == psutil.STATUS_ZOMBIE)
     except psutil.Error:

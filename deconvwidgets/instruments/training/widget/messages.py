@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from deconvwidgets.instruments.training.records import MEASURES, TrainingStatus, annealed_epochs, layers_of, update_ratios
+from deconvwidgets.instruments.training.records import TrainingStatus, annealed_epochs, layers_of, update_ratios
 from deconvwidgets.instruments.training.service.protocol import TrainingService
-from deconvwidgets.records.training_log import EpochLog, TrainingLog
+from deconvwidgets.records.training_log import MEASURES, EpochLog, TrainingLog
 from deconvwidgets.widgets.files import mime_type
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request
 

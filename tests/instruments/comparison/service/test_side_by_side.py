@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -146,9 +147,10 @@ OCCLUSION = {"image": "crop:2", "window": 4, "stride": 4}
 
 
 def test_maps_of_both_and_their_difference(make_service, tiny_bundle, tiny_images, tmp_path):
-    other = make_tiny_bundle(seed=1)
+    other = replace(make_tiny_bundle(seed=1), name="=other")
     widget = dw.side_by_side(make_service(tiny_bundle), make_service(other), "occlusion", state=OCCLUSION)
     rows = list(csv.DictReader(io.StringIO(widget.save(tmp_path / "maps.csv").read_text())))
+    assert {row["model"] for row in rows} == {"tiny", "'=other"}, "no formula of a spreadsheet"
     scores = {side: np.array([float(row["score"]) for row in rows if row["side"] == side]) for side in "AB"}
     target = widget.summary["a"]["target"]
     assert widget.summary["b"]["target"] == target, "the class of the same name"

@@ -38,7 +38,7 @@ def trained(coloured, tmp_path_factory):
     return dw.train(small, coloured, out=tmp_path_factory.mktemp("trained"), **QUICK, momentum=0.8)
 
 
-def test_a_tiny_set_is_learnt_by_heart(coloured_folder, tmp_path):
+def test_a_tiny_set_is_overfitted(coloured_folder, tmp_path):
     few = dw.open_images(coloured_folder).subset([0, 1, 21, 22, 42, 43])
     fields = QUICK | {"epochs": 12, "batch_size": 1, "learning_rate": 0.02}
     trained = dw.train(small, few, out=tmp_path, **fields, validation_share=0, dropout=0, crops=None, flips=False)
