@@ -48,10 +48,13 @@ def server(tiny_bundle, tiny_images):
 
 
 def protocols():
-    """The service protocol of every instrument, found by reflection: (name of the attribute, protocol)."""
+    """The service protocol of every instrument of a model service, found by reflection: (name of the attribute, protocol)."""
     for module in pkgutil.iter_modules(deconvwidgets.instruments.__path__):
         found = vars(import_module(f"deconvwidgets.instruments.{module.name}.service.protocol"))
-        supports = next(value for name, value in found.items() if name.startswith("Supports"))
+        own = [value for value in found.values() if getattr(value, "__module__", "") == found["__name__"]]
+        supports = next((value for value in own if ModelService in getattr(value, "__bases__", ())), None)
+        if supports is None:  # an instrument with a service of its own, which is not served
+            continue
         (attribute,) = {name for name in vars(supports) if isinstance(vars(supports)[name], property)} - set(dir(ModelService))
         yield attribute, found[vars(supports)[attribute].fget.__annotations__["return"]]
 
@@ -74,6 +77,7 @@ CALLS = {
         ("mosaics", [MosaicRequest("conv2", 3)], [MosaicRequest("conv2", 3, tile=9999)], ["conv2"]),
         ("unit_detail", ["conv2", 3], ["conv2", 3.5]),
         ("source", ["conv2", 3, 0], ["conv2", 3, 77]),
+        ("on_crop", ["conv2", 3, 5, 48], ["conv2", 3, 9999]),
         ("enlarged", [EnlargeRequest("conv2", 3, 0)], [EnlargeRequest("conv2", 3, 77)]),
         ("unit_columns", ["conv2"], ["conv9"]),
         ("matching_units", ["conv2", "max > 0"], ["conv2", "colour > 0"]),

@@ -23,14 +23,21 @@ class Folder:
         return self.goes_on
 
 
+@pytest.fixture
 def end_of_watches():
-    for thread in threading.enumerate():
-        if thread.name == "deconvwidgets watch":
-            thread.join(10)
-            assert not thread.is_alive()
+    """Return a function that waits until the threads of this test's watches have ended."""
+    others = set(threading.enumerate())
+
+    def wait():
+        for thread in set(threading.enumerate()) - others:
+            if thread.name == "deconvwidgets watch":
+                thread.join(10)
+                assert not thread.is_alive()
+
+    return wait
 
 
-def test_it_looks_at_once_and_again_on_request():
+def test_it_looks_at_once_and_again_on_request(end_of_watches):
     folder = Folder(LONG)
     for _ in range(3):
         folder.watch.begin()
@@ -39,7 +46,7 @@ def test_it_looks_at_once_and_again_on_request():
     end_of_watches()
 
 
-def test_it_ends_when_nobody_listens_and_begins_again():
+def test_it_ends_when_nobody_listens_and_begins_again(end_of_watches):
     folder = Folder(0.01, goes_on=False)
     for _ in range(2):
         folder.watch.begin()
@@ -49,7 +56,7 @@ def test_it_ends_when_nobody_listens_and_begins_again():
 
 
 @pytest.mark.parametrize("end", ["stop", "collected"])
-def test_a_thread_that_waits_ends(end):
+def test_a_thread_that_waits_ends(end, end_of_watches):
     folder = Folder(LONG if end == "stop" else 0.01)
     folder.watch.begin()
     assert folder.looked.acquire(timeout=10)

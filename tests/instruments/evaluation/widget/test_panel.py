@@ -111,7 +111,7 @@ def test_start_with_settings_and_stop(api, panel):
     assert api.runs[1].phase == "stopped"
     assert panel.summary["accuracy"] == panel.results().accuracy
     assert panel.summary["expected_calibration_error"] == panel.results().reliability.error
-    assert repr(panel) == f"EvaluationPanel(fakenet, run 1: caltech101, stopped, {100 * api.runs[1].score:.1f}%)"
+    assert repr(panel) == f"EvaluationPanel(fakenet (random weights), run 1: caltech101, stopped, {100 * api.runs[1].score:.1f}%)"
 
 
 def test_start_rejects_unknown_settings(api, panel):
@@ -277,7 +277,7 @@ def test_file_request(api, panel, sent):
 
 def test_mimebundle_contains_the_view_text_and_an_image_of_the_results(api, panel):
     data, _ = panel._repr_mimebundle_()
-    assert data["text/plain"] == "EvaluationPanel(fakenet, images)"
+    assert data["text/plain"] == "EvaluationPanel(fakenet (random weights), images)"
     assert "image/png" not in data
     api.whole_run()
     data, _ = panel._repr_mimebundle_()

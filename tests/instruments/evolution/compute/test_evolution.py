@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import deconvwidgets as dw
+from deconvwidgets.assets.cache import index_folder
 from deconvwidgets.checkpoints.checkpoint_file import checkpoint_path, write_checkpoint
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import ActivationIndexError, CheckpointError, JobCancelledError, LayerError
@@ -157,18 +158,24 @@ def test_another_crop_of_the_same_photograph_is_no_change(tmp_path):
     assert found.changed[0].tolist() == [False, False, True]
 
 
+def built_indexes():
+    """The files of indexes in the cache, with the times at which they were written."""
+    return {(path.name, path.stat().st_mtime_ns) for path in index_folder().glob("*.index")}
+
+
 def test_one_more_checkpoint_costs_one_pass(tmp_path):
-    images, passes = NoisePhotographs(), []
-    job = JobContext(on_progress=lambda progress: passes.append(1) if progress.finished else None)
+    images = NoisePhotographs()
     checkpoints = write_training(tmp_path, {0: unchanged, 1: noise(1)})
-    evolution = dw.feature_evolution(checkpoints, images, device="cpu", progress=False, job=job)
-    assert len(passes) == 2
+    evolution = dw.feature_evolution(checkpoints, images, device="cpu", progress=False)
+    two = built_indexes()
+    assert len(two) == 2
     assert images.opened == 14  # the decoded images are kept for the second pass
-    dw.feature_evolution(checkpoints, images, device="cpu", progress=False, job=job)
-    assert len(passes) == 2
+    dw.feature_evolution(checkpoints, images, device="cpu", progress=False)
+    assert built_indexes() == two
     write_checkpoint(tmp_path, 2, make_tiny_bundle(seed=3).model.state_dict())
-    assert evolution.refresh(progress=False, job=job) == (2,)
-    assert (len(passes), images.opened) == (3, 14)
+    assert evolution.refresh(progress=False) == (2,)
+    assert two < built_indexes()
+    assert (len(built_indexes()), images.opened) == (3, 14)
     assert evolution.epochs == (0, 1, 2)
     again = dw.feature_evolution(checkpoints, images, device="cpu", progress=False)
     assert np.array_equal(again.settling("conv2").correlation, evolution.settling("conv2").correlation)
@@ -214,18 +221,12 @@ def test_random_units_are_a_choice_that_grows(tmp_path):
 
 def test_a_cancelled_job_keeps_the_indexes_that_were_built(tmp_path):
     checkpoints, images = write_training(tmp_path, {0: unchanged, 1: noise(1)}), NoisePhotographs()
-    passes = []
-
-    def count(progress):
-        passes.extend([1] if progress.finished else [])
-
-    job = JobContext(on_progress=count, cancelled=lambda: bool(passes))
     with pytest.raises(JobCancelledError, match="before epoch 1"):
-        dw.feature_evolution(checkpoints, images, device="cpu", progress=False, job=job)
-    built = len(passes)
-    job = JobContext(on_progress=count)
-    assert dw.feature_evolution(checkpoints, images, device="cpu", progress=False, job=job).epochs == (0, 1)
-    assert len(passes) == built + 1
+        dw.feature_evolution(checkpoints, images, device="cpu", progress=False, job=JobContext(cancelled=lambda: bool(built_indexes())))
+    first = built_indexes()
+    assert len(first) == 1
+    assert dw.feature_evolution(checkpoints, images, device="cpu", progress=False).epochs == (0, 1)
+    assert first < built_indexes()
 
 
 def test_the_table_has_a_row_per_layer_and_epoch(tmp_path):

@@ -130,7 +130,7 @@ def test_start_with_settings_and_stop(api, panel):
     panel.stop()
     assert api.runs[1].phase == "stopped"
     assert panel.results().categories == KINDS
-    assert repr(panel) == "TransferPanel(fakenet, run 1: caltech101, stopped, 90.0%)"
+    assert repr(panel) == "TransferPanel(fakenet (random weights), run 1: caltech101, stopped, 90.0%)"
 
 
 def test_a_run_is_repeated_without_units(api, panel, sent):
@@ -391,12 +391,12 @@ def test_format_weight_decay(weight_decay, text):
 
 def test_mimebundle_contains_the_view_text_and_an_image_of_the_results(api, panel):
     data, _ = panel._repr_mimebundle_()
-    assert data["text/plain"] == "TransferPanel(fakenet, photo-crops)"
+    assert data["text/plain"] == "TransferPanel(fakenet (random weights), photo-crops)"
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.model_id
     assert "image/png" not in data
     api.whole_run(folds=2)
     data, _ = panel._repr_mimebundle_()
-    assert data["text/plain"] == "TransferPanel(fakenet, run 1: caltech101, done, 85.2%)"
+    assert data["text/plain"] == "TransferPanel(fakenet (random weights), run 1: caltech101, done, 85.2%)"
     assert base64.b64decode(data["image/png"])[:4] == b"\x89PNG"
     panel._repr_mimebundle_()
     assert [arguments for kind, arguments in api.calls if kind == "file"] == [(1, "results.png")], "the image is cached"
