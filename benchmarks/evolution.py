@@ -1,4 +1,4 @@
-"""How settled each layer of a training is by epoch, and what one more checkpoint costs against building all indexes again.
+"""How far each layer of a training has converged by epoch, and what one more checkpoint costs against building all indexes again.
 
     python benchmarks/evolution.py                                     # the checkpoints that come with the package
     python benchmarks/evolution.py --checkpoints FOLDER --build zfnet --images caltech101
@@ -21,18 +21,18 @@ from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.evolution.compute.evolution import FeatureEvolution
 
 
-def settling_tables(evolution: FeatureEvolution) -> None:
+def convergence_tables(evolution: FeatureEvolution) -> None:
     print(f"\n{evolution}\n{evolution.note}")
     for measure, title in (("correlation", "median correlation"), ("same_strongest", "same strongest photograph"), ("cka", "linear CKA")):
         print(f"\n{title:28}" + "".join(f"{epoch:>7}" for epoch in evolution.epochs) + "   0.9 from epoch   above epoch 0: 0.9 from epoch")
         for info in evolution.layers:
-            settled = evolution.settling(info.name)
-            values = getattr(settled, measure)
+            converged = evolution.convergence(info.name)
+            values = getattr(converged, measure)
             share = (values - values[0]) / (1 - values[0])  # of the way from the random weights
             below = np.flatnonzero(share[:-1] < 0.9)
             reached = evolution.epochs[int(below[-1]) + 1 if below.size else 0]
             row = "".join(f"{value:7.2f}" for value in values)
-            print(f"  {info.short_name:26}{row}{settled.reached(measure):17}{reached:33}")
+            print(f"  {info.short_name:26}{row}{converged.reached(measure):17}{reached:33}")
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -78,7 +78,7 @@ def main() -> None:
     else:
         images = dw.open_images(options.images or "photos")
     evolution = dw.feature_evolution(checkpoints, images, progress=False)
-    settling_tables(evolution)
+    convergence_tables(evolution)
     if not options.no_costs:
         costs(checkpoints, images)
 

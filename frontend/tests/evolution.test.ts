@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { endsFirst, rateMarks, settlingContent } from "../src/evolution/curves.ts";
+import { convergenceContent, endsFirst, rateMarks } from "../src/evolution/curves.ts";
 import { fitting, namedMarks, spread } from "../src/evolution/epoch_chart.ts";
 import { keyAction } from "../src/evolution/keyboard.ts";
 import { distribute, GAP, LABEL, rowsLayout } from "../src/evolution/layout.ts";
 import { formatUnits, parseUnits } from "../src/evolution/unit_choice.ts";
-import type { LoggedEpoch, Settling } from "../src/evolution/wire.ts";
+import type { Convergence, LoggedEpoch } from "../src/evolution/wire.ts";
 import { UserError } from "../src/kernel/errors.ts";
 
 const LAYERS = [
@@ -84,8 +84,8 @@ test("a step of the learning rate is marked, a smooth schedule is not", () => {
 
 test("the numbers on the right are those of the current epoch, and none of one that is not ready", () => {
   const curve = { layer: "conv1", values: [0.5, null, 1], left_out: [0, 24, 0], reached: null, units: 24 };
-  const settling: Settling = { measure: "correlation", epochs: [0, 5, 9], against: 9, curves: [curve], note: "" };
-  const at = (epoch: number) => settlingContent(settling, epoch, [0, 9]).curves[0]?.last;
+  const convergence: Convergence = { measure: "correlation", epochs: [0, 5, 9], against: 9, curves: [curve], note: "" };
+  const at = (epoch: number) => convergenceContent(convergence, epoch, [0, 9]).curves[0]?.last;
   assert.deepEqual([at(0), at(5), at(9), at(7)], ["0.50", "–", "1.00", undefined]);
 });
 

@@ -236,7 +236,7 @@ CLASSES: dict[str, Case] = {
     "evolved.index": Case(lambda epoch: evolved().index(epoch), {}, {"epoch": whole(0, 0)}, lambda found: found.crops),
     "evolved.model": Case(lambda epoch: evolved().model(epoch), {}, {"epoch": whole(0, 0)}, lambda found: found[0].label),
     "evolved.layers_of": Case(lambda epoch: evolved().layers_of(epoch), {}, {"epoch": whole(0, 0)}, lambda found: type(found)),
-    "evolved.settling": Case(lambda measure: evolved().settling(measure), {}, {"measure": nothing}),
+    "evolved.convergence": Case(lambda measure: evolved().convergence(measure), {}, {"measure": nothing}),
     "evolved.history": Case(
         lambda **arguments: evolved().history(**arguments), {"layer": "conv2", "unit": 1}, {"layer": CONV2, "unit": whole(0, 4)}, repr
     ),

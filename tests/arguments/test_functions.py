@@ -262,7 +262,7 @@ FUNCTIONS: dict[str, Case] = {
         lambda **arguments: dw.feature_evolution(arguments.pop("checkpoints"), arguments.pop("images"), **arguments),
         {"checkpoints": checkpoints(), "images": PHOTOGRAPHS, "device": "cpu", "progress": False},
         {"checkpoints": nothing, "images": nothing, "layers": optional(names_of_layers), "device": choice("auto", "cpu"), **FLAGS},
-        lambda evolution: [(info.name, evolution.settling(info.name).samples) for info in evolution.layers],
+        lambda evolution: [(info.name, evolution.convergence(info.name).samples) for info in evolution.layers],
     ),
     "evolution.units": Case(
         evolution().units,
@@ -270,7 +270,7 @@ FUNCTIONS: dict[str, Case] = {
         {"layer": choice("3", "conv2"), "choose": some_of_five, "count": whole(1), "seed": whole(0)},
     ),
     "evolution.strongest": Case(evolution().strongest, {}, {"layer": choice("3", "conv2")}, lambda found: found.values),
-    "evolution.settling": Case(evolution().settling, {}, {"layer": choice("3", "conv2")}, lambda found: found.correlation),
+    "evolution.convergence": Case(evolution().convergence, {}, {"layer": choice("3", "conv2")}, lambda found: found.correlation),
     "evolution.index": Case(evolution().index, {}, {"epoch": whole(0, 0)}, lambda index: index.crops),
     "evolution.refresh": Case(evolution().refresh, {}, FLAGS),
     "dw.feeding_units": Case(

@@ -118,8 +118,8 @@ METHODS: dict[str, Case] = {
     "check.layer": Case(lambda name: unit_check().layer(name), {}, {"name": CONV2}, lambda layer: layer.info.name),
     "check.layer.units": Case(lambda status: unit_check().layer("conv1").units(status), {}, {"status": nothing}),
     "check.layer.mean_after": Case(lambda unit: unit_check().layer("conv1").mean_after(unit), {}, {"unit": UNIT}),
-    "evolution.settling.reached": Case(
-        lambda **arguments: evolution().settling("conv1").reached(**arguments), {}, {"measure": nothing, "level": real()}
+    "evolution.convergence.reached": Case(
+        lambda **arguments: evolution().convergence("conv1").reached(**arguments), {}, {"measure": nothing, "level": real()}
     ),
     "side_by_side.save": Case(side_by_side_saved, {}, {
         "path": nothing, "pairs": lambda value: SKIPPED if whole(1, 400)(value) is not REFUSED else REFUSED,

@@ -153,7 +153,7 @@ REQUESTS["evolution"] = [
     {"kind": "hello"},
     {"kind": "rows", "choice": EVOLUTION},
     {"kind": "cells", "cells": [[1, "conv1", 2], [0, "conv2", 3]], "parts": ["projections", "patches"], "tile": 24},
-    {"kind": "settling", "measure": "cka"},
+    {"kind": "convergence", "measure": "cka"},
     {"kind": "history", "layer": "conv2", "unit": 3},
     {"kind": "figure", "figure": "evolution.svg", "state": {**EVOLUTION, "show": "patches", "measure": "cka"}},
     {"kind": "cancel_index"},

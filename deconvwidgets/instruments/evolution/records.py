@@ -1,6 +1,6 @@
 """Records of the EvolutionExplorer: a network's units at the checkpoints of its training.
 
-Source: Zeiler & Fergus 2014, section 4 and figure 4. The measures of how settled a layer is are our extension.
+Source: Zeiler & Fergus 2014, section 4 and figure 4. The measures of how far a layer has converged are our extension.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Measure = Literal["correlation", "same_strongest", "cka"]
 # Units of each layer: at random, those that changed their strongest photograph most often, or chosen ones.
 Choose = Literal["random", "changed", "chosen"]
 # A figure of the rows, the table of the curves, or the table of the cells; "explorer.png" is the static image.
-FigureKind = Literal["explorer.png", "evolution.png", "evolution.svg", "evolution.pdf", "evolution.html", "settling.csv", "cells.csv"]
+FigureKind = Literal["explorer.png", "evolution.png", "evolution.svg", "evolution.pdf", "evolution.html", "convergence.csv", "cells.csv"]
 
-SETTLED = 0.9  # a layer counts as settled from the epoch on at which a measure reaches this
+CONVERGED = 0.9  # a layer counts as converged from the epoch on at which a measure reaches this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,8 +162,8 @@ class StrongestActivations:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LayerSettling:
-    """How settled the units of a layer are at each of E checkpoints: agreement with the last one.
+class LayerConvergence:
+    """How far the units of a layer have converged at each of E checkpoints: agreement with the last one.
 
     Attributes
     ----------
@@ -194,7 +194,7 @@ class LayerSettling:
 
     __repr__ = compact_repr
 
-    def reached(self, measure: Measure = "correlation", level: float = SETTLED) -> int:
+    def reached(self, measure: Measure = "correlation", level: float = CONVERGED) -> int:
         """Return the first epoch from which on `measure` is at least `level`: the last epoch, which agrees with itself, if none before.
 
         Raises CheckpointError for an unknown measure, and for a level that is no finite number.
@@ -207,24 +207,24 @@ class LayerSettling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SettlingCurve:
+class ConvergenceCurve:
     """One measure of one layer, by epoch."""
 
     layer: str  # its short name
     values: tuple[float | None, ...]  # None where it is not defined
     left_out: tuple[int, ...]  # units without a value: constant over the images, or, of "same_strongest", dead at the last checkpoint
-    reached: int | None  # the first epoch from which on it is at least `SETTLED`; None if only the last epoch, or undefined
+    reached: int | None  # the first epoch from which on it is at least `CONVERGED`; None if only the last epoch, or undefined
     units: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SettlingCurves:
-    """How settled each layer is, by epoch: agreement with the last checkpoint that is ready. At it, all are 1."""
+class ConvergenceCurves:
+    """How far each layer has converged, by epoch: agreement with the last checkpoint that is ready. At it, all are 1."""
 
     measure: Measure
     epochs: tuple[int, ...]
     against: int | None  # the last epoch; None as long as no index is ready
-    curves: tuple[SettlingCurve, ...]
+    curves: tuple[ConvergenceCurve, ...]
     samples: int  # crops over which "correlation" and "cka" are
     note: str = ""  # what is measured, and over what, in words
 
@@ -291,7 +291,7 @@ class EvolutionFigure:
     overview: EvolutionOverview
     rows: tuple[EvolutionRow, ...]
     pictures: Mapping[CellKey, CellPicture]
-    curves: SettlingCurves
+    curves: ConvergenceCurves
     state: Mapping[str, Any]  # of the explorer
 
     __repr__ = compact_repr

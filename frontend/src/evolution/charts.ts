@@ -1,11 +1,11 @@
-/** How settled each layer is, and the training: two charts with the current epoch. */
+/** How far each layer has converged, and the training: two charts with the current epoch. */
 import { h, setText } from "../ui/dom.ts";
 import { formatNumber } from "../ui/format.ts";
 import { createRadioGroup } from "../ui/radio_group.ts";
-import { settlingContent, trainingContent } from "./curves.ts";
+import { convergenceContent, trainingContent } from "./curves.ts";
 import { createEpochChart } from "./epoch_chart.ts";
 import type { EvolutionStore } from "./store.ts";
-import { describeSettling } from "./texts.ts";
+import { describeConvergence } from "./texts.ts";
 import type { Evolution, EvolutionState, LoggedEpoch, Measure } from "./wire.ts";
 
 const MEASURES: [Measure, string, string][] = [
@@ -27,18 +27,18 @@ interface ChartsOptions {
 
 export class Charts {
   readonly element: HTMLElement;
-  private readonly settling: ReturnType<typeof createEpochChart>;
+  private readonly convergence: ReturnType<typeof createEpochChart>;
   private readonly training: ReturnType<typeof createEpochChart>;
   private readonly trainingPart: HTMLElement;
-  private readonly caption = h("span", { class: "dwv-chart-caption", "data-testid": "settling-caption" });
-  private readonly message = h("p", { class: "dwv-chart-message", role: "status", "data-testid": "settling-message" });
+  private readonly caption = h("span", { class: "dwv-chart-caption", "data-testid": "convergence-caption" });
+  private readonly message = h("p", { class: "dwv-chart-message", role: "status", "data-testid": "convergence-message" });
   private readonly numbers = h("span", { class: "dwv-chart-numbers", "data-testid": "training-numbers" });
   private readonly measures: ReturnType<typeof createRadioGroup<Measure>>;
 
   constructor(private readonly options: ChartsOptions) {
     const { pick, set } = options;
-    const settled = "How settled each layer is, by epoch";
-    this.settling = createEpochChart({ label: settled, testid: "settling", pick });
+    const converged = "How far each layer has converged, by epoch";
+    this.convergence = createEpochChart({ label: converged, testid: "convergence", pick });
     this.training = createEpochChart({ label: "Training: loss and top-1 accuracy, by epoch", testid: "training", pick });
     const choices = MEASURES;
     this.measures = createRadioGroup({
@@ -51,28 +51,28 @@ export class Charts {
     const head = h("div", { class: "dwv-chart-head" }, this.caption, this.measures.element);
     const trainingHead = h("div", { class: "dwv-chart-head" }, h("span", { class: "dwv-chart-caption" }, "training"), this.numbers);
     this.trainingPart = h("div", { class: "dwv-chart-part dwv-training" }, trainingHead, this.training.element);
-    const part = h("div", { class: "dwv-chart-part" }, head, this.message, this.settling.element);
+    const part = h("div", { class: "dwv-chart-part" }, head, this.message, this.convergence.element);
     this.element = h("div", { class: "dwv-charts" }, part, this.trainingPart);
   }
 
   close(): void {
-    this.settling.close();
+    this.convergence.close();
     this.training.close();
   }
 
   update({ measure }: EvolutionState, epoch: number | null, { columns, log, unit }: Evolution): void {
     const range = rangeOf(unit === "epoch" ? [...columns, ...log] : columns);
     this.measures.show(measure);
-    const { value, error } = this.options.store.settling(measure);
+    const { value, error } = this.options.store.convergence(measure);
     const few = value !== undefined && value.epochs.length < 2;
     const waiting = this.options.store.readyEpochs.length < 2 || few;
     const text = error ?? (waiting ? "The curves appear when two checkpoints have their indexes." : value ? "" : "Computing…");
     setText(this.message, text);
     this.message.hidden = !text;
-    this.settling.element.hidden = Boolean(text);
-    setText(this.caption, value && !text ? describeSettling(value, unit) : "how settled each layer is");
+    this.convergence.element.hidden = Boolean(text);
+    setText(this.caption, value && !text ? describeConvergence(value, unit) : "how far each layer has converged");
     this.caption.title = [this.caption.textContent, value?.note].filter(Boolean).join(". ");
-    if (value && !text) this.settling.update(settlingContent(value, epoch, range));
+    if (value && !text) this.convergence.update(convergenceContent(value, epoch, range));
     this.trainingPart.hidden = log.length === 0;
     if (log.length) this.training.update(unit === "epoch" ? trainingContent(log, epoch, range) : trainingContent(log, null, rangeOf(log)));
     this.drawNumbers(log, epoch);

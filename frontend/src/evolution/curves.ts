@@ -2,7 +2,7 @@
 
 import { ticks as roundNumbers } from "../ui/line_plot.ts";
 import type { Curve, EpochChartContent } from "./epoch_chart.ts";
-import type { LoggedEpoch, Settling } from "./wire.ts";
+import type { Convergence, LoggedEpoch } from "./wire.ts";
 
 /** Return numbers in an order in which the first few are spread evenly: the ends, then the middle, and so on. */
 export function endsFirst(values: readonly number[]): number[] {
@@ -23,7 +23,7 @@ function strengthOf(index: number, count: number): number {
 const decimals = (value: number | null | undefined) => (value === null || value === undefined ? "–" : value.toFixed(2));
 
 /** Return the curves of the layers: names and the values of the first checkpoint on the left, those of the current one on the right. */
-export function settlingContent({ epochs, curves }: Settling, current: number | null, range: [number, number]): EpochChartContent {
+export function convergenceContent({ epochs, curves }: Convergence, current: number | null, range: [number, number]): EpochChartContent {
   const at = current === null ? epochs.length - 1 : epochs.indexOf(current);
   const lines = curves.map(({ layer, values }, index): Curve => {
     const value = at < 0 ? undefined : values[at];

@@ -32,7 +32,7 @@ const FIGURES: ExportGroup<FigureFile>[] = [
     ],
   ],
   ["Strongest activations", [["cells.csv", "CSV"]]],
-  ["How settled", [["settling.csv", "CSV"]]],
+  ["Convergence", [["convergence.csv", "CSV"]]],
 ];
 const KEYS: KeyHint[] = [
   [["←", "→"], "checkpoint"],
@@ -112,7 +112,7 @@ class EvolutionView extends ExplorerView<EvolutionState, EvolutionStore> {
   protected override isLoaded(next: EvolutionState): boolean {
     const { store } = this;
     const { value } = store.rows(next);
-    return value !== undefined && store.settling(next.measure).value !== undefined && this.isPaneLoaded(next, value);
+    return value !== undefined && store.convergence(next.measure).value !== undefined && this.isPaneLoaded(next, value);
   }
 
   protected override alertText(): string {

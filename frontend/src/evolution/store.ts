@@ -3,9 +3,9 @@ import { type Lookup, Resource } from "../kernel/resource.ts";
 import type { ServiceEvent } from "../kernel/wire.ts";
 import { LayerStore } from "../layers/store.ts";
 import { CellStore } from "./cell_store.ts";
-import type { Column, EvolutionHello, History, Measure, RowChoice, RowsReply, Settling, UnitName } from "./wire.ts";
+import type { Column, Convergence, EvolutionHello, History, Measure, RowChoice, RowsReply, UnitName } from "./wire.ts";
 
-const PRIORITY = { rows: 0, settling: 2, history: 4 };
+const PRIORITY = { rows: 0, convergence: 2, history: 4 };
 const OVERVIEW_INTERVAL = 400; // ms between two requests while indexes are built
 
 /** Return the name of a layer at a checkpoint, as requests of the selected unit call it. Must agree with `epoch_requests.py`. */
@@ -17,7 +17,7 @@ export class EvolutionStore extends LayerStore {
   declare hello: EvolutionHello | null;
   readonly cells = new CellStore(this.client, this.notify);
   private readonly rowLists = new Resource<RowsReply>(this.client, this.notify, 8);
-  private readonly settlings = new Resource<Settling>(this.client, this.notify);
+  private readonly convergences = new Resource<Convergence>(this.client, this.notify);
   private readonly histories = new Resource<History>(this.client, this.notify, 64);
   private ready = "";
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -35,7 +35,7 @@ export class EvolutionStore extends LayerStore {
 
   override retry(): void {
     super.retry();
-    for (const cache of [this.rowLists, this.settlings, this.histories, this.cells]) cache.retry();
+    for (const cache of [this.rowLists, this.convergences, this.histories, this.cells]) cache.retry();
   }
 
   /** There is a new checkpoint, or an index grows or is ready. */
@@ -67,8 +67,11 @@ export class EvolutionStore extends LayerStore {
     return this.rowLists.read(key, async () => (await this.ask<RowsReply>("rows", { choice }, PRIORITY.rows)) ?? null);
   }
 
-  settling(measure: Measure): Lookup<Settling> {
-    return this.settlings.read(measure, async () => (await this.ask<Settling>("settling", { measure }, PRIORITY.settling)) ?? null);
+  convergence(measure: Measure): Lookup<Convergence> {
+    return this.convergences.read(
+      measure,
+      async () => (await this.ask<Convergence>("convergence", { measure }, PRIORITY.convergence)) ?? null,
+    );
   }
 
   history([layer, unit]: UnitName): Lookup<History> {
@@ -84,6 +87,6 @@ export class EvolutionStore extends LayerStore {
 
   /** Show what is loaded until it is read again. Cells stay: an index does not change. */
   private renewAll(): void {
-    for (const cache of [this.rowLists, this.settlings, this.histories]) cache.renew();
+    for (const cache of [this.rowLists, this.convergences, this.histories]) cache.renew();
   }
 }

@@ -2,7 +2,7 @@
 import { formatCount, formatNumber } from "../ui/format.ts";
 import type { HeaderContent } from "../ui/header.ts";
 import { provenance, skippedFiles } from "../ui/provenance.ts";
-import type { Cell, Column, Count, EvolutionHello, History, Measure, Row, RowChoice, RowsReply, Settling } from "./wire.ts";
+import type { Cell, Column, Convergence, Count, EvolutionHello, History, Measure, Row, RowChoice, RowsReply } from "./wire.ts";
 
 const MEASURES: Record<Measure, string> = {
   correlation: "correlation with",
@@ -11,7 +11,7 @@ const MEASURES: Record<Measure, string> = {
 };
 
 /** Return what the curves show, and from when on each layer is at 0.9 before the last checkpoint. */
-export function describeSettling({ measure, against, curves }: Settling, count: Count): string {
+export function describeConvergence({ measure, against, curves }: Convergence, count: Count): string {
   if (against === null) return "";
   const known = curves.filter((curve) => curve.reached !== null).map(({ layer, reached }) => `${reached} (${layer})`);
   return `${MEASURES[measure]} ${count} ${against}${known.length ? ` · 0.9 from ${count} ${known.join(", ")}` : ""}`;

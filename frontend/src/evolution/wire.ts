@@ -3,11 +3,11 @@ import type { EncodedImage, Progress } from "../kernel/wire.ts";
 import type { LayerHello } from "../layers/mosaic_store.ts";
 
 export type Show = "projections" | "patches" | "both";
-/** How settled a layer is: by the activations, by the strongest images, or by linear CKA. */
+/** How far a layer has converged: by the activations, by the strongest images, or by linear CKA. */
 export type Measure = "correlation" | "same_strongest" | "cka";
 export type Choose = "random" | "changed" | "chosen";
 export type UnitName = [layer: string, unit: number];
-export type FigureFile = `evolution.${"png" | "svg" | "pdf" | "html"}` | "cells.csv" | "settling.csv";
+export type FigureFile = `evolution.${"png" | "svg" | "pdf" | "html"}` | "cells.csv" | "convergence.csv";
 
 /** Which units the rows show. */
 export interface RowChoice {
@@ -123,7 +123,7 @@ export interface CellsReply {
   pictures: { projection: EncodedImage | null; patch: EncodedImage | null; reason: string }[];
 }
 
-export interface SettlingCurve {
+export interface ConvergenceCurve {
   layer: string;
   /** In the order of the epochs; null where it is undefined. */
   values: (number | null)[];
@@ -133,13 +133,13 @@ export interface SettlingCurve {
   units: number;
 }
 
-/** Reply to `settling`. */
-export interface Settling {
+/** Reply to `convergence`. */
+export interface Convergence {
   measure: Measure;
   epochs: number[];
   /** The last epoch. */
   against: number | null;
-  curves: SettlingCurve[];
+  curves: ConvergenceCurve[];
   note: string;
 }
 

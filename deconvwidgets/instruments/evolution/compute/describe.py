@@ -1,4 +1,4 @@
-"""The measures of how settled layers are as a table, and what they are over, in words."""
+"""The measures of how far layers have converged as a table, and what they are over, in words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from deconvwidgets.errors import CheckpointError
 from deconvwidgets.index.activation_index import ActivationIndex
-from deconvwidgets.instruments.evolution.records import LayerSettling
+from deconvwidgets.instruments.evolution.records import LayerConvergence
 from deconvwidgets.records.layers import LayerInfo
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def sample_note(index: ActivationIndex) -> str:
     return f"Correlation and CKA over a random sample of {sampled:,} of {index.crops:,} crops."
 
 
-def settling_table(layers: Sequence[LayerInfo], settled: Sequence[LayerSettling]) -> list[dict[str, Any]]:
+def convergence_table(layers: Sequence[LayerInfo], converged: Sequence[LayerConvergence]) -> list[dict[str, Any]]:
     """Return a row for each layer and epoch."""
     return [
         {
@@ -36,18 +36,18 @@ def settling_table(layers: Sequence[LayerInfo], settled: Sequence[LayerSettling]
             "units": one.units,
             "samples": one.samples,
         }
-        for info, one in zip(layers, settled, strict=True)
+        for info, one in zip(layers, converged, strict=True)
         for column, epoch in enumerate(one.epochs)
     ]
 
 
-def settling_frame(layers: Sequence[LayerInfo], settled: Sequence[LayerSettling]) -> pd.DataFrame:
+def convergence_frame(layers: Sequence[LayerInfo], converged: Sequence[LayerConvergence]) -> pd.DataFrame:
     """Return the table as a data frame. Raises CheckpointError if pandas is not installed."""
     try:
         pandas = import_module("pandas")
     except ImportError as error:
         raise CheckpointError(
-            "A data frame needs pandas: pip install 'deconvwidgets[dataframe]'. Without it, evolution.settling(layer) returns arrays."
+            "A data frame needs pandas: pip install 'deconvwidgets[dataframe]'. Without it, evolution.convergence(layer) returns arrays."
         ) from error
-    frame: pd.DataFrame = pandas.DataFrame(settling_table(layers, settled))
+    frame: pd.DataFrame = pandas.DataFrame(convergence_table(layers, converged))
     return frame

@@ -8,10 +8,10 @@ from typing import Literal
 from deconvwidgets.errors import CheckpointError
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.evolution.compute.choose_units import choose_units
+from deconvwidgets.instruments.evolution.compute.convergence import measure_convergence
 from deconvwidgets.instruments.evolution.compute.epoch_index import check_same_architecture
-from deconvwidgets.instruments.evolution.compute.settling import settle
 from deconvwidgets.instruments.evolution.compute.strongest import strongest_activations
-from deconvwidgets.instruments.evolution.records import LayerSettling, StrongestActivations
+from deconvwidgets.instruments.evolution.records import LayerConvergence, StrongestActivations
 from deconvwidgets.records.layers import LayerInfo
 
 
@@ -28,7 +28,7 @@ class IndexedEpochs:
         self.indexes: Mapping[int, ActivationIndex] = dict(sorted((indexes or {}).items()))
         # What was computed so far. Two threads may compute the same at a time; both results are equal.
         self._strongest: dict[str, StrongestActivations] = {}
-        self._settling: dict[str, LayerSettling] = {}
+        self._convergence: dict[str, LayerConvergence] = {}
 
     def __len__(self) -> int:
         return len(self.indexes)
@@ -66,12 +66,12 @@ class IndexedEpochs:
             self._strongest[name] = strongest_activations(self.indexes, name)
         return self._strongest[name]
 
-    def settling(self, layer: str) -> LayerSettling:
-        """Return how settled a layer is at each epoch, against the last one. Raises LayerError for an unknown layer."""
+    def convergence(self, layer: str) -> LayerConvergence:
+        """Return how far a layer has converged at each epoch, against the last one. Raises LayerError for an unknown layer."""
         name = self.layer(layer).name
-        if name not in self._settling:
-            self._settling[name] = settle(self.indexes, self.strongest(name))
-        return self._settling[name]
+        if name not in self._convergence:
+            self._convergence[name] = measure_convergence(self.indexes, self.strongest(name))
+        return self._convergence[name]
 
     def units(
         self, layer: str, choose: Literal["random", "changed"] | Sequence[int] = "random", count: int = 4, seed: int = 0

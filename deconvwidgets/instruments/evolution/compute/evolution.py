@@ -13,10 +13,10 @@ from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.errors import CheckpointError, DeconvWidgetsError, JobCancelledError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
-from deconvwidgets.instruments.evolution.compute.describe import sample_note, settling_frame
+from deconvwidgets.instruments.evolution.compute.describe import convergence_frame, sample_note
 from deconvwidgets.instruments.evolution.compute.epoch_index import build_epoch_index, check_layers
 from deconvwidgets.instruments.evolution.compute.epochs import IndexedEpochs
-from deconvwidgets.instruments.evolution.records import LayerSettling, StrongestActivations
+from deconvwidgets.instruments.evolution.records import LayerConvergence, StrongestActivations
 from deconvwidgets.models.devices import checked_device, on_device
 from deconvwidgets.records.layers import LayerInfo
 
@@ -78,15 +78,15 @@ class FeatureEvolution:
         """
         return self._indexed.strongest(layer)
 
-    def settling(self, layer: str) -> LayerSettling:
-        """Return how settled a layer is at each checkpoint, against the last one: correlation, same strongest photographs, linear CKA.
+    def convergence(self, layer: str) -> LayerConvergence:
+        """Return how far a layer has converged at each checkpoint, against the last one: correlation, same strongest images, linear CKA.
 
         Raises
         ------
         LayerError
             For an unknown layer.
         """
-        return self._indexed.settling(layer)
+        return self._indexed.convergence(layer)
 
     def units(
         self, layer: str, choose: Literal["random", "changed"] | Sequence[int] = "random", count: int = 4, seed: int = 0
@@ -112,14 +112,14 @@ class FeatureEvolution:
         return self._indexed.units(layer, choose, count, seed)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return a data frame of pandas: a row for each layer and epoch with the measures of how settled the layer is.
+        """Return a data frame of pandas: a row for each layer and epoch with the measures of how far the layer has converged.
 
         Raises
         ------
         CheckpointError
             If pandas is not installed.
         """
-        return settling_frame(self.layers, [self.settling(info.name) for info in self.layers])
+        return convergence_frame(self.layers, [self.convergence(info.name) for info in self.layers])
 
     def refresh(self, progress: bool = True, job: JobContext | None = None) -> tuple[int, ...]:
         """Add the checkpoints that were written since, one pass over the images each, and return their epochs.
@@ -172,8 +172,7 @@ def feature_evolution(
     checkpoints : Checkpoints
         From `dw.open_checkpoints`.
     images : ImageSet
-        The photographs. The strongest activations are over all of them, the measures of how settled a layer is over up to 2,048 different
-        crops.
+        The photographs. The strongest activations are over all of them, the measures of convergence over up to 2,048 different crops.
     layers : str or sequence of str, optional
         Names or aliases; by default the convN feature maps.
     device : str
@@ -207,7 +206,7 @@ def feature_evolution(
     (0, 1, 2, 5, 10, 15, 20, 30)
     >>> evolution.strongest("conv2").values.shape  # units, epochs
     (48, 8)
-    >>> float(evolution.settling("conv1").correlation[-1])  # the last checkpoint agrees with itself
+    >>> float(evolution.convergence("conv1").correlation[-1])  # the last checkpoint agrees with itself
     1.0
     """
     instance(checkpoints, Checkpoints, "checkpoints", CheckpointError)

@@ -84,7 +84,7 @@ def _add_block(drawing: Drawing, figure: EvolutionFigure, layers: list[LayerRows
 
 
 def _add_numbers(drawing: Drawing, layer: LayerRows, columns: _Columns, y: float) -> None:
-    """Add the name of a layer, and how settled it is at each epoch."""
+    """Add the name of a layer, and how far it has converged at each epoch."""
     drawing.add(Text(columns.left, y + 14, shorten(layer.layer, _SIZE, _LABEL - 4), _SIZE, strong=True))
     if layer.curve is None or columns.count < 2:
         return

@@ -45,8 +45,8 @@ def _layer(figure: EvolutionFigure, layer: LayerRows) -> str:
     values = () if layer.curve is None or len(columns) < 2 else layer.curve.values
     numbers = "".join(f"<td>{'–' if value is None else f'{value:.2f}'}</td>" for value in values)
     rows = "".join(_row(figure, row) for row in layer.rows)
-    settled = f'<tr class="numbers"><th></th>{numbers}</tr>' if numbers else ""
-    head = f'<tr><th scope="row">{escape(layer.layer)}</th>{names}</tr>{settled}'
+    converged = f'<tr class="numbers"><th></th>{numbers}</tr>' if numbers else ""
+    head = f'<tr><th scope="row">{escape(layer.layer)}</th>{names}</tr>{converged}'
     return f"<section><table><thead>{head}</thead><tbody>{rows}</tbody></table></section>"
 
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from deconvwidgets.display import decode_image
 from deconvwidgets.instruments.evolution.records import (
     CellKey,
+    ConvergenceCurve,
     EpochColumn,
     EvolutionCell,
     EvolutionFigure,
     EvolutionRow,
-    SettlingCurve,
 )
 from deconvwidgets.records.images import EncodedImage
 
@@ -27,11 +27,11 @@ _MEASURES = {
 
 @dataclass(frozen=True, slots=True)
 class LayerRows:
-    """The rows of a layer, and how settled it is at each epoch that is ready."""
+    """The rows of a layer, and how far it has converged at each epoch that is ready."""
 
     layer: str
     rows: tuple[EvolutionRow, ...]
-    curve: SettlingCurve | None
+    curve: ConvergenceCurve | None
 
 
 def layer_rows(figure: EvolutionFigure) -> list[LayerRows]:

@@ -1,11 +1,11 @@
-"""Tables: the strongest activation of each unit at each epoch, and how settled each layer is."""
+"""Tables: the strongest activation of each unit at each epoch, and how far each layer has converged."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from deconvwidgets.figures.csv_table import csv_share, csv_table, csv_text
-from deconvwidgets.instruments.evolution.records import EvolutionRow, SettlingCurves
+from deconvwidgets.instruments.evolution.records import ConvergenceCurves, EvolutionRow
 
 
 def cells_csv(rows: Iterable[EvolutionRow]) -> bytes:
@@ -22,7 +22,7 @@ def cells_csv(rows: Iterable[EvolutionRow]) -> bytes:
     return csv_table(header, lines)
 
 
-def settling_csv(measures: Sequence[SettlingCurves]) -> bytes:
+def convergence_csv(measures: Sequence[ConvergenceCurves]) -> bytes:
     """Return a line for each layer, epoch and measure; the value is empty where it is undefined."""
     lines = (
         (

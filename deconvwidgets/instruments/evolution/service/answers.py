@@ -18,12 +18,12 @@ from deconvwidgets.instruments.evolution.compute.strongest import top_contents
 from deconvwidgets.instruments.evolution.records import (
     Choose,
     ClassCount,
+    ConvergenceCurve,
+    ConvergenceCurves,
     EvolutionCell,
     EvolutionRow,
-    LayerSettling,
+    LayerConvergence,
     Measure,
-    SettlingCurve,
-    SettlingCurves,
     StrongestActivations,
     UnitChoice,
     UnitHistory,
@@ -48,20 +48,20 @@ def rows(epochs: IndexedEpochs, images: ImageSet, choice: UnitChoice) -> list[Ev
     return [_row(epochs, images, info, unit) for info in infos for unit in _units_of(epochs, info, choice)]
 
 
-def curves(epochs: IndexedEpochs, measure: Measure) -> SettlingCurves:
+def curves(epochs: IndexedEpochs, measure: Measure) -> ConvergenceCurves:
     """Return a measure of every layer, by epoch."""
     one_of(measure, "measure", get_args(Measure))
     if not epochs.indexes:
-        return SettlingCurves(measure=measure, epochs=(), against=None, curves=(), samples=0)
-    settled = [(info, epochs.settling(info.name)) for info in epochs.layers]
+        return ConvergenceCurves(measure=measure, epochs=(), against=None, curves=(), samples=0)
+    converged = [(info, epochs.convergence(info.name)) for info in epochs.layers]
     last, note = epochs.epochs[-1], _NOTES[measure]
     over = "" if measure == "same_strongest" else f" {sample_note(epochs.last)}"
-    return SettlingCurves(
+    return ConvergenceCurves(
         measure=measure,
         epochs=epochs.epochs,
         against=last,
-        curves=tuple(_curve(info, one, measure) for info, one in settled),
-        samples=settled[0][1].samples,
+        curves=tuple(_curve(info, one, measure) for info, one in converged),
+        samples=converged[0][1].samples,
         note=note.format(last=last) + over,
     )
 
@@ -71,7 +71,7 @@ def history(epochs: IndexedEpochs, layer: str, unit: int) -> UnitHistory:
     info = epochs.layer(layer)
     number = integer(unit, "unit", error=LayerError)
     epochs.last.top(info.name, number)  # refuses an unknown unit
-    found, settled, indexes = epochs.strongest(info.name), epochs.settling(info.name), list(epochs.indexes.values())
+    found, converged, indexes = epochs.strongest(info.name), epochs.convergence(info.name), list(epochs.indexes.values())
     final = top_contents(epochs.last, info.name, number)
     return UnitHistory(
         layer=info.short_name,
@@ -81,7 +81,7 @@ def history(epochs: IndexedEpochs, layer: str, unit: int) -> UnitHistory:
         changed=tuple(map(bool, found.changed[number])),
         final=tuple(len(final & top_contents(index, info.name, number)) for index in indexes),
         final_of=len(final),
-        correlation=_optional(settled.unit_correlation[:, number]),
+        correlation=_optional(converged.unit_correlation[:, number]),
         activation_rate=tuple(float(index.stats(info.name).activation_rate[number]) for index in indexes),
         classes=tuple(_classes(index, info.name, number) for index in indexes),
     )
@@ -135,17 +135,17 @@ def _cell(
     )
 
 
-def _curve(info: LayerInfo, settled: LayerSettling, measure: Measure) -> SettlingCurve:
-    reached = settled.reached(measure)
-    left_out = settled.constant.sum(axis=1).tolist()
+def _curve(info: LayerInfo, converged: LayerConvergence, measure: Measure) -> ConvergenceCurve:
+    reached = converged.reached(measure)
+    left_out = converged.constant.sum(axis=1).tolist()
     if measure == "same_strongest":
-        left_out = [settled.without_strongest] * len(settled.epochs)
-    return SettlingCurve(
+        left_out = [converged.without_strongest] * len(converged.epochs)
+    return ConvergenceCurve(
         layer=info.short_name,
-        values=_optional(getattr(settled, measure)),
+        values=_optional(getattr(converged, measure)),
         left_out=tuple(map(int, left_out)),
-        reached=None if reached == settled.epochs[-1] else reached,
-        units=settled.units,
+        reached=None if reached == converged.epochs[-1] else reached,
+        units=converged.units,
     )
 
 

@@ -18,11 +18,11 @@ from deconvwidgets.instruments.evolution.compute.epoch_index import check_layers
 from deconvwidgets.instruments.evolution.records import (
     CellPicture,
     CellPicturesRequest,
+    ConvergenceCurves,
     EvolutionOverview,
     EvolutionRow,
     FigureKind,
     Measure,
-    SettlingCurves,
     UnitChoice,
     UnitHistory,
 )
@@ -171,8 +171,8 @@ class LocalEvolutionService:
         self._record_request()
         return self._cells.pictures(self._columns.epochs.indexes, request)
 
-    def settling(self, measure: Measure = "correlation") -> SettlingCurves:
-        """Return how settled each layer is, by epoch. Raises ServiceError for an unknown measure."""
+    def convergence(self, measure: Measure = "correlation") -> ConvergenceCurves:
+        """Return how far each layer has converged, by epoch. Raises ServiceError for an unknown measure."""
         return answers.curves(self._columns.epochs, measure)
 
     def history(self, layer: str, unit: int) -> UnitHistory:

@@ -10,17 +10,17 @@ from deconvwidgets.arguments import describe
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.evolution.figures.drawing import TILE
 from deconvwidgets.instruments.evolution.figures.files import check_kind, evolution_file
-from deconvwidgets.instruments.evolution.figures.table import cells_csv, settling_csv
+from deconvwidgets.instruments.evolution.figures.table import cells_csv, convergence_csv
 from deconvwidgets.instruments.evolution.records import (
     CellKey,
     CellPicture,
     CellPicturesRequest,
+    ConvergenceCurves,
     EvolutionFigure,
     EvolutionOverview,
     EvolutionRow,
     FigureKind,
     Measure,
-    SettlingCurves,
     UnitChoice,
 )
 
@@ -48,8 +48,8 @@ def evolution_figure(service: EvolutionService, kind: FigureKind, state: Mapping
     if not isinstance(state, Mapping):
         raise ServiceError(f"state must be that of an EvolutionExplorer, a mapping, not {describe(state)}.")
     state = {**_DEFAULTS, **state}
-    if kind == "settling.csv":
-        return settling_csv([service.settling(measure) for measure in get_args(Measure)])
+    if kind == "convergence.csv":
+        return convergence_csv([service.convergence(measure) for measure in get_args(Measure)])
     rows = tuple(service.rows(_choice(state)))
     if not rows:
         raise ServiceError("There is nothing to draw: no index is ready, or no unit is chosen.")
@@ -58,7 +58,7 @@ def evolution_figure(service: EvolutionService, kind: FigureKind, state: Mapping
     if kind == "explorer.png":
         rows = _first_of_each_layer(rows)
     shown = [cell.epoch for cell in rows[0].cells]
-    overview, curves = _overview_of(shown, service.overview()), _curves_of(shown, service.settling(state["measure"]))
+    overview, curves = _overview_of(shown, service.overview()), _curves_of(shown, service.convergence(state["measure"]))
     return evolution_file(
         kind, EvolutionFigure(overview=overview, rows=rows, pictures=_pictures(service, rows, kind, state), curves=curves, state=state)
     )
@@ -70,7 +70,7 @@ def _overview_of(shown: Sequence[int], overview: EvolutionOverview) -> Evolution
     return replace(overview, epochs=columns)
 
 
-def _curves_of(shown: Sequence[int], curves: SettlingCurves) -> SettlingCurves:
+def _curves_of(shown: Sequence[int], curves: ConvergenceCurves) -> ConvergenceCurves:
     """Return the curves at some epochs."""
     places = [place for place, epoch in enumerate(curves.epochs) if epoch in shown]
     parts = (

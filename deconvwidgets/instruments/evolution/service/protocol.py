@@ -8,11 +8,11 @@ from typing import Any, Protocol, Self, runtime_checkable
 from deconvwidgets.instruments.evolution.records import (
     CellPicture,
     CellPicturesRequest,
+    ConvergenceCurves,
     EvolutionOverview,
     EvolutionRow,
     FigureKind,
     Measure,
-    SettlingCurves,
     UnitChoice,
     UnitHistory,
 )
@@ -50,8 +50,8 @@ class EvolutionService(WidgetService, Protocol):
         """Return the pictures of up to 256 cells, in the order of the request. On a worker."""
         ...
 
-    def settling(self, measure: Measure = "correlation") -> SettlingCurves:
-        """Return how settled each layer is, by epoch. On a worker."""
+    def convergence(self, measure: Measure = "correlation") -> ConvergenceCurves:
+        """Return how far each layer has converged, by epoch. On a worker."""
         ...
 
     def history(self, layer: str, unit: int) -> UnitHistory:

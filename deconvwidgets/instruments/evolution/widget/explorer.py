@@ -27,8 +27,8 @@ class EvolutionExplorer(Explorer):
     """Features as they come to be in training: units at every checkpoint (Zeiler & Fergus 2014, figure 4).
 
     Each row is a unit, each column a checkpoint; a cell is the projection of the unit's strongest activation over the images at that
-    checkpoint, with its patch. A frame marks where another image became the strongest. Above, how settled each layer is, by epoch, and
-    the training log if there is one. Checkpoints that are written while the widget is open appear as new columns.
+    checkpoint, with its patch. A frame marks where another image became the strongest. Above, how far each layer has converged,
+    by epoch, and the training log if there is one. Checkpoints that are written while the widget is open appear as new columns.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class EvolutionExplorer(Explorer):
         units are shown; "layers": of which layers; "epoch" and "unit": the selected cell; "rank": its selected activation; "show"
         ("projections", "patches" or "both"); "measure" ("correlation", "same_strongest" or "cka").
     summary : dict
-        The epochs that are ready, and for each layer how settled it is at each of them. Read-only.
+        The epochs that are ready, and for each layer how far it has converged at each of them. Read-only.
 
     Raises
     ------
@@ -139,15 +139,15 @@ class EvolutionExplorer(Explorer):
             chosen["unit"] = selected[1] if unit is None else unit
         return self._layers_at(self._epoch(epoch), {key: value for key, value in chosen.items() if value is not None})
 
-    def save(self, path: str | Path, what: Literal["units", "settling"] = "units") -> Path:
+    def save(self, path: str | Path, what: Literal["units", "convergence"] = "units") -> Path:
         """Save the rows as PNG, SVG, PDF or a standalone HTML page, after figure 4 of the paper, or a table as CSV; by the suffix.
 
         Parameters
         ----------
         path : str or path
             The file.
-        what : {"units", "settling"}
-            The units that are shown, or how settled each layer is by epoch, which is a CSV.
+        what : {"units", "convergence"}
+            The units that are shown, or how far each layer has converged by epoch, which is a CSV.
 
         Returns
         -------
@@ -159,8 +159,8 @@ class EvolutionExplorer(Explorer):
         ServiceError
             For another suffix, if the file cannot be written, or before an index is ready.
         """
-        one_of(what, "what", ("units", "settling"))
-        kinds = None if what == "units" else {".csv": "settling.csv"}
+        one_of(what, "what", ("units", "convergence"))
+        kinds = None if what == "units" else {".csv": "convergence.csv"}
         return self._save(path, lambda kind: self._figure(kind, self.state), kinds)
 
     def __repr__(self) -> str:
@@ -176,7 +176,7 @@ class EvolutionExplorer(Explorer):
         summary: State = {"epochs": list(overview.ready), "epoch": self._shown_epoch(), "measure": self.state["measure"], "layers": {}}
         if not overview.ready:
             return summary
-        curves = self._service.settling(self.state["measure"])
+        curves = self._service.convergence(self.state["measure"])
         layers = {curve.layer: {"values": list(curve.values), "reached": curve.reached} for curve in curves.curves}
         return {**summary, "epochs": list(curves.epochs), "layers": layers}
 

@@ -103,9 +103,9 @@ def _key(request: Request, cell: object) -> CellKey:
     return CellKey(values.integer("epoch"), values.text("layer"), values.integer("unit"))
 
 
-def _settling(service: EvolutionService, request: Request) -> Reply:
+def _convergence(service: EvolutionService, request: Request) -> Reply:
     measure: Any = request.text("measure")  # the service checks it
-    return asdict(service.settling(measure)), []
+    return asdict(service.convergence(measure)), []
 
 
 def _history(service: EvolutionService, request: Request) -> Reply:
@@ -135,7 +135,7 @@ HANDLERS: Handlers = {
     "hello": Handler(_hello),
     "rows": Handler(_rows, "worker"),
     "cells": Handler(_cells, "worker"),
-    "settling": Handler(_settling, "worker"),
+    "convergence": Handler(_convergence, "worker"),
     "history": Handler(_history, "worker"),
     "figure": Handler(_figure, "worker"),
     "cancel_index": Handler(_cancel),

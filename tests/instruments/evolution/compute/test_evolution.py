@@ -47,7 +47,7 @@ def test_the_measures_are_those_of_a_plain_computation(tmp_path):
     checkpoints = write_training(tmp_path, {0: unchanged, 1: noise(1), 2: noise(2), 5: noise(3)})
     evolution = dw.feature_evolution(checkpoints, images, device="cpu", progress=False)
     for layer in LAYERS:
-        found = evolution.settling(layer)
+        found = evolution.convergence(layer)
         plain = [plain_activations(checkpoints.bundle(epoch), images, layer) for epoch in checkpoints.epochs]
         final, photographs = plain[-1]
         last = plain_photographs(final, photographs)
@@ -63,8 +63,8 @@ def test_the_measures_are_those_of_a_plain_computation(tmp_path):
         assert found.samples == len(final) == 39  # 14 photographs with three crops each, of which two are equal
         changed = [[one != other for one, other in zip(*pair, strict=True)] for pair in _pairs(plain)]
         assert evolution.strongest(layer).changed[:, 1:].T.tolist() == changed
-    assert evolution.settling("conv1").constant[:, 2].all()  # the dead unit
-    assert evolution.settling("conv1").without_strongest == 1
+    assert evolution.convergence("conv1").constant[:, 2].all()  # the dead unit
+    assert evolution.convergence("conv1").without_strongest == 1
 
 
 def _pairs(plain):
@@ -75,7 +75,7 @@ def _pairs(plain):
 def test_identical_checkpoints_agree_and_nothing_changes(tmp_path):
     evolution = evolution_of(tmp_path, {0: unchanged, 1: unchanged, 2: unchanged})
     for layer in LAYERS:
-        found = evolution.settling(layer)
+        found = evolution.convergence(layer)
         assert found.correlation.tolist() == found.cka.tolist() == found.same_strongest.tolist() == [1, 1, 1]
         assert found.reached() == 0
         assert not evolution.strongest(layer).changed.any()
@@ -83,7 +83,7 @@ def test_identical_checkpoints_agree_and_nothing_changes(tmp_path):
 
 def test_swapped_units_change_the_units_and_not_cka(tmp_path):
     evolution = evolution_of(tmp_path, {0: unchanged, 1: swap_units, 2: swap_units})
-    found = evolution.settling("conv1")
+    found = evolution.convergence("conv1")
     assert found.cka[1] == pytest.approx(1)
     assert found.unit_correlation[1, 3] == 1
     assert max(found.unit_correlation[1, [0, 1]]) < 0.99
@@ -95,7 +95,7 @@ def test_swapped_units_change_the_units_and_not_cka(tmp_path):
 
 def test_a_unit_that_dies_is_said_to_be_constant(tmp_path):
     evolution = evolution_of(tmp_path, {0: unchanged, 2: unchanged, 3: kill_unit, 4: unchanged})
-    strongest, found = evolution.strongest("conv1"), evolution.settling("conv1")
+    strongest, found = evolution.strongest("conv1"), evolution.convergence("conv1")
     assert strongest.images[1].tolist()[2:] == [-1, -1]
     assert strongest.values[1].tolist()[2:] == [0, 0]
     assert strongest.changed[1].tolist() == [False, False, True, False]
@@ -124,7 +124,7 @@ def test_a_jump_is_found_where_it_was_planted(tmp_path):
     strongest = evolution.strongest("conv1")
     assert strongest.images.tolist() == [[0, 0, 2, 2], [1, 1, 1, 0]]
     assert strongest.changed.tolist() == [[False, False, True, False], [False, False, False, True]]
-    assert evolution.settling("conv1").same_strongest.tolist() == [0, 0, 0.5, 1]
+    assert evolution.convergence("conv1").same_strongest.tolist() == [0, 0, 0.5, 1]
     assert evolution.units("conv1", "changed", count=2) == (0, 1)
 
 
@@ -178,7 +178,7 @@ def test_one_more_checkpoint_costs_one_pass(tmp_path):
     assert (len(built_indexes()), images.opened) == (3, 14)
     assert evolution.epochs == (0, 1, 2)
     again = dw.feature_evolution(checkpoints, images, device="cpu", progress=False)
-    assert np.array_equal(again.settling("conv2").correlation, evolution.settling("conv2").correlation)
+    assert np.array_equal(again.convergence("conv2").correlation, evolution.convergence("conv2").correlation)
 
 
 def test_a_checkpoint_that_cannot_be_used_is_left_out_by_name(tmp_path):
@@ -216,7 +216,7 @@ def test_random_units_are_a_choice_that_grows(tmp_path):
         with pytest.raises(LayerError):
             evolution.units("conv2", wrong)
     with pytest.raises(LayerError, match="no layer 'conv9'"):
-        evolution.settling("conv9")
+        evolution.convergence("conv9")
 
 
 def test_a_cancelled_job_keeps_the_indexes_that_were_built(tmp_path):

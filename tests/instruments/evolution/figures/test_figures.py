@@ -31,7 +31,7 @@ def make_figure(service, **state):
     keys = tuple(CellKey(cell.epoch, row.layer, row.unit) for row in rows for cell in row.cells if cell.image is not None)
     pictures = {picture.key: picture for picture in service.cell_pictures(CellPicturesRequest(cells=keys, tile=TILE))}
     state = {**STATE, "seed": 0, **state}
-    return EvolutionFigure(overview=service.overview(), rows=rows, pictures=pictures, curves=service.settling(), state=state)
+    return EvolutionFigure(overview=service.overview(), rows=rows, pictures=pictures, curves=service.convergence(), state=state)
 
 
 def test_a_frame_surrounds_the_cells_whose_strongest_image_changed(service):
@@ -44,7 +44,7 @@ def test_a_frame_surrounds_the_cells_whose_strongest_image_changed(service):
     texts = [item.text for item in drawing.items if isinstance(item, Text)]
     assert texts.count("0 (random)") >= 1
     assert "inactive" in texts
-    for curve in service.settling().curves:
+    for curve in service.convergence().curves:
         at = texts.index(curve.layer)
         assert texts[at + 1 : at + 5] == [f"{value:.2f}" for value in curve.values]
 
@@ -97,9 +97,9 @@ def test_tables(service):
     dead, active = lines[0], lines[5]
     assert (dead["unit"], dead["activation"], dead["image"], dead["row"]) == (str(DEAD), "0", "", "")
     assert (active["unit"], active["epoch"], active["changed"], active["label"]) == ("7", "1", "1", "'=1+1")
-    settled = list(csv.DictReader(io.StringIO(evolution_figure(service, "settling.csv", STATE).decode())))
-    assert len(settled) == 2 * 4 * 3, "layers, epochs and measures"
-    assert {line["value"] for line in settled if line["epoch"] == "5"} == {"1.000000"}
+    converged = list(csv.DictReader(io.StringIO(evolution_figure(service, "convergence.csv", STATE).decode())))
+    assert len(converged) == 2 * 4 * 3, "layers, epochs and measures"
+    assert {line["value"] for line in converged if line["epoch"] == "5"} == {"1.000000"}
 
 
 @pytest.mark.parametrize(

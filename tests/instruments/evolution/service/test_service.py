@@ -93,11 +93,11 @@ def test_rows_curves_and_histories_agree_with_feature_evolution(service, tmp_pat
         assert history.values == tuple(cell.value for cell in row.cells)
         assert history.final[-1] == history.final_of
     for measure in ("correlation", "same_strongest", "cka"):
-        curves = service.settling(measure)
+        curves = service.convergence(measure)
         assert curves.against == 4
-        assert curves.curves[1].values == pytest.approx(getattr(evolution.settling("conv2"), measure).tolist())
+        assert curves.curves[1].values == pytest.approx(getattr(evolution.convergence("conv2"), measure).tolist())
         assert curves.curves[1].values[-1] == 1
-    assert service.settling("correlation").curves[0].left_out == (1, 1, 1)
+    assert service.convergence("correlation").curves[0].left_out == (1, 1, 1)
 
 
 def test_a_checkpoint_that_appears_is_a_new_column(service, tmp_path):
@@ -107,7 +107,7 @@ def test_a_checkpoint_that_appears_is_a_new_column(service, tmp_path):
     assert service.refresh() == (6,)
     assert service.overview().ready == (0, 1, 4, 6)
     assert "evolution" in events
-    assert service.settling().against == 6
+    assert service.convergence().against == 6
 
 
 def test_a_figure_has_the_columns_of_its_rows(service, tmp_path, monkeypatch):
@@ -181,7 +181,7 @@ def test_only_the_last_models_are_kept(service, monkeypatch):
         (lambda service: service.rows(UnitChoice(choose="best")), ServiceError, "choice of units"),
         (lambda service: service.rows(UnitChoice(choose="chosen", units=(("conv1", 99),))), LayerError, "99"),
         (lambda service: service.rows(UnitChoice(count=0)), ServiceError, "count"),
-        (lambda service: service.settling("best"), ServiceError, "measure"),
+        (lambda service: service.convergence("best"), ServiceError, "measure"),
         (lambda service: service.history("conv1", 99), LayerError, "99"),
         (lambda service: service.layers_of(3), ServiceError, "Epoch 3"),
         (lambda service: service.layers_of(True), ServiceError, "epoch"),

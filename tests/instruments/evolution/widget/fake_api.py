@@ -11,13 +11,13 @@ from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.instruments.evolution.records import (
     CellPicture,
     CellPicturesRequest,
+    ConvergenceCurve,
+    ConvergenceCurves,
     EpochColumn,
     EvolutionCell,
     EvolutionLayer,
     EvolutionOverview,
     EvolutionRow,
-    SettlingCurve,
-    SettlingCurves,
     UnitChoice,
     UnitHistory,
 )
@@ -119,8 +119,8 @@ class FakeEvolutionService:
             pictures.append(CellPicture(key=key, **({} if key.unit == DEAD else shown), reason="inactive" if key.unit == DEAD else ""))
         return pictures
 
-    def settling(self, measure: Any = "correlation") -> SettlingCurves:
-        self._record("settling", measure)
+    def convergence(self, measure: Any = "correlation") -> ConvergenceCurves:
+        self._record("convergence", measure)
         ready = self.ready
         curves = []
         for number, layer in enumerate(self.layer_infos):
@@ -132,10 +132,10 @@ class FakeEvolutionService:
             reached = next((epoch for epoch, value in zip(ready, values, strict=True) if value >= 0.9), None)
             left_out = tuple(1 for _ in ready)
             curves.append(
-                SettlingCurve(layer=layer.short_name, values=tuple(values), left_out=left_out, reached=reached, units=layer.units)
+                ConvergenceCurve(layer=layer.short_name, values=tuple(values), left_out=left_out, reached=reached, units=layer.units)
             )
         against = ready[-1] if ready else None
-        return SettlingCurves(
+        return ConvergenceCurves(
             measure=measure, epochs=tuple(ready), against=against, curves=tuple(curves), samples=40, note="Over 40 crops."
         )
 

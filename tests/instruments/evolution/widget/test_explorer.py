@@ -61,7 +61,7 @@ def test_before_the_first_index_any_layer_can_be_named():
 
 def test_the_summary_follows_the_columns(service, explorer):
     assert explorer.summary["epoch"] == 30
-    assert explorer.summary["layers"]["conv1"]["reached"] == service.settling().curves[0].reached
+    assert explorer.summary["layers"]["conv1"]["reached"] == service.convergence().curves[0].reached
     service.add(column(40))
     assert explorer.summary["epochs"][-1] == explorer.summary["epoch"] == 40
     explorer.state = {"epoch": 5, "measure": "cka"}
@@ -72,11 +72,11 @@ def test_files_are_of_the_rows_or_of_the_curves(service, explorer, tmp_path):
     for name, kind in (("a.png", "evolution.png"), ("a.html", "evolution.html"), ("a.csv", "cells.csv")):
         explorer.save(tmp_path / name)
         assert [call for name, call in service.calls if name == "figure"][-1][0] == kind
-    explorer.save(tmp_path / "b.csv", "settling")
+    explorer.save(tmp_path / "b.csv", "convergence")
     found, state = [call for name, call in service.calls if name == "figure"][-1]
-    assert (found, state["epoch"], state["seed"]) == ("settling.csv", 30, 1)
+    assert (found, state["epoch"], state["seed"]) == ("convergence.csv", 30, 1)
     with pytest.raises(ServiceError, match=r"use a name ending in \.csv"):
-        explorer.save(tmp_path / "b.png", "settling")
+        explorer.save(tmp_path / "b.png", "convergence")
     with pytest.raises(ServiceError, match="units"):
         explorer.save(tmp_path / "b.csv", "curves")
 

@@ -89,9 +89,9 @@ def test_rows_columns_and_curves_show_what_the_service_knows(service, open_page)
     )
     expect(rows.first).to_contain_text("3 jumps")
     wait_until_drawn(page, "conv1", 4, 0)
-    reached = ", ".join(f"{curve.reached} ({curve.layer})" for curve in service.settling().curves)
-    expect(page.get_by_test_id("settling-caption")).to_have_text(f"correlation with epoch 30 · 0.9 from epoch {reached}")
-    expect(page.get_by_test_id("settling").locator("text").filter(has_text="conv2 0.65")).to_have_count(1)
+    reached = ", ".join(f"{curve.reached} ({curve.layer})" for curve in service.convergence().curves)
+    expect(page.get_by_test_id("convergence-caption")).to_have_text(f"correlation with epoch 30 · 0.9 from epoch {reached}")
+    expect(page.get_by_test_id("convergence").locator("text").filter(has_text="conv2 0.65")).to_have_count(1)
     expect(page.get_by_test_id("training-numbers")).to_contain_text("top-1 84.5%")
     expect(page.get_by_test_id("training")).to_contain_text("rate / 5")
     expect(page.get_by_test_id("epoch-name")).to_have_text("epoch 30")
@@ -143,7 +143,7 @@ def test_a_click_on_a_chart_moves_to_the_nearest_checkpoint(open_page):
     page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + 50)
     expect(page.get_by_test_id("epoch-name")).to_have_text("epoch 10")
     page.get_by_test_id("measure-cka").click()
-    expect(page.get_by_test_id("settling-caption")).to_contain_text("linear CKA with epoch 30")
+    expect(page.get_by_test_id("convergence-caption")).to_contain_text("linear CKA with epoch 30")
     assert (state(page, "epoch"), state(page, "measure")) == (10, "cka")
 
 
@@ -158,14 +158,14 @@ def test_new_columns_appear_while_training_runs(service, open_page):
     service.add(column(3, "building"))
     send_event(page)
     expect(page.locator(".dwv-row")).to_have_count(8)
-    expect(page.get_by_test_id("settling-message")).to_contain_text("when two checkpoints have their indexes")
+    expect(page.get_by_test_id("convergence-message")).to_contain_text("when two checkpoints have their indexes")
     expect(page.get_by_test_id("epoch-name")).to_have_text("epoch 0")
     wait_until_drawn(page, "conv1", 4, 0)
     service.add(column(3))
     send_event(page)
     expect(page.get_by_test_id("epoch-name")).to_have_text("epoch 3")  # the newest, as long as no epoch is chosen
     wait_until_drawn(page, "conv1", 4, 1)
-    expect(page.get_by_test_id("settling-caption")).to_contain_text("correlation with epoch 3")
+    expect(page.get_by_test_id("convergence-caption")).to_contain_text("correlation with epoch 3")
 
 
 def test_a_checkpoint_that_failed_is_a_column_with_its_message(service, open_page):
@@ -207,7 +207,7 @@ def test_steps_are_called_steps(service, open_page):
     page = open_page(epoch=5)
     expect(page.get_by_test_id("epoch-name")).to_have_text("step 5")
     expect(page.get_by_test_id("epoch-note")).to_contain_text("since step 2")
-    expect(page.get_by_test_id("settling-caption")).to_contain_text("correlation with step 30")
+    expect(page.get_by_test_id("convergence-caption")).to_contain_text("correlation with step 30")
     expect(page.get_by_test_id("source-caption")).to_contain_text("photograph-0.jpg")
 
 

@@ -1,4 +1,4 @@
-"""How settled the units of a layer are at each checkpoint: agreement with the last checkpoint.
+"""How far the units of a layer have converged at each checkpoint: agreement with the last checkpoint.
 
 Source: Zeiler & Fergus 2014, section 4, found by eye that lower layers converge within a few epochs and upper ones only late. These
 measures of it are our extension.
@@ -12,11 +12,11 @@ import numpy as np
 
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.index.similarity import DECIMALS, Matrix, aligned_values, linear_cka, profiles
-from deconvwidgets.instruments.evolution.records import LayerSettling, StrongestActivations
+from deconvwidgets.instruments.evolution.records import LayerConvergence, StrongestActivations
 
 
-def settle(indexes: Mapping[int, ActivationIndex], strongest: StrongestActivations) -> LayerSettling:
-    """Return how settled a layer is at each checkpoint.
+def measure_convergence(indexes: Mapping[int, ActivationIndex], strongest: StrongestActivations) -> LayerConvergence:
+    """Return how far a layer has converged at each checkpoint.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def settle(indexes: Mapping[int, ActivationIndex], strongest: StrongestActivatio
     constant = np.isnan(correlations)
     has_one = contents[:, -1] != 0
     same = (contents == contents[:, -1:])[has_one]
-    return LayerSettling(
+    return LayerConvergence(
         layer=layer,
         units=correlations.shape[1],
         epochs=strongest.epochs,
