@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 from deconvwidgets.records.progress import Progress
@@ -12,9 +11,6 @@ from deconvwidgets.records.training_log import EpochLog, TrainingLog, TrainingPr
 
 Phase = Literal["new", "running", "stopping", "finished", "cancelled", "failed", "interrupted", "recorded"]
 TrainingFile = Literal["training.csv", "training.png", "training.svg", "training.pdf"]
-
-_ANNEALED = 0.8  # a smaller step down of the learning rate belongs to a schedule that lowers it all the time
-_MANY = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +120,6 @@ class TrainingStatus:
     resumes: bool = False
     code: tuple[tuple[str, str], ...] = ()
     preparation: Progress | None = None
-
-
-def annealed_epochs(log: TrainingLog) -> tuple[int, ...]:
-    """Return the epochs whose learning rate is clearly lower than that of the epoch before; none if that is a schedule's habit.
-
-    Examples
-    --------
-    >>> rates = enumerate([None, 0.01, 0.01, 0.001])
-    >>> annealed_epochs(TrainingLog(epochs=tuple(EpochLog(epoch=epoch, learning_rate=rate) for epoch, rate in rates)))
-    (3,)
-    """
-    rated = [(entry.epoch, entry.learning_rate) for entry in log.epochs if entry.learning_rate is not None]
-    found = tuple(epoch for (_, before), (epoch, rate) in pairwise(rated) if rate < _ANNEALED * before)
-    return found if len(found) <= _MANY else ()
 
 
 def update_ratios(entry: EpochLog) -> dict[str, float]:

@@ -15,7 +15,7 @@ import { createUnitHistory } from "./unit_history.ts";
 import type { Cell, Column, EvolutionState, UnitName } from "./wire.ts";
 
 const MOSAIC_GAP = 10;
-const PHOTOGRAPH = 172; // height in CSS pixels
+const PHOTOGRAPH = 158; // height in CSS pixels
 const NO_LAYER_STATE = { rule: "deconvnet", contrast: "tile" } as const;
 
 export interface PaneContent {

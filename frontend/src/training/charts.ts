@@ -114,7 +114,7 @@ const EMPTY: TrainingLog = {
   weights: [],
   updates: [],
   ratio: [],
-  annealed: [],
+  rate_steps: [],
 };
 
 /** Create one plot with its title, its controls, and the names and values of its lines. */

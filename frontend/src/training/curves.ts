@@ -1,6 +1,7 @@
 /** What the four plots show of a log: loss, error or accuracy, learning rate, and how much the layers change. */
 import { formatNumber, formatPercent } from "../ui/format.ts";
 import type { PlotContent, PlotLine } from "../ui/line_plot.ts";
+import { describeRateStep } from "../ui/rate_step.ts";
 import { linearScale, logScale, percentScale, type Scale } from "../ui/scales.ts";
 import type { Column, LayerMeasure, Status, TrainingLog, TrainingState } from "./wire.ts";
 
@@ -109,7 +110,7 @@ function assemble(
   const values = [...lines.flatMap(({ y }) => y), ...live.map(({ y }) => y)].filter((value) => value !== null);
   const last = Math.max(log.epochs.at(-1) ?? 0, ...live.map(({ x }) => x));
   const marks: PlotContent["marks"] = [
-    ...log.annealed.map((x) => ({ x, title: `epoch ${x}: a lower learning rate`, kind: "line" as const })),
+    ...log.rate_steps.map(({ epoch: x, factor }) => ({ x, title: `epoch ${x}: ${describeRateStep(factor)}`, kind: "line" as const })),
     ...status.checkpoints.filter((x) => x <= last).map((x) => ({ x, title: `checkpoint of epoch ${x}`, kind: "triangle" as const })),
   ];
   const plot = { lines, points: [...points, ...live], rules: [], maxX: Math.max(MIN_EPOCHS, last), scale: scaleOf(values), marks };

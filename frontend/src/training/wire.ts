@@ -1,5 +1,6 @@
 /** Messages between the TrainingPanel and the kernel. */
 import type { Progress } from "../kernel/wire.ts";
+import type { RateStep } from "../ui/rate_step.ts";
 
 export interface TrainingState {
   accuracy: "error" | "accuracy";
@@ -89,8 +90,7 @@ export interface TrainingLog {
   weights: (number | null)[][];
   updates: (number | null)[][];
   ratio: (number | null)[][];
-  /** epochs with a lower learning rate than the one before */
-  annealed: number[];
+  rate_steps: RateStep[];
 }
 
 export interface HelloReply {

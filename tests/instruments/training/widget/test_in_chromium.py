@@ -65,7 +65,7 @@ def test_a_training_is_started_watched_and_cancelled(service, open_page):
     expect(page.get_by_test_id("legend-loss")).to_have_text("training0.200validation0.214")
     assert page.get_by_test_id("card-loss").locator("path.dwx-plot-line").count() == 2
     marks = page.get_by_test_id("card-rate").locator("title").all_text_contents()
-    assert marks[:2] == ["epoch 6: a lower learning rate", "checkpoint of epoch 0"]
+    assert marks[:2] == ["epoch 6: rate / 10", "checkpoint of epoch 0"]
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stopping…")
     service.set_phase("cancelled", "The state is saved: Resume goes on from there.")
