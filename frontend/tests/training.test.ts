@@ -74,6 +74,7 @@ function makeStatus(changes: Partial<Status> = {}): Status {
     resumes: false,
     code: [],
     preparation: null,
+    layer_names: [],
     ...changes,
   };
 }

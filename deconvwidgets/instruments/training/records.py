@@ -102,9 +102,11 @@ class TrainingStatus:
     resumes : bool
         Whether `start` goes on with what is in the folder.
     code : tuple of (str, str)
-        Lines of Python that open the checkpoints, by what they are for.
+        Lines of Python that open the checkpoints, by what they are for. They run as they are.
     preparation : Progress or None
         How far the photographs are decoded, before the first step of a training of this service.
+    layer_names : tuple of (str, str)
+        The aliases of layers by their dotted names, such as ("features.0", "conv1"); empty until they are known.
     """
 
     folder: str
@@ -120,6 +122,11 @@ class TrainingStatus:
     resumes: bool = False
     code: tuple[tuple[str, str], ...] = ()
     preparation: Progress | None = None
+    layer_names: tuple[tuple[str, str], ...] = ()
+
+    def layer_name(self, layer: str) -> str:
+        """Return the alias of a layer, or its dotted name."""
+        return dict(self.layer_names).get(layer, layer)
 
 
 def update_ratios(entry: EpochLog) -> dict[str, float]:

@@ -11,6 +11,8 @@ const USUAL_RATIO = 1e-3;
 
 export interface CurveLine extends PlotLine {
   name: string;
+  /** The dotted name of a layer. */
+  title?: string;
 }
 
 export interface Curves {
@@ -70,9 +72,16 @@ function rateCurves(log: TrainingLog, status: Status): Curves {
 }
 
 function layerCurves(log: TrainingLog, status: Status, measure: LayerMeasure): Curves {
-  const lines = log.layers.map((name, index) => {
+  const aliases = new Map(status.layer_names);
+  const lines = log.layers.map((layer, index) => {
     const colour = Math.floor((index * LAYER_COLOURS) / Math.max(LAYER_COLOURS, log.layers.length));
-    return { name, x: log.epochs, y: log[measure][index] ?? [], className: `dwg-layer-${colour}` };
+    return {
+      name: aliases.get(layer) ?? layer,
+      title: layer,
+      x: log.epochs,
+      y: log[measure][index] ?? [],
+      className: `dwg-layer-${colour}`,
+    };
   });
   const curves = assemble(log, status, lines, logScale, formatSmall, []);
   if (measure === "ratio" && curves.lines.length) curves.plot.rules.push({ y: USUAL_RATIO, text: "10⁻³ is usual" });

@@ -65,9 +65,12 @@ export interface Status {
   can_cancel: boolean;
   /** Whether a start goes on with what is in the folder. */
   resumes: boolean;
+  /** Lines that run as they are. */
   code: [purpose: string, code: string][];
   /** How far the photographs are decoded, before the first step; null for a training that runs elsewhere. */
   preparation: Progress | null;
+  /** The aliases of layers, such as conv1, by dotted name. */
+  layer_names: [name: string, alias: string][];
 }
 
 export type Column =

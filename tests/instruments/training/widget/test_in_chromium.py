@@ -115,6 +115,24 @@ def test_an_epoch_is_read_in_all_plots_by_pointer_and_keys(service, open_page):
     page.wait_for_function("model.values.state.accuracy === 'error'")
 
 
+def test_layers_have_the_names_of_explorers_and_all_lines_of_the_code_are_copied(service, open_page):
+    service.add_epochs(3)
+    page = open_page()
+    legend = page.get_by_test_id("legend-layers")
+    expect(legend.locator("li").first).to_contain_text("conv1")
+    expect(legend.locator("span").first).to_have_attribute("title", "0")
+    expect(legend.locator("li").nth(1)).to_contain_text("3")  # it has no alias
+    expect(page.get_by_test_id("code").locator("code")).to_have_text("dw.EvolutionExplorer(...)")
+    copy = "{writeText: (text) => { globalThis.copied = text; return Promise.resolve(); }}"
+    page.evaluate(f"Object.defineProperty(navigator, 'clipboard', {{value: {copy}}}) && null")
+    page.get_by_test_id("code").get_by_role("button").click()
+    page.wait_for_function("globalThis.copied === 'import deconvwidgets as dw\\ndw.EvolutionExplorer(...)'")
+    heading = page.get_by_test_id("card-accuracy").locator("h3")
+    expect(heading).to_have_text("Error")
+    page.get_by_test_id("accuracy-accuracy").click()
+    expect(heading).to_have_text("Accuracy")
+
+
 @pytest.mark.parametrize("phase", ["interrupted", "failed", "finished"])
 def test_what_has_ended_is_said(service, open_page, phase):
     service.add_epochs(2)
