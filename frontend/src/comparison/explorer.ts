@@ -164,6 +164,7 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
     const { overviews } = this.selection;
     if (!store.hello || !overviews) return;
     const names = this.names;
+    for (const side of SIDES) if (!this.selection.isIndexed(side)) store.sides[side].table(state[`layer_${side}`]); // opens the layer
     const isComplete = SIDES.every((side) => this.selection.isIndexed(side));
     const similarity = isComplete ? store.similarity() : { value: undefined, error: undefined };
     this.rules.show(state.rule);

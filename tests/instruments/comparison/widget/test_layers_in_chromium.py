@@ -119,7 +119,11 @@ def test_layers_are_found_by_the_names_of_both_models(service, open_page):
     search.press("Escape")
     expect(layers.locator(".dwx-layer")).to_have_count(4)
     page.get_by_test_id("layer-block.3").click()
-    page.wait_for_function("() => model.values.state.layer_a === 'block.3' && model.values.state.layer_b === 'block.3'")
+    opened = "({kind, side, layer}) => kind === 'unit_table' && side === wanted && layer === 'block.3'"
+    for side, fake in service.sides.items():
+        page.wait_for_function(f"(wanted) => model.sent.some({opened})", arg=side)
+        wait_until_quiet(page)
+        assert fake.opened[0].name == "block.3", "the index of a layer is built when it is picked"
     assert page.get_by_test_id("layer-a").get_attribute("title").startswith("a beside"), "a layer without namesake has another beside it"
 
 
