@@ -124,6 +124,15 @@ def read_progress(folder: Path) -> TrainingProgress | None:
     return progress
 
 
+def is_running(folder: Path) -> bool:
+    """Return whether a training that writes into a folder is running, as its progress says; False if that is unknown."""
+    try:
+        progress = read_progress(folder)
+    except CheckpointError:
+        return False
+    return progress is not None and progress.state == "running"
+
+
 def _was_running(process: int, moment: float) -> bool:
     """Return whether a process of this machine exists that existed at a moment: another one may have been given its number since."""
     try:

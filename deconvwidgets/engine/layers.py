@@ -125,10 +125,16 @@ def find_aliases(graph: Graph) -> dict[str, fx.Node]:
 
 def convolution_names(graph: Graph) -> dict[str, str]:
     """Return the dotted names of the convolutions by the aliases of their feature maps: {"conv12": "layer3.0.conv2"}."""
+    return {alias: name for alias, name in weighted_names(graph).items() if alias.startswith("conv")}
+
+
+def weighted_names(graph: Graph) -> dict[str, str]:
+    """Return the dotted names of the convolutions and linear layers by their aliases: {"conv1": "features.0", "fc6": "classifier.1"}."""
     names = {node: call for call, node in reversed(list(graph.calls.items()))}
-    maps = set(find_aliases(graph))
-    numbered = {f"conv{number}": node for number, node in enumerate(_nodes_of(graph, "convolution"), start=1)}
-    return {alias: names[_product(graph, node)] for alias, node in numbered.items() if alias in maps and _product(graph, node) in names}
+    known = set(find_aliases(graph))
+    nodes = [("conv", node) for node in _nodes_of(graph, "convolution")] + [("fc", node) for node in _nodes_of(graph, "linear")]
+    numbered = {f"{kind}{number}": _product(graph, node) for number, (kind, node) in enumerate(nodes, start=1)}
+    return {alias: names[node] for alias, node in numbered.items() if alias in known and node in names}
 
 
 def _is_other_module(graph: Graph, alias: str, node: fx.Node) -> bool:

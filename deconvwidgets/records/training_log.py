@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 TrainingState = Literal["running", "finished", "cancelled", "failed", "interrupted"]
+_STEP = 0.8  # a change of the learning rate by a smaller factor belongs to a schedule that changes it all the time
+_MANY_STEPS = 12  # more than these are a schedule's habit
 MEASURES = (  # the numbers of an EpochLog, in the order of tables
     "train_loss",
     "train_top1",
@@ -102,3 +106,25 @@ class TrainingLog:
 
     epochs: tuple[EpochLog, ...] = ()
     progress: TrainingProgress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateStep:
+    """An epoch whose learning rate is clearly another than that of the epoch before, and by which factor."""
+
+    epoch: int
+    factor: float
+
+
+def learning_rate_steps(log: TrainingLog) -> tuple[RateStep, ...]:
+    """Return the epochs whose learning rate is lower or higher by a fifth or more; none of a schedule that changes it at many epochs.
+
+    Examples
+    --------
+    >>> rates = enumerate([None, 0.5, 0.5, 0.25])
+    >>> learning_rate_steps(TrainingLog(epochs=tuple(EpochLog(epoch=epoch, learning_rate=rate) for epoch, rate in rates)))
+    (RateStep(epoch=3, factor=0.5),)
+    """
+    rated = [(entry.epoch, rate) for entry in log.epochs if (rate := entry.learning_rate) is not None and 0 < rate < math.inf]
+    steps = tuple(RateStep(epoch, rate / before) for (_, before), (epoch, rate) in pairwise(rated) if not _STEP < rate / before < 1 / _STEP)
+    return steps if len(steps) <= _MANY_STEPS else ()

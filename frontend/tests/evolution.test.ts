@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { convergenceContent, endsFirst, rateMarks } from "../src/evolution/curves.ts";
+import { convergenceContent, endsFirst, trainingContent } from "../src/evolution/curves.ts";
 import { fitting, namedMarks, spread } from "../src/evolution/epoch_chart.ts";
 import { keyAction } from "../src/evolution/keyboard.ts";
 import { distribute, GAP, LABEL, rowsLayout } from "../src/evolution/layout.ts";
+import { describeReached } from "../src/evolution/texts.ts";
 import { formatUnits, parseUnits } from "../src/evolution/unit_choice.ts";
-import type { Convergence, LoggedEpoch } from "../src/evolution/wire.ts";
+import type { Convergence } from "../src/evolution/wire.ts";
 import { UserError } from "../src/kernel/errors.ts";
 
 const LAYERS = [
@@ -65,21 +66,30 @@ test("labels of epochs do not overlap, and those of the ends are kept", () => {
   assert.deepEqual(endsFirst([7]), [7]);
 });
 
-test("a step of the learning rate is marked, a smooth schedule is not", () => {
-  const log = (rates: (number | null)[]): LoggedEpoch[] =>
-    rates.map((learning_rate, epoch) => ({
-      epoch,
-      train_loss: null,
-      validation_loss: null,
-      train_top1: null,
-      validation_top1: null,
-      learning_rate,
-    }));
-  assert.deepEqual(rateMarks(log([null, 0.1, 0.1, 0.02, 0.04])), [
+test("a step of the learning rate is marked with its factor", () => {
+  const entry = { train_loss: 1, validation_loss: null, train_top1: null, validation_top1: null, learning_rate: null };
+  const log = [0, 1, 2, 3, 4].map((epoch) => ({ ...entry, epoch }));
+  const rate_steps = [
+    { epoch: 3, factor: 0.2 },
+    { epoch: 4, factor: 2 },
+  ];
+  assert.deepEqual(trainingContent({ log, rate_steps }, null, [0, 4]).marks, [
     { x: 3, text: "rate / 5" },
     { x: 4, text: "rate × 2" },
   ]);
-  assert.deepEqual(rateMarks(log([0.1, 0.095, 0.09, 0.086])), []);
+});
+
+test("layers are grouped by the checkpoint from which on they are at 0.9", () => {
+  const curve = { values: [], left_out: [], units: 8 };
+  const curves = [
+    { ...curve, layer: "conv2", reached: 20 },
+    { ...curve, layer: "conv1", reached: 5 },
+    { ...curve, layer: "conv3", reached: 20 },
+    { ...curve, layer: "conv4", reached: null },
+  ];
+  const found: Convergence = { measure: "correlation", epochs: [0, 5, 20, 30], against: 30, curves, note: "" };
+  assert.equal(describeReached(found, "epoch"), "at least 0.9 from epoch 5: conv1 · 20: conv2, conv3 · only at 30: conv4");
+  assert.equal(describeReached({ ...found, curves: curves.slice(3) }, "epoch"), "");
 });
 
 test("the numbers on the right are those of the current epoch, and none of one that is not ready", () => {

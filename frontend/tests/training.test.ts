@@ -55,7 +55,7 @@ const log: TrainingLog = {
     [null, 1e-3, 1e-3],
     [null, null, null],
   ],
-  annealed: [2],
+  rate_steps: [{ epoch: 2, factor: 0.1 }],
 };
 const state = { accuracy: "error", layers: "ratio" } as const;
 
@@ -74,6 +74,7 @@ function makeStatus(changes: Partial<Status> = {}): Status {
     resumes: false,
     code: [],
     preparation: null,
+    layer_names: [],
     ...changes,
   };
 }

@@ -76,7 +76,7 @@ class EvolutionOverview:
     layers: tuple[EvolutionLayer, ...]  # in the order of execution; empty until the first checkpoint was read
     input_size: tuple[int, int, int] | None  # None until an index is ready
     device: str
-    live: bool  # whether the folder is watched: new columns appear with an event "evolution"
+    live: bool  # whether a training that writes into the folder is running, as its progress file says
     log: TrainingLog | None = None  # of the training that wrote the checkpoints
     skipped: tuple[SkippedImage, ...] = ()
     notes: tuple[str, ...] = ()  # sentences to show: measures over a sample, ...

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 from deconvwidgets.records.progress import Progress
@@ -12,9 +11,6 @@ from deconvwidgets.records.training_log import EpochLog, TrainingLog, TrainingPr
 
 Phase = Literal["new", "running", "stopping", "finished", "cancelled", "failed", "interrupted", "recorded"]
 TrainingFile = Literal["training.csv", "training.png", "training.svg", "training.pdf"]
-
-_ANNEALED = 0.8  # a smaller step down of the learning rate belongs to a schedule that lowers it all the time
-_MANY = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +102,11 @@ class TrainingStatus:
     resumes : bool
         Whether `start` goes on with what is in the folder.
     code : tuple of (str, str)
-        Lines of Python that open the checkpoints, by what they are for.
+        Lines of Python that open the checkpoints, by what they are for. They run as they are.
     preparation : Progress or None
         How far the photographs are decoded, before the first step of a training of this service.
+    layer_names : tuple of (str, str)
+        The aliases of layers by their dotted names, such as ("features.0", "conv1"); empty until they are known.
     """
 
     folder: str
@@ -124,20 +122,11 @@ class TrainingStatus:
     resumes: bool = False
     code: tuple[tuple[str, str], ...] = ()
     preparation: Progress | None = None
+    layer_names: tuple[tuple[str, str], ...] = ()
 
-
-def annealed_epochs(log: TrainingLog) -> tuple[int, ...]:
-    """Return the epochs whose learning rate is clearly lower than that of the epoch before; none if that is a schedule's habit.
-
-    Examples
-    --------
-    >>> rates = enumerate([None, 0.01, 0.01, 0.001])
-    >>> annealed_epochs(TrainingLog(epochs=tuple(EpochLog(epoch=epoch, learning_rate=rate) for epoch, rate in rates)))
-    (3,)
-    """
-    rated = [(entry.epoch, entry.learning_rate) for entry in log.epochs if entry.learning_rate is not None]
-    found = tuple(epoch for (_, before), (epoch, rate) in pairwise(rated) if rate < _ANNEALED * before)
-    return found if len(found) <= _MANY else ()
+    def layer_name(self, layer: str) -> str:
+        """Return the alias of a layer, or its dotted name."""
+        return dict(self.layer_names).get(layer, layer)
 
 
 def update_ratios(entry: EpochLog) -> dict[str, float]:

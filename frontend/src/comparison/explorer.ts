@@ -1,7 +1,7 @@
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { createRuleChoice, createViewChoice } from "../layers/choices.ts";
-import { DetailDrawer } from "../layers/detail_drawer.ts";
 import { createRuleNotice } from "../layers/notices.ts";
+import { DetailDrawer } from "../ui/detail_drawer.ts";
 import { h, setText } from "../ui/dom.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
 import { createExportMenu, exportName } from "../ui/export_menu.ts";
@@ -36,7 +36,10 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
   });
   private readonly rules = createRuleChoice((rule) => this.set({ rule }));
   private readonly views = createViewChoice((view) => this.set({ view }));
-  private readonly layers = createLayerPairs({ pick: (a, b) => this.selection.pickLayers(a, b) });
+  private readonly layers = createLayerPairs({
+    pick: (a, b) => this.selection.pickLayers(a, b),
+    changed: () => this.requestDraw(),
+  });
   private readonly notice = createRuleNotice((rule) => this.set({ rule }));
   private readonly toolbar = createPairToolbar({ set: (patch) => this.set(patch), find: (text) => this.find(text) });
   private readonly grid: PairGrid;
@@ -51,7 +54,13 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
   constructor(context: RenderContext<PairState>, store: PairStore) {
     super(context, store, "pairs", "side-by-side");
     const { selection } = this;
-    this.grid = new PairGrid({ id: this.id, store, pick: (pair) => selection.pickPair(pair), open: () => this.openPane(this.state.side) });
+    this.grid = new PairGrid({
+      id: this.id,
+      store,
+      pick: (pair) => selection.pickPair(pair),
+      open: () => this.openPane(this.state.side),
+      prefetch: (pair, list) => this.column.prefetch(pair, list),
+    });
     this.column = new PairColumn({
       id: this.id,
       store,
@@ -155,6 +164,7 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
     const { overviews } = this.selection;
     if (!store.hello || !overviews) return;
     const names = this.names;
+    for (const side of SIDES) if (!this.selection.isIndexed(side)) store.sides[side].table(state[`layer_${side}`]); // opens the layer
     const isComplete = SIDES.every((side) => this.selection.isIndexed(side));
     const similarity = isComplete ? store.similarity() : { value: undefined, error: undefined };
     this.rules.show(state.rule);
@@ -162,6 +172,7 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
     this.building.update(state, names);
     this.layers.update({
       layers: this.selection.layers,
+      all: this.layers.isAll ? { a: store.sides.a.allLayers(), b: store.sides.b.allLayers() } : null,
       similarity: similarity.value,
       error: isComplete ? similarity.error : BUILDING,
       state,

@@ -1,5 +1,7 @@
 /** The layers of A, each with the layer of B that is shown beside it and how alike the two are; and the matrix of all pairs of layers. */
 
+import type { Lookup } from "../kernel/resource.ts";
+import { createLayerSearch, findLayers } from "../layers/layer_search.ts";
 import type { Layer } from "../layers/wire.ts";
 import { h, setText } from "../ui/dom.ts";
 import { createCkaMatrix } from "./cka_matrix.ts";
@@ -7,26 +9,40 @@ import { formatCorrelation } from "./pairs.ts";
 import type { Similarity } from "./store.ts";
 import type { Both, LayerMatch, PairState } from "./wire.ts";
 
+const NO_KEY = 9; // of a layer that no key selects
 const CAPTION = "median r of matched units · CKA";
 const CAPTION_HINT =
   "r: correlation of the activations of matched units over the images. CKA: linear centred kernel alignment of the whole layers, from 0 to 1. " +
   "Over fewer images than units it is too high, even for unrelated layers.";
 
 interface LayerContent {
+  /** The listed and opened layers of both. */
   layers: Both<Layer[]>;
+  /** All layers of both, where they are listed. */
+  all: Both<Lookup<Layer[]>> | null;
   similarity: Similarity | undefined;
   /** Why there is none. */
   error: string | undefined;
   state: PairState;
 }
 
-/** Create the column. `pick` is called with a layer of A and one of B. */
-export function createLayerPairs({ pick }: { pick: (layerA: string, layerB: string) => void }) {
+interface LayerPairsOptions {
+  /** Called with a layer of A and one of B. */
+  pick: (layerA: string, layerB: string) => void;
+  /** Called when the list has to be updated. */
+  changed: () => void;
+}
+
+/** Create the column. */
+export function createLayerPairs({ pick, changed }: LayerPairsOptions) {
+  const search = createLayerSearch({ changed, first: () => list.querySelector<HTMLElement>(".dwx-layer")?.click() });
+  const tools = h("div", { class: "dwx-layer-tools", "data-part": "layer-search" }, ...search.elements);
   const list = h("div", { class: "dwx-layer-list dwc-layer-list" });
   const matrix = createCkaMatrix({ pick });
   const note = h("p", { class: "dwx-layer-note", role: "status", "data-testid": "similarity-note" });
   const caption = h("div", { class: "dwx-layers-caption dwc-layers-caption", title: CAPTION_HINT, tabindex: 0 }, CAPTION);
-  const parts = [caption, list, note, matrix.element];
+  const missing = h("p", { class: "dwx-layer-note", role: "status", hidden: true });
+  const parts = [tools, caption, missing, list, note, matrix.element];
   const element = h("nav", { class: "dwx-layers dwc-layers", "aria-label": "Layers", "data-testid": "layers" }, ...parts);
   let drawn = "";
 
@@ -45,15 +61,32 @@ export function createLayerPairs({ pick }: { pick: (layerA: string, layerB: stri
     );
   };
 
-  const update = ({ layers, similarity, error, state }: LayerContent) => {
+  const rebuild = ({ layers, all, similarity }: LayerContent) => {
     const matches = new Map(similarity?.matches.map((match) => [match.layer_a, match]));
-    const known = new Set(layers.b.map(({ id }) => id));
-    const otherOf = (layer: Layer) => matches.get(layer.id)?.layer_b ?? (known.has(layer.id) ? layer.id : (layers.b.at(-1)?.id ?? null));
-    const key = JSON.stringify([layers.a.map(({ id }) => id), layers.b.map(({ id }) => id), similarity?.matches]);
-    if (key !== drawn) {
-      drawn = key;
-      list.replaceChildren(...layers.a.map((layer, index) => createButton(layer, matches.get(layer.id), otherOf(layer), index)));
-    }
+    const ofB = search.isAll ? (all?.b.value ?? []) : layers.b;
+    const known = new Map(ofB.map((layer) => [layer.id, layer]));
+    const otherOf = ({ id }: Layer) => matches.get(id)?.layer_b ?? (known.has(id) ? id : (layers.b.at(-1)?.id ?? null));
+    const keys = new Map(layers.a.map(({ id }, index) => [id, index]));
+    const rows = (search.isAll ? (all?.a.value ?? []) : layers.a).map((layer) => {
+      const other = known.get(otherOf(layer) ?? "");
+      return { layer, ...layer, names: [...layer.names, other?.id ?? "", ...(other?.names ?? [])] }; // found by the names of both
+    });
+    const found = findLayers(rows, search.text);
+    list.replaceChildren(
+      ...found.map(({ layer }) => createButton(layer, matches.get(layer.id), otherOf(layer), keys.get(layer.id) ?? NO_KEY)),
+    );
+    const isLoading = search.isAll && !(all?.a.value && all.b.value);
+    missing.hidden = found.length > 0 && !isLoading;
+    setText(missing, isLoading ? (all?.a.error ?? all?.b.error ?? "Loading…") : search.nothingFound);
+  };
+
+  const update = (content: LayerContent) => {
+    const { layers, all, similarity, error, state } = content;
+    const idsOf = (listed: readonly Layer[] | undefined) => listed?.map(({ id }) => id);
+    const everything = all && [idsOf(all.a.value), idsOf(all.b.value), all.a.error, all.b.error];
+    const key = JSON.stringify([search.text, search.isAll, idsOf(layers.a), idsOf(layers.b), everything, similarity?.matches]);
+    if (key !== drawn) rebuild(content);
+    drawn = key;
     for (const button of list.children) {
       const isShown = (button as HTMLElement).dataset.layer === state.layer_a;
       if (isShown) button.setAttribute("aria-current", "true");
@@ -70,5 +103,12 @@ export function createLayerPairs({ pick }: { pick: (layerA: string, layerB: stri
     const other = layer && (content.similarity?.matches.find(({ layer_a }) => layer_a === layer.id)?.layer_b ?? layer.id);
     return layer && other && content.layers.b.some(({ id }) => id === other) ? [layer.id, other] : null;
   };
-  return { element, update, pair };
+  return {
+    element,
+    update,
+    pair,
+    get isAll() {
+      return search.isAll;
+    },
+  };
 }

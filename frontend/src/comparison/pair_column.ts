@@ -91,6 +91,11 @@ export class PairColumn {
     else this.panes[pane].move(key);
   }
 
+  /** Request the mosaics of a pair that is likely to be selected next, as far as the column will show them. */
+  prefetch(pair: number, list: "detail" | "hovered"): void {
+    if (this.options.state().pane === "pair") this.panel.prefetch(pair, list);
+  }
+
   toggleMaps(): void {
     this.panel.toggleMaps();
   }

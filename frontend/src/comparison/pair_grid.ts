@@ -5,6 +5,7 @@ import { partsOf } from "../layers/store.ts";
 import { isDead, type Table } from "../layers/unit_table.ts";
 import type { MosaicRequest } from "../layers/wire.ts";
 import { h, setText } from "../ui/dom.ts";
+import { prefetchOnPointer } from "../ui/pointer_prefetch.ts";
 import { type PairLayout, pairLayout } from "./pair_layout.ts";
 import { createPairTile, type PairTile, paintSide } from "./pair_tile.ts";
 import { type Pairs, unitOf } from "./pairs.ts";
@@ -24,6 +25,8 @@ interface GridOptions {
   store: PairStore;
   pick: (pair: number) => void;
   open: (pair: number) => void;
+  /** Called with a pair that is pressed or hovered, and therefore likely to be selected next. */
+  prefetch: (pair: number, list: "detail" | "hovered") => void;
 }
 
 const EMPTY = "No pair has one of the chosen statuses.";
@@ -51,12 +54,17 @@ export class PairGrid {
     };
     this.element = h("div", properties, this.spacer, this.empty);
     this.element.addEventListener("scroll", () => this.requestDraw(), { passive: true });
+    const pairAt = (target: Element) => {
+      const cell = target.closest<HTMLElement>(".dwc-pair");
+      return cell && Number(cell.dataset.pair);
+    };
     const onPair = (callback: (pair: number) => void) => (event: MouseEvent) => {
-      const cell = event.target instanceof Element ? event.target.closest<HTMLElement>(".dwc-pair") : null;
-      if (cell) callback(Number(cell.dataset.pair));
+      const pair = event.target instanceof Element ? pairAt(event.target) : null;
+      if (pair !== null) callback(pair);
     };
     this.element.addEventListener("click", onPair(options.pick));
     this.element.addEventListener("dblclick", onPair(options.open));
+    prefetchOnPointer(this.element, pairAt, (pair, reason) => options.prefetch(pair, reason === "pressed" ? "detail" : "hovered"));
     this.observer.observe(this.element);
   }
 

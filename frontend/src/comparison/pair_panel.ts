@@ -2,11 +2,10 @@
 import { fitTile } from "../layers/grid_layout.ts";
 import { createMosaics } from "../layers/mosaics.ts";
 import { PARTS } from "../layers/store.ts";
-import { describeEntry, shortStatistics } from "../layers/unit_facts.ts";
+import { describeRank, shortStatistics } from "../layers/unit_facts.ts";
 import { isDead, type Table, unitStatistics } from "../layers/unit_table.ts";
 import type { MosaicRequest } from "../layers/wire.ts";
-import { h, setText } from "../ui/dom.ts";
-import { formatNumber } from "../ui/format.ts";
+import { contentWidth, h, setText } from "../ui/dom.ts";
 import { nextInGrid } from "../ui/grid_navigation.ts";
 import { CropMaps } from "./crop_maps.ts";
 import { createStatusMark, LETTERS } from "./pair_tile.ts";
@@ -85,6 +84,13 @@ export class PairPanel {
     this.blocks[side].mosaics.focus(this.content.state.rank);
   }
 
+  /** Request the mosaics of a pair that is likely to be selected next. */
+  prefetch(pair: number, list: "detail" | "hovered"): void {
+    const { content } = this;
+    if (!content || !this.element.clientWidth || pair === content.pair) return;
+    this.requestMosaics({ ...content, pair }, list, this.size().tile);
+  }
+
   toggleMaps(): void {
     this.crops.toggleMaps();
   }
@@ -112,14 +118,31 @@ export class PairPanel {
 
   private entries(side: Side) {
     const unit = this.unit(side);
-    return (unit === null ? undefined : this.options.store.sides[side].unitDetail(this, this.layer(side), unit).value)?.entries ?? [];
+    return (
+      (unit === null ? undefined : this.options.store.sides[side].unitDetail(this, this.layer(side), unit, false).value)?.entries ?? []
+    );
   }
 
+  /** Return the number of strongest activations, without requesting them. */
   private countEntries(side: Side): number {
     const unit = this.unit(side);
     const table = this.content?.tables[side];
     if (unit === null || (table && isDead(table, unit))) return 0;
-    return this.entries(side).length || 9;
+    return this.options.store.sides[side].loadedDetail(this.layer(side), unit, false)?.entries.length ?? 9;
+  }
+
+  /** Return the request for the mosaics of a unit of a pair; null for no unit, and for a dead one. */
+  private mosaicRequest({ pairs, pair, tables, state }: PanelContent, side: Side, tile: number): MosaicRequest | null {
+    const [unit, table] = [unitOf(pairs, side, pair), tables[side]];
+    if (unit === null || (table && isDead(table, unit))) return null;
+    return { layer: pairs.layers[side], unit, rule: state.rule, contrast: state.contrast, tile };
+  }
+
+  private requestMosaics(content: PanelContent, list: "detail" | "hovered", tile: number): void {
+    for (const side of SIDES) {
+      const request = this.mosaicRequest(content, side, tile);
+      this.options.store.sides[side].requestMosaics(this, list, request ? [request] : [], PARTS);
+    }
   }
 
   private draw(): void {
@@ -135,36 +158,26 @@ export class PairPanel {
     const correlation = formatCorrelation(pairs.correlation[pair]);
     this.numbers.replaceChildren(correlation === "–" ? "" : `r ${correlation} `, createStatusMark(pairs.status[pair] ?? []));
     const { tile, side: length } = this.size();
+    this.requestMosaics(content, "detail", tile); // of both before all else: they are the most urgent, and the cheapest
     for (const side of SIDES) this.drawBlock(side, content, tile, length);
     this.drawCrops();
   }
 
   private size(): { tile: number; side: number } {
-    const style = getComputedStyle(this.element);
-    const width = this.element.clientWidth - Number.parseFloat(style.paddingLeft) - Number.parseFloat(style.paddingRight);
     const height = (this.element.clientHeight - OTHER_HEIGHT) / 2;
-    return fitTile(Math.min((width - COLUMN_GAP) / 2, height), window.devicePixelRatio || 1, 36, 80);
+    return fitTile(Math.min((contentWidth(this.element) - COLUMN_GAP) / 2, height), window.devicePixelRatio || 1, 36, 80);
   }
 
   private drawBlock(side: Side, content: PanelContent, tile: number, length: number): void {
     const block = this.blocks[side];
     const unit = this.unit(side);
     const table = content.tables[side];
-    const store = this.options.store.sides[side];
-    const { rule, contrast } = content.state;
     block.show({ unit, name: content.names[side], table, pinned: this.options.isPinned(side) });
     const count = this.countEntries(side);
-    if (unit === null) {
-      store.requestMosaics(this, "detail", [], PARTS);
-      return;
-    }
-    const request: MosaicRequest = { layer: this.layer(side), unit, rule, contrast, tile };
-    store.requestMosaics(this, "detail", count ? [request] : [], PARTS);
+    const request = this.mosaicRequest(content, side, tile);
+    if (!request) return;
     const entries = this.entries(side);
-    const describe = (rank: number) => {
-      const entry = entries[rank];
-      return entry ? `#${rank + 1} · ${formatNumber(entry.value)} · ${describeEntry(entry)}` : `#${rank + 1}`;
-    };
+    const describe = (rank: number) => describeRank(entries, rank);
     const rank = content.state.side === side ? content.state.rank : -1;
     block.mosaics.update({ request, side: length, previewTile: content.gridTile, count, rank, describe });
   }

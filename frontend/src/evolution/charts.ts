@@ -5,7 +5,7 @@ import { createRadioGroup } from "../ui/radio_group.ts";
 import { convergenceContent, trainingContent } from "./curves.ts";
 import { createEpochChart } from "./epoch_chart.ts";
 import type { EvolutionStore } from "./store.ts";
-import { describeConvergence } from "./texts.ts";
+import { describeConvergence, describeReached } from "./texts.ts";
 import type { Evolution, EvolutionState, LoggedEpoch, Measure } from "./wire.ts";
 
 const MEASURES: [Measure, string, string][] = [
@@ -31,6 +31,7 @@ export class Charts {
   private readonly training: ReturnType<typeof createEpochChart>;
   private readonly trainingPart: HTMLElement;
   private readonly caption = h("span", { class: "dwv-chart-caption", "data-testid": "convergence-caption" });
+  private readonly reached = h("p", { class: "dwv-chart-reached", "data-testid": "reached" });
   private readonly message = h("p", { class: "dwv-chart-message", role: "status", "data-testid": "convergence-message" });
   private readonly numbers = h("span", { class: "dwv-chart-numbers", "data-testid": "training-numbers" });
   private readonly measures: ReturnType<typeof createRadioGroup<Measure>>;
@@ -51,7 +52,7 @@ export class Charts {
     const head = h("div", { class: "dwv-chart-head" }, this.caption, this.measures.element);
     const trainingHead = h("div", { class: "dwv-chart-head" }, h("span", { class: "dwv-chart-caption" }, "training"), this.numbers);
     this.trainingPart = h("div", { class: "dwv-chart-part dwv-training" }, trainingHead, this.training.element);
-    const part = h("div", { class: "dwv-chart-part" }, head, this.message, this.convergence.element);
+    const part = h("div", { class: "dwv-chart-part" }, head, this.reached, this.message, this.convergence.element);
     this.element = h("div", { class: "dwv-charts" }, part, this.trainingPart);
   }
 
@@ -60,7 +61,8 @@ export class Charts {
     this.training.close();
   }
 
-  update({ measure }: EvolutionState, epoch: number | null, { columns, log, unit }: Evolution): void {
+  update({ measure }: EvolutionState, epoch: number | null, evolution: Evolution): void {
+    const { columns, log, unit } = evolution;
     const range = rangeOf(unit === "epoch" ? [...columns, ...log] : columns);
     this.measures.show(measure);
     const { value, error } = this.options.store.convergence(measure);
@@ -70,11 +72,15 @@ export class Charts {
     setText(this.message, text);
     this.message.hidden = !text;
     this.convergence.element.hidden = Boolean(text);
-    setText(this.caption, value && !text ? describeConvergence(value, unit) : "how far each layer has converged");
+    const shown = text ? undefined : value;
+    setText(this.caption, shown ? describeConvergence(shown, unit) : "how far each layer has converged");
+    setText(this.reached, shown ? describeReached(shown, unit) : "");
+    this.reached.hidden = !this.reached.textContent;
     this.caption.title = [this.caption.textContent, value?.note].filter(Boolean).join(". ");
     if (value && !text) this.convergence.update(convergenceContent(value, epoch, range));
     this.trainingPart.hidden = log.length === 0;
-    if (log.length) this.training.update(unit === "epoch" ? trainingContent(log, epoch, range) : trainingContent(log, null, rangeOf(log)));
+    if (log.length)
+      this.training.update(unit === "epoch" ? trainingContent(evolution, epoch, range) : trainingContent(evolution, null, rangeOf(log)));
     this.drawNumbers(log, epoch);
   }
 

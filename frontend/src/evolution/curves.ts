@@ -1,8 +1,9 @@
 /** The curves of the two charts. */
 
 import { ticks as roundNumbers } from "../ui/line_plot.ts";
+import { describeRateStep } from "../ui/rate_step.ts";
 import type { Curve, EpochChartContent } from "./epoch_chart.ts";
-import type { Convergence, LoggedEpoch } from "./wire.ts";
+import type { Convergence, Evolution } from "./wire.ts";
 
 /** Return numbers in an order in which the first few are spread evenly: the ends, then the middle, and so on. */
 export function endsFirst(values: readonly number[]): number[] {
@@ -42,19 +43,12 @@ export function convergenceContent({ epochs, curves }: Convergence, current: num
   return { curves: lines, ticks: [0, 0.5, 1], maxY: 1, epochs: endsFirst(epochs), range, current, marks: [] };
 }
 
-/** Return the epochs at which the learning rate changed, with the factor. */
-export function rateMarks(log: readonly LoggedEpoch[]): { x: number; text: string }[] {
-  const rates = log.filter(({ learning_rate }) => learning_rate !== null);
-  return rates.flatMap(({ epoch, learning_rate: rate }, index) => {
-    const before = rates[index - 1]?.learning_rate;
-    if (!before || !rate || Math.abs(rate / before - 1) < 0.3) return []; // a smooth schedule has no steps
-    const [sign, factor] = rate < before ? ["/", before / rate] : ["×", rate / before];
-    return [{ x: epoch, text: `rate ${sign} ${Number(factor.toPrecision(2))}` }];
-  });
-}
-
 /** Return the loss of both sets, and the top-1 accuracy from 0 to 1 over the whole height. */
-export function trainingContent(log: readonly LoggedEpoch[], current: number | null, range: [number, number]): EpochChartContent {
+export function trainingContent(
+  { log, rate_steps }: Pick<Evolution, "log" | "rate_steps">,
+  current: number | null,
+  range: [number, number],
+): EpochChartContent {
   const lines: [key: "train_loss" | "validation_loss" | "validation_top1" | "train_top1", name: string, strength: number][] = [
     ["train_loss", "train", 0.5],
     ["validation_loss", "validation", 1],
@@ -75,6 +69,7 @@ export function trainingContent(log: readonly LoggedEpoch[], current: number | n
       { x: entries.map(({ epoch }) => epoch), y, share, className, strength, points: false, name, last: name, lastY: y.at(-1) ?? null },
     ];
   });
+  const marks = rate_steps.map(({ epoch, factor }) => ({ x: epoch, text: describeRateStep(factor) }));
   const epochs = roundNumbers(range[1]).filter((epoch) => epoch >= range[0]);
-  return { curves, ticks, maxY: top, epochs, range, current, marks: rateMarks(log) };
+  return { curves, ticks, maxY: top, epochs, range, current, marks };
 }

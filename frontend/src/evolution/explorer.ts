@@ -1,6 +1,6 @@
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
-import { DetailDrawer } from "../layers/detail_drawer.ts";
 import { describeReceptiveField } from "../layers/layer_list.ts";
+import { DetailDrawer } from "../ui/detail_drawer.ts";
 import { h, setText } from "../ui/dom.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
 import { createExportMenu, type ExportGroup, exportName } from "../ui/export_menu.ts";

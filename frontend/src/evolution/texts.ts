@@ -10,11 +10,20 @@ const MEASURES: Record<Measure, string> = {
   cka: "linear CKA with",
 };
 
-/** Return what the curves show, and from when on each layer is at 0.9 before the last checkpoint. */
-export function describeConvergence({ measure, against, curves }: Convergence, count: Count): string {
-  if (against === null) return "";
-  const known = curves.filter((curve) => curve.reached !== null).map(({ layer, reached }) => `${reached} (${layer})`);
-  return `${MEASURES[measure]} ${count} ${against}${known.length ? ` · 0.9 from ${count} ${known.join(", ")}` : ""}`;
+/** Return what the curves show. */
+export function describeConvergence({ measure, against }: Convergence, count: Count): string {
+  return against === null ? "" : `${MEASURES[measure]} ${count} ${against}`;
+}
+
+/** Return from which checkpoint on each layer is at 0.9 or more: "at least 0.9 from epoch 5: conv1, conv2 · 20: conv3 · only at 30: conv4". */
+export function describeReached({ against, curves }: Convergence, count: Count): string {
+  const groups = new Map<number | null, string[]>();
+  for (const { layer, reached } of curves) groups.set(reached, [...(groups.get(reached) ?? []), layer]);
+  const last = groups.get(null);
+  groups.delete(null);
+  if (against === null || !groups.size) return "";
+  const known = [...groups].sort(([a], [b]) => (a ?? 0) - (b ?? 0)).map(([epoch, layers]) => `${epoch}: ${layers.join(", ")}`);
+  return `at least 0.9 from ${count} ${[...known, ...(last ? [`only at ${against}: ${last.join(", ")}`] : [])].join(" · ")}`;
 }
 
 /** Return the state of a checkpoint whose index is not ready. */
@@ -73,7 +82,8 @@ export function headerContent({ overview, evolution }: EvolutionHello): HeaderCo
   const parts = [
     overview.images,
     `strongest of ${formatCount(overview.photographs, "image")}`,
-    `${formatCount(columns.length, "checkpoint")}${last ? ` to ${last.unit} ${last.epoch}` : ""}${evolution.live ? ", watched" : ""}`,
+    `${formatCount(columns.length, "checkpoint")}${last ? ` to ${last.unit} ${last.epoch}` : ""}`,
+    ...(evolution.live ? ["training runs"] : []),
   ];
   const failed = columns.filter(({ state }) => state === "failed").length;
   const warnings = [

@@ -2,11 +2,11 @@
 import { EnlargedUnit } from "../layers/enlarged_unit.ts";
 import { fitTile } from "../layers/grid_layout.ts";
 import { createMosaics } from "../layers/mosaics.ts";
-import { createSourcePhotograph } from "../layers/source_photograph.ts";
+import { createSourcePhotograph, photographSize } from "../layers/source_photograph.ts";
 import { PARTS } from "../layers/store.ts";
-import { createUnitFacts, describeEntry } from "../layers/unit_facts.ts";
+import { createUnitFacts, describeRank } from "../layers/unit_facts.ts";
 import type { LayerState, MosaicRequest } from "../layers/wire.ts";
-import { h, setText } from "../ui/dom.ts";
+import { contentWidth, h, setText } from "../ui/dom.ts";
 import { formatNumber } from "../ui/format.ts";
 import { nextInGrid } from "../ui/grid_navigation.ts";
 import { type EvolutionStore, layerAt } from "./store.ts";
@@ -15,7 +15,7 @@ import { createUnitHistory } from "./unit_history.ts";
 import type { Cell, Column, EvolutionState, UnitName } from "./wire.ts";
 
 const MOSAIC_GAP = 10;
-const PHOTOGRAPH = 172; // height in CSS pixels
+const PHOTOGRAPH = 158; // height in CSS pixels
 const NO_LAYER_STATE = { rule: "deconvnet", contrast: "tile" } as const;
 
 export interface PaneContent {
@@ -168,9 +168,7 @@ export class UnitPane {
   }
 
   private get size(): { tile: number; side: number } {
-    const style = getComputedStyle(this.element);
-    const width = this.element.clientWidth - Number.parseFloat(style.paddingLeft) - Number.parseFloat(style.paddingRight);
-    return fitTile((width - MOSAIC_GAP) / 2, window.devicePixelRatio || 1, 40, 96);
+    return fitTile((contentWidth(this.element) - MOSAIC_GAP) / 2, window.devicePixelRatio || 1, 40, 96);
   }
 
   private draw(): void {
@@ -218,10 +216,7 @@ export class UnitPane {
     if (!loaded && this.mosaics.element.dataset.drawn) return; // those of before stay, dimmed
     this.mosaics.element.dataset.drawn = "true";
     const entries = store.loadedDetail(request.layer, request.unit)?.entries ?? [];
-    const describe = (at: number) => {
-      const entry = entries[at];
-      return entry ? `#${at + 1} · ${formatNumber(entry.value)} · ${describeEntry(entry)}` : `#${at + 1}`;
-    };
+    const describe = (at: number) => describeRank(entries, at);
     this.mosaics.update({ request, side: this.size.side, previewTile: request.tile, count: this.count, rank, describe });
   }
 
@@ -239,9 +234,8 @@ export class UnitPane {
     const [layer, unit] = [layerAt(content.unit[0], content.column), content.unit[1]];
     const rank = Math.min(this.hoveredRank ?? content.state.rank, Math.max(0, this.count - 1));
     this.facts.update(store.unitDetail(this, layer, unit), overview, rank);
-    const size = (window.devicePixelRatio || 1) > 1 ? 960 : 480;
     const { container } = this.photograph;
-    const photograph = store.source(this, { layer, unit, rank, size });
+    const photograph = store.source(this, { layer, unit, rank, size: photographSize() });
     this.photograph.update(photograph, `#${rank + 1}`, container.clientWidth, PHOTOGRAPH);
     this.drawKept(content);
   }

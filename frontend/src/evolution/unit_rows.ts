@@ -1,5 +1,5 @@
 /** The rows: units grouped by layer, in blocks side by side where there is room. */
-import { focusedElement, h, setText } from "../ui/dom.ts";
+import { contentWidth, focusedElement, h, setText } from "../ui/dom.ts";
 import { distribute, GAP, LABEL, type RowsLayout, rowsLayout } from "./layout.ts";
 import type { EvolutionStore } from "./store.ts";
 import { describeColumn, percent } from "./texts.ts";
@@ -62,12 +62,9 @@ export class UnitRows {
     const previous = this.content;
     this.content = content;
     const { columns, reply } = content;
-    const width = this.element.clientWidth;
-    if (!width) return; // hidden
-    const style = getComputedStyle(this.element);
-    const inner = width - Number.parseFloat(style.paddingLeft) - Number.parseFloat(style.paddingRight);
+    if (!this.element.clientWidth) return; // hidden
     const groups = groupByLayer(reply.rows);
-    this.layout = rowsLayout(inner, columns.length, reply.rows.length, groups.length);
+    this.layout = rowsLayout(contentWidth(this.element), columns.length, reply.rows.length, groups.length);
     const variables = {
       "--dwv-cell": `${this.layout.cell}px`,
       "--dwv-label": `${LABEL}px`,

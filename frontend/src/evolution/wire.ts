@@ -1,6 +1,7 @@
 /** Messages between an EvolutionExplorer and the kernel. */
 import type { EncodedImage, Progress } from "../kernel/wire.ts";
 import type { LayerHello } from "../layers/mosaic_store.ts";
+import type { RateStep } from "../ui/rate_step.ts";
 
 export type Show = "projections" | "patches" | "both";
 /** How far a layer has converged: by the activations, by the strongest images, or by linear CKA. */
@@ -74,7 +75,8 @@ export interface Evolution {
   columns: Column[];
   layers: EvolutionLayer[];
   log: LoggedEpoch[];
-  /** Whether the folder is watched for new checkpoints. */
+  rate_steps: RateStep[];
+  /** Whether a training that writes into the folder is running. */
   live: boolean;
   /** Images over which the measures are. */
   sampled: number;

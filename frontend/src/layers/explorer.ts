@@ -1,9 +1,9 @@
 import { UnitRelations } from "../contributions/unit_relations.ts";
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
+import { DetailDrawer } from "../ui/detail_drawer.ts";
 import { h } from "../ui/dom.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
 import { createRuleChoice, createViewChoice } from "./choices.ts";
-import { DetailDrawer } from "./detail_drawer.ts";
 import { createFigureMenu, type FigureSize, figureName } from "./figures.ts";
 import { soFar } from "./index_progress.ts";
 import { focusedPart, type KeyAction, keyAction } from "./keyboard.ts";

@@ -1,6 +1,7 @@
 import type { Lookup } from "../kernel/resource.ts";
 import { focusedElement, h, setText } from "../ui/dom.ts";
 import { formatCount, formatInteger } from "../ui/format.ts";
+import { createLayerSearch, findLayers } from "./layer_search.ts";
 import type { Layer, Overview } from "./wire.ts";
 
 export function describeReceptiveField({ receptive_field: field }: Pick<Layer, "receptive_field">): string {
@@ -16,15 +17,6 @@ function breakable(name: string): (string | HTMLElement)[] {
 /** Return the name of the module behind a layer: of its convolution, or another one of the same output. */
 export function moduleName({ id, convolution, names }: Layer): string {
   return convolution ?? names.find((name) => name !== id) ?? "";
-}
-
-/** Return the layers one of whose names, or whose kind, contains the text. */
-export function findLayers(layers: Layer[], text: string): Layer[] {
-  const query = text.trim().toLowerCase();
-  if (!query) return layers;
-  return layers.filter(({ id, names, convolution, kind }) =>
-    [id, ...names, convolution ?? "", kind].some((name) => name.toLowerCase().includes(query)),
-  );
 }
 
 /** Return the listed layers and those that were opened, in the order of `all` if it is known. */
@@ -43,27 +35,14 @@ interface ListOptions {
 
 /** Create the list of layers: the listed and the opened ones, or all of them, searched by their names. */
 export function createLayerList({ pick, changed, allLayers }: ListOptions) {
-  const search = h("input", {
-    type: "search",
-    class: "dwx-search",
-    placeholder: "find a layer…",
-    "aria-label": "Find a layer by its name",
-    "data-testid": "layer-search",
-  });
-  const toggle = h(
-    "button",
-    { type: "button", class: "dwx-all-layers", "aria-pressed": "false", "data-testid": "all-layers" },
-    "All layers",
-  );
-  toggle.title = "List every module whose output is feature maps. The index of a layer is built when it is opened.";
+  const search = createLayerSearch({ changed, first: () => buttons.values().next().value?.click() });
   const note = h("p", { class: "dwx-layer-note", hidden: true, role: "status" });
   const caption = h("div", { class: "dwx-layers-caption" }, "bar: number of units");
-  const tools = h("div", { class: "dwx-layer-tools", "data-part": "layer-search" }, search, toggle, caption);
+  const tools = h("div", { class: "dwx-layer-tools", "data-part": "layer-search" }, ...search.elements, caption);
   const list = h("div", { class: "dwx-layer-list" });
   const element = h("nav", { class: "dwx-layers", "aria-label": "Layers", "data-testid": "layers" }, tools, note, list);
   let buttons = new Map<string, HTMLButtonElement>();
   let shownFor: unknown[] = [];
-  let isAll = false;
 
   const createButton = (layer: Layer, key: number, maxChannels: number) => {
     const dead = layer.dead === null ? "" : `, ${formatInteger(layer.dead)} dead`;
@@ -93,8 +72,8 @@ export function createLayerList({ pick, changed, allLayers }: ListOptions) {
   };
 
   const rebuild = (overview: Overview, all: Lookup<Layer[]> | null) => {
-    const layers = isAll ? (all?.value ?? []) : shownLayers(overview, all?.value);
-    const found = findLayers(layers, search.value);
+    const layers = search.isAll ? (all?.value ?? []) : shownLayers(overview, all?.value);
+    const found = findLayers(layers, search.text);
     const maxChannels = Math.max(...layers.map((layer) => layer.channels));
     const keys = new Map(overview.layers.map(({ id }, index) => [id, index]));
     const previous = buttons;
@@ -103,13 +82,11 @@ export function createLayerList({ pick, changed, allLayers }: ListOptions) {
     const isSame = before.length === now.length && found.every(({ id }, index) => before[index] === previous.get(id));
     if (!isSame) list.replaceChildren(...now);
     else for (const [index, button] of now.entries()) if (button !== before[index]) before[index]?.replaceWith(button); // keeps its place
-    list.dataset.all = String(isAll);
-    toggle.setAttribute("aria-pressed", String(isAll));
-    const isLoading = isAll && !all?.value;
+    list.dataset.all = String(search.isAll);
+    const isLoading = search.isAll && !all?.value;
     note.hidden = found.length > 0;
     caption.hidden = found.length === 0;
-    const unknown = isAll ? "No layer has this name." : "No listed layer has this name. “All layers” searches every layer.";
-    setText(note, isLoading ? (all?.error ?? "Loading…") : unknown);
+    setText(note, isLoading ? (all?.error ?? "Loading…") : search.nothingFound);
   };
 
   /** Scroll the list to a layer, without scrolling the page. */
@@ -121,8 +98,8 @@ export function createLayerList({ pick, changed, allLayers }: ListOptions) {
   };
 
   const update = (overview: Overview, selectedId: string) => {
-    const all = isAll || overview.opened.length ? allLayers() : null; // opened layers stand in the order of execution
-    const content = [search.value, isAll, overview, all?.value, all?.error];
+    const all = search.isAll || overview.opened.length ? allLayers() : null; // opened layers stand in the order of execution
+    const content = [search.text, search.isAll, overview, all?.value, all?.error];
     const isNewSearch = content.slice(0, 2).some((part, index) => part !== shownFor[index]);
     if (content.some((part, index) => part !== shownFor[index])) rebuild(overview, all);
     if (isNewSearch) list.scrollTo(0, 0);
@@ -131,21 +108,10 @@ export function createLayerList({ pick, changed, allLayers }: ListOptions) {
       if (id !== selectedId) button.removeAttribute("aria-current");
       else if (!button.hasAttribute("aria-current")) {
         button.setAttribute("aria-current", "true");
-        if (!search.value) scrollToButton(button);
+        if (!search.text) scrollToButton(button);
       }
     }
   };
 
-  search.addEventListener("input", changed);
-  search.addEventListener("keydown", ({ key }) => {
-    if (key === "Enter") buttons.values().next().value?.click();
-    if (key !== "Escape" || !search.value) return;
-    search.value = "";
-    changed();
-  });
-  toggle.addEventListener("click", () => {
-    isAll = !isAll;
-    changed();
-  });
   return { element, update };
 }

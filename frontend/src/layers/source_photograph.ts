@@ -9,6 +9,11 @@ export function fitInside(width: number, height: number, maxWidth: number, maxHe
   return { width: Math.max(1, Math.floor(width * scale)), height: Math.max(1, Math.floor(height * scale)) };
 }
 
+/** Return the longer side in pixels that a photograph beside mosaics is requested with. */
+export function photographSize(): number {
+  return (window.devicePixelRatio || 1) > 1 ? 960 : 480;
+}
+
 /**
  * Create the view of a source photograph, with a frame around the receptive field and a thin line around the crop.
  * @param action an element beside the caption

@@ -89,19 +89,20 @@ export class LayerStore extends MosaicStore {
     return this.layerLists.read("all", async () => (await this.client.request<{ layers: Layer[] }>("all_layers"))?.content.layers);
   }
 
-  unitDetail(owner: object, layer: string, unit: number): Lookup<UnitDetail> {
-    const key = detailKey(layer, unit);
+  /** @param predictions whether the predicted classes of the strongest activations are needed, for which the model is run */
+  unitDetail(owner: object, layer: string, unit: number, predictions = true): Lookup<UnitDetail> {
+    const key = detailKey(layer, unit, predictions);
     return this.details.read(key, async () => {
       const options = { owner, priority: PRIORITY.detail };
-      const fields = { layer, unit, ...(this.details.isStale(key) ? REFRESH : {}) };
+      const fields = { layer, unit, ...(predictions ? {} : { predictions }), ...(this.details.isStale(key) ? REFRESH : {}) };
       const reply = await this.client.request<{ detail: UnitDetail }>("unit_detail", fields, options);
       return reply?.content.detail;
     });
   }
 
   /** Return the detail of a unit if it is loaded. */
-  loadedDetail(layer: string, unit: number): UnitDetail | undefined {
-    return this.details.get(detailKey(layer, unit));
+  loadedDetail(layer: string, unit: number, predictions = true): UnitDetail | undefined {
+    return this.details.get(detailKey(layer, unit, predictions));
   }
 
   source(owner: object, request: SourceRequest): Lookup<Source> {
@@ -140,6 +141,6 @@ export class LayerStore extends MosaicStore {
   }
 }
 
-function detailKey(layer: string, unit: number): string {
-  return `${layer}|${unit}`;
+function detailKey(layer: string, unit: number, predictions: boolean): string {
+  return `${layer}|${unit}${predictions ? "" : "|without predictions"}`;
 }

@@ -1,16 +1,15 @@
 import type { UnitRelations } from "../contributions/unit_relations.ts";
-import { h, setText } from "../ui/dom.ts";
+import { contentWidth, h, setText } from "../ui/dom.ts";
 import type { Painted } from "../ui/explorer_view.ts";
-import { formatNumber } from "../ui/format.ts";
 import { nextInGrid } from "../ui/grid_navigation.ts";
 import { createWhyButton } from "../ui/why_button.ts";
 import { EnlargedUnit } from "./enlarged_unit.ts";
 import { fitTile } from "./grid_layout.ts";
 import { createMosaics } from "./mosaics.ts";
-import { createSourcePhotograph } from "./source_photograph.ts";
+import { createSourcePhotograph, photographSize } from "./source_photograph.ts";
 import { type LayerStore, PARTS } from "./store.ts";
 import { createUnitFactor } from "./unit_factor.ts";
-import { createUnitFacts, describeEntry } from "./unit_facts.ts";
+import { createUnitFacts, describeRank } from "./unit_facts.ts";
 import { createUnitHead } from "./unit_head.ts";
 import { UnitPlaces } from "./unit_places.ts";
 import { isDead, type Table } from "./unit_table.ts";
@@ -202,10 +201,9 @@ export class UnitDetail {
 
   private fit(): { tile: number; side: number } {
     const style = getComputedStyle(this.element);
-    const width = this.element.clientWidth - Number.parseFloat(style.paddingLeft) - Number.parseFloat(style.paddingRight);
     const isDrawer = style.getPropertyValue("--dwx-drawer").trim() === "1"; // it scrolls: the mosaics may be larger
     const height = this.element.clientHeight - (isDrawer ? OTHER_HEIGHT_DRAWER : OTHER_HEIGHT);
-    return fitTile(Math.min((width - MOSAIC_GAP) / 2, height), window.devicePixelRatio || 1, 44, 110);
+    return fitTile(Math.min((contentWidth(this.element) - MOSAIC_GAP) / 2, height), window.devicePixelRatio || 1, 44, 110);
   }
 
   private draw(): void {
@@ -223,10 +221,7 @@ export class UnitDetail {
     // Request the mosaics first: they are the most urgent.
     this.store.requestMosaics(this, "detail", count ? [request] : [], PARTS);
     const entries = this.detail(content)?.entries ?? [];
-    const describe = (rank: number) => {
-      const entry = entries[rank];
-      return entry ? `#${rank + 1} · ${formatNumber(entry.value)} · ${describeEntry(entry)}` : `#${rank + 1}`;
-    };
+    const describe = (rank: number) => describeRank(entries, rank);
     const complete = this.mosaics.update({ request, side, previewTile: gridTile, count, rank: state.rank, describe });
     const error = this.store.mosaicError(request);
     this.error.hidden = !error;
@@ -251,7 +246,7 @@ export class UnitDetail {
     this.whyButton.hidden = content.overview.quantity === null;
     if (active ? !place : rank >= count) return;
     const { container } = this.photograph;
-    const size = (window.devicePixelRatio || 1) > 1 ? 960 : 480;
+    const size = photographSize();
     const source = place
       ? this.store.places.source(this, { layer, unit, tab: place.tab }, place.number, size)
       : this.store.source(this, { layer, unit, rank, size });

@@ -30,6 +30,12 @@ export function describeUnit({ maximum, mean, selectivity, activation_rate }: Re
   return `${numbers} · active in ${formatPercent(activation_rate)} of ${images}`;
 }
 
+/** Describe one of a unit's strongest activations: its rank, and what is known of it. */
+export function describeRank(entries: readonly Entry[], rank: number): string {
+  const entry = entries[rank];
+  return entry ? `#${rank + 1} · ${formatNumber(entry.value)} · ${describeEntry(entry)}` : `#${rank + 1}`;
+}
+
 /** Describe the statistics of a unit in two short lines. */
 export function shortStatistics({ maximum, mean, selectivity, activation_rate }: Record<Column, number>): string {
   if (activation_rate === 0) return "dead";

@@ -1,4 +1,5 @@
 import { h, setText } from "../ui/dom.ts";
+import { prefetchOnPointer } from "../ui/pointer_prefetch.ts";
 import { cellPosition, gridLayout, nearestFirst, scrollToShow, totalHeight, visibleCells } from "./grid_layout.ts";
 import { isPinned } from "./pins.ts";
 import { type LayerStore, partsOf } from "./store.ts";
@@ -8,7 +9,6 @@ import { isDead, type Table } from "./unit_table.ts";
 import { createUnitTile, drawMosaics, markFactor, type UnitTile } from "./unit_tile.ts";
 import type { LayerState, MosaicRequest } from "./wire.ts";
 
-const HOVER_DELAY = 100; // ms before a hovered unit is prefetched
 const SCROLL_END_DELAY = 300; // ms after the last scroll event
 
 export interface GridContent {
@@ -152,18 +152,12 @@ export class UnitGrid {
       const tile = event.target instanceof Element ? event.target.closest<HTMLElement>(".dwx-tile") : null;
       if (tile) callback(Number(tile.dataset.unit), event);
     };
-    let hoverTimer: ReturnType<typeof setTimeout> | undefined;
     element.addEventListener("scroll", () => this.scrolling(), { passive: true });
-    element.addEventListener("pointerover", (event) => {
-      clearTimeout(hoverTimer);
-      onTile((unit) => {
-        hoverTimer = setTimeout(() => options.prefetch(unit, "hovered"), HOVER_DELAY);
-      })(event);
-    });
-    element.addEventListener("pointerleave", () => clearTimeout(hoverTimer));
-    element.addEventListener("pointerdown", (event) => {
-      if (event.button === 0 && event.pointerType === "mouse") onTile((unit) => options.prefetch(unit, "detail"))(event);
-    });
+    const unitAt = (target: Element) => {
+      const tile = target.closest<HTMLElement>(".dwx-tile");
+      return tile && Number(tile.dataset.unit);
+    };
+    prefetchOnPointer(element, unitAt, (unit, reason) => options.prefetch(unit, reason === "pressed" ? "detail" : "hovered"));
     const isSwitch = ({ target }: MouseEvent) => target instanceof Element && target.closest(".dwx-tile-switch") !== null;
     const click = (unit: number, event: MouseEvent) => (isSwitch(event) ? this.toggle(unit) : options.pick(unit));
     element.addEventListener("click", onTile(click));

@@ -123,7 +123,7 @@ function createSegment(fraction: number, highlighted: boolean, rank: number): HT
 export function drawMosaics(
   canvas: HTMLCanvasElement,
   bitmaps: (ImageBitmap | undefined | null)[],
-  layout: GridLayout,
+  layout: Pick<GridLayout, "side" | "seam">,
   ratio: number,
 ): void {
   const side = Math.round(layout.side * ratio);

@@ -6,10 +6,12 @@ import { type CurveName, type Curves, curvesOf, nearestEpoch, valueAt } from "./
 import { describeEpoch } from "./texts.ts";
 import type { LayerMeasure, Status, TrainingLog, TrainingState } from "./wire.ts";
 
-const TITLES: Record<CurveName, string> = { loss: "Loss", accuracy: "Top-1 and top-5", rate: "Learning rate", layers: "Layers, RMS" };
+const TITLES: Record<CurveName, string> = { loss: "Loss", accuracy: "Error", rate: "Learning rate", layers: "Layers, RMS" };
+const TOP_HINT =
+  "top-1: the most probable class counts; top-5: the five most probable classes count, which is left out among five classes or fewer";
 const ACCURACY: Choice<TrainingState["accuracy"]>[] = [
-  ["error", "Error", "The share of wrong predictions, as the paper counts"],
-  ["accuracy", "Accuracy", "The share of correct predictions"],
+  ["error", "Error", "The percentage of photographs whose class is not predicted, as the paper counts"],
+  ["accuracy", "Accuracy", "The percentage of photographs whose class is predicted"],
 ];
 const RATIO_HINT =
   "The change of a layer's weights in one step, divided by the weights. About a thousandth is usual: far more, and the learning rate is too high; far less, and the layer hardly learns";
@@ -65,7 +67,7 @@ export function createCharts({ set, redraw }: { set: (patch: Partial<TrainingSta
     accuracy.show(state.accuracy);
     layers.show(state.layers);
     const { version, checkpoints, progress, phase } = status;
-    const key = JSON.stringify([log?.epochs.length, version, checkpoints, progress, phase, state, cursor]);
+    const key = JSON.stringify([status.layer_names, log?.epochs.length, version, checkpoints, progress, phase, state, cursor]);
     if (key === drawn) return;
     drawn = key;
     const last = log?.epochs.at(-1);
@@ -74,6 +76,7 @@ export function createCharts({ set, redraw }: { set: (patch: Partial<TrainingSta
     grid.hidden = !begun;
     const curves = curvesOf(log ?? EMPTY, status, state);
     for (const name of names) cards[name].update(curves[name], cursor);
+    cards.accuracy.setTitle(state.accuracy === "error" ? "Error" : "Accuracy", TOP_HINT);
     const shown = cursor ?? last;
     setText(caption, log && shown !== undefined ? describeEpoch(log, shown) : "");
     element.dataset.epochs = String(log?.epochs.length ?? 0);
@@ -114,18 +117,19 @@ const EMPTY: TrainingLog = {
   weights: [],
   updates: [],
   ratio: [],
-  annealed: [],
+  rate_steps: [],
 };
 
 /** Create one plot with its title, its controls, and the names and values of its lines. */
 function createCard(name: CurveName, hover: (place: number | null) => void, controls: HTMLElement | null = null) {
   const plot = createLinePlot({ label: TITLES[name], xTitle: "epoch", yTitle: "", hover });
+  const title = h("h3", {}, TITLES[name]);
   const message = h("p", { class: "dwx-chart-message" });
   const legend = h("ul", { class: "dwg-legend", "data-testid": `legend-${name}` });
   const element = h(
     "section",
     { class: "dwg-card", "data-testid": `card-${name}`, "aria-label": TITLES[name] },
-    h("div", { class: "dwg-card-head" }, h("h3", {}, TITLES[name]), controls),
+    h("div", { class: "dwg-card-head" }, title, controls),
     h("div", { class: "dwg-plot-body" }, plot.element, message),
     legend,
   );
@@ -139,11 +143,16 @@ function createCard(name: CurveName, hover: (place: number | null) => void, cont
           "li",
           {},
           h("i", { class: `dwg-mark ${line.className}`, "aria-hidden": "true" }),
-          h("span", {}, line.name),
+          h("span", line.title ? { title: line.title } : {}, line.name),
           h("b", {}, format(valueAt(line, cursor))),
         ),
       ),
     );
   };
-  return { element, update, close: plot.close };
+  const setTitle = (text: string, hint: string) => {
+    setText(title, text);
+    title.title = hint;
+    element.setAttribute("aria-label", text);
+  };
+  return { element, update, setTitle, close: plot.close };
 }

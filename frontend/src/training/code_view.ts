@@ -1,4 +1,4 @@
-/** The lines of Python that open the checkpoints in other widgets. */
+/** The lines of Python that open the checkpoints in other widgets: the last one is shown, all are copied. */
 import { h } from "../ui/dom.ts";
 import type { Status } from "./wire.ts";
 
@@ -14,10 +14,16 @@ export function createCodeView({ copy }: { copy: (code: string) => void }) {
       ...code.map(([purpose, text]) => {
         const button = h(
           "button",
-          { type: "button", class: "dwx-menu-button", title: `Copy: ${purpose}`, onclick: () => copy(text) },
+          { type: "button", class: "dwx-menu-button", title: `Copy these lines:\n${text}`, onclick: () => copy(text) },
           "Copy",
         );
-        return h("div", { class: "dwg-code-row" }, h("span", { class: "dwg-small" }, purpose), h("code", { title: text }, text), button);
+        return h(
+          "div",
+          { class: "dwg-code-row" },
+          h("span", { class: "dwg-small" }, purpose),
+          h("code", { title: text }, text.split("\n").at(-1) ?? ""),
+          button,
+        );
       }),
     );
   };

@@ -1,6 +1,7 @@
 /** What the four plots show of a log: loss, error or accuracy, learning rate, and how much the layers change. */
 import { formatNumber, formatPercent } from "../ui/format.ts";
 import type { PlotContent, PlotLine } from "../ui/line_plot.ts";
+import { describeRateStep } from "../ui/rate_step.ts";
 import { linearScale, logScale, percentScale, type Scale } from "../ui/scales.ts";
 import type { Column, LayerMeasure, Status, TrainingLog, TrainingState } from "./wire.ts";
 
@@ -10,6 +11,8 @@ const USUAL_RATIO = 1e-3;
 
 export interface CurveLine extends PlotLine {
   name: string;
+  /** The dotted name of a layer. */
+  title?: string;
 }
 
 export interface Curves {
@@ -69,9 +72,16 @@ function rateCurves(log: TrainingLog, status: Status): Curves {
 }
 
 function layerCurves(log: TrainingLog, status: Status, measure: LayerMeasure): Curves {
-  const lines = log.layers.map((name, index) => {
+  const aliases = new Map(status.layer_names);
+  const lines = log.layers.map((layer, index) => {
     const colour = Math.floor((index * LAYER_COLOURS) / Math.max(LAYER_COLOURS, log.layers.length));
-    return { name, x: log.epochs, y: log[measure][index] ?? [], className: `dwg-layer-${colour}` };
+    return {
+      name: aliases.get(layer) ?? layer,
+      title: layer,
+      x: log.epochs,
+      y: log[measure][index] ?? [],
+      className: `dwg-layer-${colour}`,
+    };
   });
   const curves = assemble(log, status, lines, logScale, formatSmall, []);
   if (measure === "ratio" && curves.lines.length) curves.plot.rules.push({ y: USUAL_RATIO, text: "10⁻³ is usual" });
@@ -109,7 +119,7 @@ function assemble(
   const values = [...lines.flatMap(({ y }) => y), ...live.map(({ y }) => y)].filter((value) => value !== null);
   const last = Math.max(log.epochs.at(-1) ?? 0, ...live.map(({ x }) => x));
   const marks: PlotContent["marks"] = [
-    ...log.annealed.map((x) => ({ x, title: `epoch ${x}: a lower learning rate`, kind: "line" as const })),
+    ...log.rate_steps.map(({ epoch: x, factor }) => ({ x, title: `epoch ${x}: ${describeRateStep(factor)}`, kind: "line" as const })),
     ...status.checkpoints.filter((x) => x <= last).map((x) => ({ x, title: `checkpoint of epoch ${x}`, kind: "triangle" as const })),
   ];
   const plot = { lines, points: [...points, ...live], rules: [], maxX: Math.max(MIN_EPOCHS, last), scale: scaleOf(values), marks };

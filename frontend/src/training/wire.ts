@@ -1,5 +1,6 @@
 /** Messages between the TrainingPanel and the kernel. */
 import type { Progress } from "../kernel/wire.ts";
+import type { RateStep } from "../ui/rate_step.ts";
 
 export interface TrainingState {
   accuracy: "error" | "accuracy";
@@ -64,9 +65,12 @@ export interface Status {
   can_cancel: boolean;
   /** Whether a start goes on with what is in the folder. */
   resumes: boolean;
+  /** Lines that run as they are. */
   code: [purpose: string, code: string][];
   /** How far the photographs are decoded, before the first step; null for a training that runs elsewhere. */
   preparation: Progress | null;
+  /** The aliases of layers, such as conv1, by dotted name. */
+  layer_names: [name: string, alias: string][];
 }
 
 export type Column =
@@ -89,8 +93,7 @@ export interface TrainingLog {
   weights: (number | null)[][];
   updates: (number | null)[][];
   ratio: (number | null)[][];
-  /** epochs with a lower learning rate than the one before */
-  annealed: number[];
+  rate_steps: RateStep[];
 }
 
 export interface HelloReply {

@@ -99,3 +99,9 @@ export function scrollingPane(element: HTMLElement): HTMLElement | null {
   }
   return null;
 }
+
+/** Return the width of an element's content in CSS pixels, without its padding. */
+export function contentWidth(element: HTMLElement): number {
+  const style = getComputedStyle(element);
+  return element.clientWidth - Number.parseFloat(style.paddingLeft) - Number.parseFloat(style.paddingRight);
+}

@@ -10,7 +10,7 @@ from weakref import finalize
 
 from deconvwidgets.arguments import instance, integer, seconds
 from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
-from deconvwidgets.checkpoints.log_file import log_version
+from deconvwidgets.checkpoints.log_file import is_running, log_version
 from deconvwidgets.errors import CheckpointError, DeconvWidgetsError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
@@ -268,9 +268,10 @@ class LocalEvolutionService:
             self._columns.set_note("")
         return True
 
-    def _version_of_log(self) -> tuple[tuple[int, int], ...] | None:
+    def _version_of_log(self) -> tuple[object, ...] | None:
+        """Return what changes with the log, and when the process of the training ends."""
         folder = self._checkpoints.folder
-        return None if folder is None else log_version(folder)
+        return None if folder is None else (*log_version(folder), is_running(folder))
 
     def _record_request(self) -> None:
         self._last_request = monotonic()

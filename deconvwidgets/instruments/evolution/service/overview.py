@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
+from deconvwidgets.checkpoints.log_file import is_running
 from deconvwidgets.errors import CheckpointError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.evolution.compute.describe import sample_note
@@ -30,7 +31,7 @@ def make_overview(checkpoints: Checkpoints, images: ImageSet, columns: Columns, 
         layers=tuple(EvolutionLayer.of(info) for info in epochs.layers),
         input_size=None if last is None else last.identity.input_size,
         device=device,
-        live=checkpoints.folder is not None,
+        live=checkpoints.folder is not None and is_running(checkpoints.folder),
         log=log,
         skipped=images.skipped if last is None else last.skipped,
         notes=tuple(note for note in notes if note),

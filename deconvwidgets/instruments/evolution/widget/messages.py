@@ -11,7 +11,7 @@ from deconvwidgets.instruments.evolution.service.protocol import EvolutionServic
 from deconvwidgets.instruments.evolution.widget.epoch_requests import EPOCH_HANDLERS
 from deconvwidgets.instruments.evolution.widget.state import CHOICE_KEYS, DEFAULTS, checked_choice, unit_choice
 from deconvwidgets.records.images import EncodedImage
-from deconvwidgets.records.training_log import EpochLog
+from deconvwidgets.records.training_log import EpochLog, learning_rate_steps
 from deconvwidgets.widgets.files import mime_type
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content
 
@@ -26,6 +26,7 @@ def _hello(service: EvolutionService, request: Request) -> Reply:
         "columns": [{**asdict(column), "unit": overview.unit} for column in overview.epochs],
         "layers": [asdict(layer) for layer in overview.layers],
         "log": [] if overview.log is None else [_logged(epoch) for epoch in overview.log.epochs],
+        "rate_steps": [] if overview.log is None else [asdict(step) for step in learning_rate_steps(overview.log)],
         "live": overview.live,
         "sampled": overview.sampled,
     }

@@ -87,8 +87,10 @@ def _images(images: Sequence[EncodedImage]) -> Reply:
 
 
 def _unit_detail(service: SupportsLayers, request: Request) -> Reply:
+    """With `predictions` False the model is not run, which takes most of the time."""
     layer, unit, refresh = request.text("layer"), request.integer("unit"), request.get("refresh") is True
-    return {"detail": asdict(service.layers.unit_detail(layer, unit, partial=True, refresh=refresh))}, []
+    predictions = request.get("predictions") is not False
+    return {"detail": asdict(service.layers.unit_detail(layer, unit, predictions, partial=True, refresh=refresh))}, []
 
 
 def _source_image(service: SupportsLayers, request: Request) -> Reply:

@@ -8,7 +8,7 @@ from deconvwidgets.figures.chart_axes import Axis, Chart, linear_axis, log_axis
 from deconvwidgets.figures.drawing import Drawing, Polyline, Text, Tone, shorten
 from deconvwidgets.figures.drawing_frame import EDGE, add_caption, add_title
 from deconvwidgets.instruments.training.figures.sheet import Curve, TrainingSheet
-from deconvwidgets.instruments.training.records import annealed_epochs
+from deconvwidgets.records.training_log import learning_rate_steps
 
 _WIDTH, _GAP, _TOP = 1200.0, 36.0, 70.0
 _CHART = (_WIDTH - 2 * EDGE - _GAP) / 2
@@ -29,7 +29,7 @@ def training_drawing(sheet: TrainingSheet) -> Drawing:
     """Return loss, error, learning rate, and update/weight ratio by epoch."""
     drawing = Drawing(_WIDTH)
     add_title(drawing, sheet.title(), sheet.subtitle())
-    marks = annealed_epochs(sheet.log)
+    marks = tuple(step.epoch for step in learning_rate_steps(sheet.log))
     left, right = EDGE, EDGE + _CHART + _GAP
     _add_chart(drawing, left, _TOP, "Loss", sheet.losses(), sheet, marks)
     _add_chart(drawing, right, _TOP, "Error (%)", sheet.errors(), sheet, marks)

@@ -63,8 +63,10 @@ class TrainingSheet:
         """Return the RMS of each layer's update, divided by that of its weights."""
         found = [(entry.epoch, update_ratios(entry)) for entry in self.log.epochs]
         names = layers_of(self.log)
+        called = self.status.layer_name
         curves = (
-            Curve(name, tuple((float(epoch), ratios[name]) for epoch, ratios in found if ratios.get(name, 0.0) > 0)) for name in names
+            Curve(called(name), tuple((float(epoch), ratios[name]) for epoch, ratios in found if ratios.get(name, 0.0) > 0))
+            for name in names
         )
         return [curve for curve in curves if curve.points]
 

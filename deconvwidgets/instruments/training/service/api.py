@@ -21,6 +21,7 @@ from deconvwidgets.instruments.training.compute.recipe import Recipe
 from deconvwidgets.instruments.training.records import TrainingFile, TrainingStatus
 from deconvwidgets.instruments.training.service.files import make_file
 from deconvwidgets.instruments.training.service.folder import TrainingFolder
+from deconvwidgets.instruments.training.service.layer_names import LayerNames
 from deconvwidgets.instruments.training.service.plan import Architecture, Training, prepare_training
 from deconvwidgets.instruments.training.service.status import ACTIVE, OwnRun, status_of
 from deconvwidgets.models.bundle import ModelBundle
@@ -92,6 +93,7 @@ class LocalTrainingService:
         self._training = _training_of(architecture, images, recipe, out, folder, options)
         path = as_path(folder, "folder", TrainingError) if self._training is None else self._training.out
         self._reader = TrainingFolder(path)
+        self._layer_names = LayerNames(self._training)
         self._lock = RLock()
         self._events = Events()
         self._open_widgets = OpenWidgets()
@@ -137,6 +139,8 @@ class LocalTrainingService:
                 own_run=own,
                 preparation=self._preparation,
                 overwrite=overwrite,
+                architecture=None if self._training is None else self._training.architecture,
+                layer_names=self._layer_names.known,
             )
 
     def log(self) -> TrainingLog:
@@ -206,6 +210,7 @@ class LocalTrainingService:
 
     def file(self, kind: TrainingFile) -> bytes:
         """Return the curves, or their numbers, as a file. Raises ServiceError before the first epoch."""
+        self._find_layer_names()
         return make_file(kind, self.status(), self.log())
 
     def checkpoints(self) -> Checkpoints:
@@ -242,9 +247,18 @@ class LocalTrainingService:
     def _look(self) -> bool:
         """Look at the folder, and return whether there is a subscription."""
         self.look()
+        self._find_layer_names()
         return len(self._events) > 0
 
+    def _find_layer_names(self) -> None:
+        """Find the aliases of the layers in the log. A training of this service has found them before its first step."""
+        with self._lock:
+            content, trains = self._content, self._job is not None and not self._job.done
+        if content.log.epochs and not trains:
+            self._layer_names.find(content.description)
+
     def _run(self, training: Training, job: Job) -> None:
+        self._layer_names.find(None)
         try:
             with Cores().all_but_one():
                 training.run(JobContext(on_progress=self._prepare, cancelled=lambda: job.cancelled))

@@ -7,6 +7,7 @@ from typing import Literal
 
 from deconvwidgets.checkpoints.description import TrainingDescription
 from deconvwidgets.instruments.training.records import Phase, TrainingPlan, TrainingStatus, diverged_epoch
+from deconvwidgets.instruments.training.service.code import checkpoint_code
 from deconvwidgets.instruments.training.service.folder import FolderContent
 from deconvwidgets.instruments.training.service.recipe_parts import recipe_parts
 from deconvwidgets.models.untrained import PAPERS
@@ -25,6 +26,8 @@ def status_of(
     own_run: OwnRun = "none",
     preparation: Progress | None = None,
     overwrite: bool = False,
+    architecture: object = None,
+    layer_names: tuple[tuple[str, str], ...] = (),
 ) -> TrainingStatus:
     """Return the status.
 
@@ -44,11 +47,17 @@ def status_of(
         Of the training of this service.
     overwrite : bool
         Whether a start replaces what is in the folder.
+    architecture : str, torch.nn.Module, callable or None
+        What the service can train; None if it only watches, and then that of the folder counts.
+    layer_names : tuple of (str, str)
+        The aliases of layers by their dotted names, as far as they are known.
     """
     phase: Phase = content.phase if own_run == "none" else own_run
     described = content.description
     shown = plan if plan is not None else None if described is None else _described_plan(described, folder)
     own = plan is not None
+    if architecture is None and described is not None:
+        architecture = described.architecture
     begun = content.phase in ("cancelled", "failed", "interrupted", "finished")
     complete = content.phase == "finished" and plan is not None and content.progress is not None and plan.epochs <= content.progress.epoch
     return TrainingStatus(
@@ -63,7 +72,8 @@ def status_of(
         can_start=own and phase not in ACTIVE and (overwrite or not complete),
         can_cancel=phase == "running",
         resumes=begun and not overwrite,
-        code=_code(folder, content, described),
+        code=checkpoint_code(folder, content.checkpoints[-1], architecture, len(shown.classes)) if content.checkpoints and shown else (),
+        layer_names=layer_names,
         preparation=preparation if phase == "running" else None,
     )
 
@@ -120,16 +130,3 @@ def _interrupted(quiet: float, host: str, own: bool) -> str:
 
 def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
-
-
-def _code(folder: Path, content: FolderContent, described: TrainingDescription | None) -> tuple[tuple[str, str], ...]:
-    """Return the code that opens the checkpoints in an EvolutionExplorer, and the last one in a LayerExplorer."""
-    if not content.checkpoints:
-        return ()
-    build = "" if described is not None and described.architecture is not None else ", build=model"
-    opened = f"dw.open_checkpoints({str(folder)!r}{build})"
-    last = content.checkpoints[-1]
-    return (
-        ("How the features evolve", f"dw.EvolutionExplorer({opened}, images)"),
-        (f"The layers at epoch {last}", f"dw.LayerExplorer(dw.LocalModelService({opened}.bundle({last}), images))"),
-    )

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from deconvwidgets.instruments.training.records import TrainingStatus, annealed_epochs, layers_of, update_ratios
+from deconvwidgets.instruments.training.records import TrainingStatus, layers_of, update_ratios
 from deconvwidgets.instruments.training.service.protocol import TrainingService
-from deconvwidgets.records.training_log import MEASURES, EpochLog, TrainingLog
+from deconvwidgets.records.training_log import MEASURES, EpochLog, TrainingLog, learning_rate_steps
 from deconvwidgets.widgets.files import mime_type
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request
 
@@ -36,7 +36,7 @@ def log_content(log: TrainingLog) -> Content:
         "weights": by_layer(lambda entry: entry.weight_rms),
         "updates": by_layer(lambda entry: entry.update_rms),
         "ratio": by_layer(update_ratios),
-        "annealed": list(annealed_epochs(log)),
+        "rate_steps": [asdict(step) for step in learning_rate_steps(log)],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from deconvwidgets.instruments.comparison.widget.messages import HANDLERS
 from deconvwidgets.instruments.comparison.widget.state import checked_state
+from deconvwidgets.records.layers import LayerInfo
 from tests.instruments.comparison.widget.fake_api import FakeSideBySide
 from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
@@ -55,6 +57,74 @@ def test_a_pair_shows_the_units_of_both_services(service, open_page):
     page.get_by_test_id("status-new").click()
     expect(page.locator(".dwc-pair")).to_have_count(1)
     expect(page.locator(".dwc-pair")).to_contain_text("no partner")
+
+
+def sent_since(page: Page, count: int) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = page.evaluate("(count) => model.sent.slice(count)", count)
+    return [message for message in messages if message.get("side")]
+
+
+def wait_until_quiet(page: Page) -> int:
+    """Wait until no request is in flight, and return how many messages were sent."""
+    page.wait_for_function(
+        "() => { const quiet = model.inFlight === 0 && model.sent.length === globalThis.before; globalThis.before = model.sent.length;"
+        " return quiet; }",
+        polling=250,
+    )
+    count: int = page.evaluate("model.sent.length")
+    return count
+
+
+def test_mosaics_of_both_units_are_requested_first_and_before_the_click(service, open_page):
+    page = open_page(layer_a="conv5", sort="number", tile_size="small")
+    expect(page.get_by_test_id("pair-title")).to_have_text("conv5 · A 0 | B 0")
+    start = wait_until_quiet(page)
+    large = max(message["tile"] for message in sent_since(page, 0) if message["kind"] == "mosaics")  # that of the panel
+    page.get_by_test_id("pair-1").hover()
+    prefetched = "({kind, tile, background}) => kind === 'mosaics' && background && tile === large"
+    page.wait_for_function(f"([start, large]) => model.sent.slice(start).filter({prefetched}).length >= 2", arg=[start, large])
+    wait_until_quiet(page)
+    page.get_by_test_id("pair-1").click()
+    expect(page.get_by_test_id("crop-value-b")).to_contain_text("B 2 here")
+    wait_until_quiet(page)
+    mosaics = [message for message in sent_since(page, start) if message["kind"] == "mosaics" and message["tile"] == large]
+    assert [(message["side"], message["unit"]) for message in mosaics] == [("a", 1), ("b", 2)], "a click asks for nothing that is loaded"
+    start = wait_until_quiet(page)
+    page.get_by_test_id("pairs").focus()
+    page.keyboard.press("ArrowRight")  # without a pointer
+    expect(page.get_by_test_id("crop-value-b")).to_contain_text("B 1 here")
+    asked = [message for message in sent_since(page, start) if message["kind"] != "on_crop" and not message.get("background")]
+    assert [(message["kind"], message["side"]) for message in asked[:2]] == [("mosaics", "a"), ("mosaics", "b")]
+    details = [message for message in asked if message["kind"] == "unit_detail"]
+    assert [message["predictions"] for message in details] == [False, False], "the model is not run for what is not shown"
+
+
+def test_layers_are_found_by_the_names_of_both_models(service, open_page):
+    for name, side in service.sides.items():
+        side.more = (
+            LayerInfo("block.3", None, "Block", 24, 7, 7, None, None, None),
+            LayerInfo(name, None, "Block", 24, 7, 7, None, None, None),
+        )
+    page = open_page(layer_a="conv1", sort="number")
+    layers = page.get_by_test_id("layers")
+    search = page.get_by_test_id("layer-search")
+    expect(layers.locator(".dwx-layer")).to_have_count(2)
+    search.fill("CONV5")
+    expect(layers.locator(".dwx-layer")).to_have_count(1)
+    search.fill("block.3")
+    expect(layers).to_contain_text("No listed layer has this name.")
+    page.get_by_test_id("all-layers").click()
+    expect(layers.locator(".dwx-layer")).to_have_text([re.compile("^block.3")])
+    search.fill("conv1")
+    search.press("Escape")
+    expect(layers.locator(".dwx-layer")).to_have_count(4)
+    page.get_by_test_id("layer-block.3").click()
+    opened = "({kind, side, layer}) => kind === 'unit_table' && side === wanted && layer === 'block.3'"
+    for side, fake in service.sides.items():
+        page.wait_for_function(f"(wanted) => model.sent.some({opened})", arg=side)
+        wait_until_quiet(page)
+        assert fake.opened[0].name == "block.3", "the index of a layer is built when it is picked"
+    assert page.get_by_test_id("layer-a").get_attribute("title").startswith("a beside"), "a layer without namesake has another beside it"
 
 
 def test_pins_stay_while_layers_change_by_keys(service, open_page):

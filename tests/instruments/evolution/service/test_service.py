@@ -11,11 +11,13 @@ import pytest
 
 import deconvwidgets as dw
 from deconvwidgets.checkpoints.checkpoint_file import checkpoint_path, write_checkpoint
+from deconvwidgets.checkpoints.log_file import write_progress
 from deconvwidgets.errors import CheckpointError, LayerError, ServiceError
 from deconvwidgets.instruments.evolution.records import CellKey, CellPicturesRequest, UnitChoice
 from deconvwidgets.instruments.evolution.service import epoch_models
 from deconvwidgets.instruments.evolution.service.protocol import EvolutionService
 from deconvwidgets.instruments.layers.records import PlacePicturesRequest
+from deconvwidgets.records.training_log import TrainingProgress
 from deconvwidgets.service.worker import SynchronousExecutor
 from tests.conftest import NoisePhotographs, make_tiny_bundle
 from tests.instruments.evolution.trainings import noise, unchanged, write_training
@@ -202,6 +204,20 @@ def test_a_cancelled_build_waits_and_goes_on(tmp_path, manual_executor):
     service.resume()
     manual_executor.jobs.pop().run()
     assert service.wait().overview().ready == (0, 1, 4)
+
+
+def test_a_training_that_runs_is_told_from_one_that_has_ended(service, tmp_path):
+    assert not service.overview().live  # checkpoints without a training that says how far it is
+    events = []
+    service.subscribe(lambda event: events.append(event.kind))
+    for state, process, live in [("running", 0, True), ("finished", 0, False), ("running", 2**22 + 1, False)]:
+        write_progress(tmp_path, TrainingProgress(state=state, epoch=4, epochs=9, process=process))
+        service.refresh()
+        assert service.overview().live == live
+    (tmp_path / "progress.json").write_text("{")
+    service.refresh()
+    assert not service.overview().live
+    assert "evolution" in events
 
 
 def test_nothing_keeps_a_service_alive(tmp_path):

@@ -96,7 +96,8 @@ class FakeTraining:
             can_start=self.own and not active and self.phase != "finished",
             can_cancel=self.phase == "running",
             resumes=self.phase in ("cancelled", "failed", "interrupted", "finished"),
-            code=(("How the features evolve", "dw.EvolutionExplorer(...)"),) if self.checkpoint_epochs else (),
+            code=(("How the features evolve", "import deconvwidgets as dw\ndw.EvolutionExplorer(...)"),) if self.checkpoint_epochs else (),
+            layer_names=(("0", "conv1"),),
         )
 
     def log(self) -> TrainingLog:

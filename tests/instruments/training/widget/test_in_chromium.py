@@ -65,7 +65,7 @@ def test_a_training_is_started_watched_and_cancelled(service, open_page):
     expect(page.get_by_test_id("legend-loss")).to_have_text("training0.200validation0.214")
     assert page.get_by_test_id("card-loss").locator("path.dwx-plot-line").count() == 2
     marks = page.get_by_test_id("card-rate").locator("title").all_text_contents()
-    assert marks[:2] == ["epoch 6: a lower learning rate", "checkpoint of epoch 0"]
+    assert marks[:2] == ["epoch 6: rate / 10", "checkpoint of epoch 0"]
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stopping…")
     service.set_phase("cancelled", "The state is saved: Resume goes on from there.")
@@ -113,6 +113,24 @@ def test_an_epoch_is_read_in_all_plots_by_pointer_and_keys(service, open_page):
     page.get_by_test_id("accuracy-error").click()
     expect(page.get_by_test_id("legend-accuracy")).to_contain_text("training top-110.0%")
     page.wait_for_function("model.values.state.accuracy === 'error'")
+
+
+def test_layers_have_the_names_of_explorers_and_all_lines_of_the_code_are_copied(service, open_page):
+    service.add_epochs(3)
+    page = open_page()
+    legend = page.get_by_test_id("legend-layers")
+    expect(legend.locator("li").first).to_contain_text("conv1")
+    expect(legend.locator("span").first).to_have_attribute("title", "0")
+    expect(legend.locator("li").nth(1)).to_contain_text("3")  # it has no alias
+    expect(page.get_by_test_id("code").locator("code")).to_have_text("dw.EvolutionExplorer(...)")
+    copy = "{writeText: (text) => { globalThis.copied = text; return Promise.resolve(); }}"
+    page.evaluate(f"Object.defineProperty(navigator, 'clipboard', {{value: {copy}}}) && null")
+    page.get_by_test_id("code").get_by_role("button").click()
+    page.wait_for_function("globalThis.copied === 'import deconvwidgets as dw\\ndw.EvolutionExplorer(...)'")
+    heading = page.get_by_test_id("card-accuracy").locator("h3")
+    expect(heading).to_have_text("Error")
+    page.get_by_test_id("accuracy-accuracy").click()
+    expect(heading).to_have_text("Accuracy")
 
 
 @pytest.mark.parametrize("phase", ["interrupted", "failed", "finished"])

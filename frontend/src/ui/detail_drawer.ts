@@ -10,6 +10,7 @@ export class DetailDrawer {
     private readonly closed: () => void,
   ) {
     this.main.dataset.detail = "closed";
+    this.detail.classList.add("dwx-drawer");
   }
 
   /** Whether it covers a part of the grid. */
