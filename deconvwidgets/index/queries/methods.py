@@ -8,6 +8,7 @@ from deconvwidgets.index.queries import columns, correlation, dataframes, places
 from deconvwidgets.index.queries.correlation import Profiles
 from deconvwidgets.index.queries.sampled import required_sample
 from deconvwidgets.index.queries.unit_map import MapMethod
+from deconvwidgets.records.unit_relations import SAME_UNIT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,7 +186,7 @@ class IndexQueries:
         sampled = required_sample(_index(self), layer)
         return unit_range.whole_range(sampled, places.checked_unit(sampled.info, unit), bins, per_bin, seed)
 
-    def near_copies(self, layer: str, at_least: float = 0.95) -> list[NearCopies]:
+    def near_copies(self, layer: str, at_least: float = SAME_UNIT) -> list[NearCopies]:
         """Return the pairs of units whose activations correlate with at least `at_least` over the sampled crops, most correlated first.
 
         Raises
