@@ -107,7 +107,7 @@ class IndexQueries:
         return columns.units(_index(self), layer, where, sort, descending)
 
     def dead_units(self, layer: str) -> list[int]:
-        """Return the units that are active in no crop, ascending. Raises LayerError for an unknown layer."""
+        """Return the units that are 0 in every crop, ascending. Raises LayerError for an unknown layer."""
         return columns.dead_units(_index(self), layer)
 
     def to_dataframe(self, layer: str | None = None) -> pd.DataFrame:
@@ -118,7 +118,7 @@ class IndexQueries:
         - layer, alias, unit: the layer's dotted name and alias, and the unit's number.
         - max, mean, std: of the unit's activation, the maximum of its feature map, over all crops.
         - selectivity: (max - mean) / std.
-        - share_active: the share of the crops in which the activation is above zero; dead: whether there is none.
+        - share_active: the share of the crops in which the activation is above zero; dead: whether it is 0 in all.
         - peaks: separate peaks of the histogram of the activations above zero (`index.queries.peaks`).
         - top_class, class_count, class_purity: the most frequent class of the 9 strongest activations (or fewer), how many are of it, and
           their share of those that have a label.

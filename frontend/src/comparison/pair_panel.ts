@@ -3,7 +3,7 @@ import { fitTile } from "../layers/grid_layout.ts";
 import { createMosaics } from "../layers/mosaics.ts";
 import { PARTS } from "../layers/store.ts";
 import { describeEntry, shortStatistics } from "../layers/unit_facts.ts";
-import { isDead, type Table, unitStatistics } from "../layers/unit_table.ts";
+import { isInactive, type Table, unitStatistics } from "../layers/unit_table.ts";
 import type { MosaicRequest } from "../layers/wire.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatNumber } from "../ui/format.ts";
@@ -118,7 +118,7 @@ export class PairPanel {
   private countEntries(side: Side): number {
     const unit = this.unit(side);
     const table = this.content?.tables[side];
-    if (unit === null || (table && isDead(table, unit))) return 0;
+    if (unit === null || (table && isInactive(table, unit))) return 0;
     return this.entries(side).length || 9;
   }
 
@@ -202,7 +202,7 @@ function createBlock(
   const show = ({ unit, name, table, pinned }: { unit: number | null; name: string; table: Table | undefined; pinned: boolean }) => {
     setText(title, unit === null ? LETTERS[side] : `${LETTERS[side]} ${unit}`);
     title.title = name;
-    const dead = unit !== null && table !== undefined && isDead(table, unit);
+    const dead = unit !== null && table !== undefined && isInactive(table, unit);
     setText(numbers, unit === null || !table ? "" : shortStatistics(unitStatistics(table, unit)));
     mosaics.element.hidden = unit === null || dead;
     openButton.hidden = pinButton.hidden = unit === null;

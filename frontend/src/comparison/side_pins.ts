@@ -3,7 +3,7 @@
 import { fitTile } from "../layers/grid_layout.ts";
 import { PARTS } from "../layers/store.ts";
 import { shortStatistics } from "../layers/unit_facts.ts";
-import { isDead, unitStatistics } from "../layers/unit_table.ts";
+import { isInactive, unitStatistics } from "../layers/unit_table.ts";
 import { drawMosaics } from "../layers/unit_tile.ts";
 import type { MosaicRequest } from "../layers/wire.ts";
 import { h, setText } from "../ui/dom.ts";
@@ -66,7 +66,7 @@ export class SidePins {
         const table = store.sides[side].table(pin.layer).value;
         const request = { layer: pin.layer, unit: pin.unit, rule, contrast, tile };
         if (table) this.cards.get(JSON.stringify(pin))?.update(request, table, length);
-        return table && !isDead(table, pin.unit) ? [request] : [];
+        return table && !isInactive(table, pin.unit) ? [request] : [];
       });
       store.sides[side].requestMosaics(this, "pinned", requests, PARTS);
     }
@@ -92,7 +92,7 @@ function createCard(pin: SidePin, shownName: string, known: boolean, { store, op
   const element = h("div", { class: "dwx-pin-card", role: "listitem", "data-side": pin.side }, h("button", properties, ...parts), button);
   let drawn = "";
 
-  const update = (request: MosaicRequest, table: Parameters<typeof isDead>[0], side: number) => {
+  const update = (request: MosaicRequest, table: Parameters<typeof isInactive>[0], side: number) => {
     const sideStore = store.sides[pin.side];
     setText(statistics, shortStatistics(unitStatistics(table, request.unit)));
     const rejected = sideStore.rejectionReason(request) !== undefined;
@@ -100,7 +100,7 @@ function createCard(pin: SidePin, shownName: string, known: boolean, { store, op
     const key = [...bitmaps.map((bitmap) => bitmap !== undefined), rejected, ...Object.values(request)].join();
     if (key === drawn) return;
     drawn = key;
-    canvas.hidden = isDead(table, request.unit);
+    canvas.hidden = isInactive(table, request.unit);
     drawMosaics(canvas, bitmaps, { side, seam: 3 } as Parameters<typeof drawMosaics>[2], window.devicePixelRatio || 1);
   };
   return { element, update };

@@ -3,7 +3,7 @@ import { formatCount } from "../ui/format.ts";
 import type { GridLayout } from "./grid_layout.ts";
 import { type LayerStore, partsOf } from "./store.ts";
 import { describeUnit, shortStatistics } from "./unit_facts.ts";
-import { isDead, type Table, unitStatistics } from "./unit_table.ts";
+import { isInactive, type Table, unitStatistics } from "./unit_table.ts";
 import { drawMosaics } from "./unit_tile.ts";
 import type { LayerState, MosaicRequest, Overview, Pin } from "./wire.ts";
 
@@ -50,7 +50,7 @@ export class PinnedUnits {
       if (!table) continue;
       const request = { ...pin, rule: state.rule, contrast: state.contrast, tile: content.layout.tile };
       const { layer, unit, rule, contrast, tile } = request;
-      if (!isDead(table, unit)) requests.push({ layer, unit, rule, contrast, tile });
+      if (!isInactive(table, unit)) requests.push({ layer, unit, rule, contrast, tile });
       this.cards.get(keyOf(pin))?.update({ layer, unit, rule, contrast, tile }, table, content);
     }
     store.requestMosaics(this, "pinned", requests, partsOf(view));
@@ -102,7 +102,7 @@ function createCard(pin: Pin, known: boolean, { store, open, unpin }: PinsOption
     setText(statistics, shortStatistics(numbers));
     select.title = `${name}: ${describeUnit(numbers, images)}`;
     const rejected = store.rejectionReason(request) !== undefined;
-    const dead = isDead(table, request.unit);
+    const dead = isInactive(table, request.unit);
     const bitmaps = partsOf(state.view).map((part) => (part === "projections" && rejected ? null : store.mosaic(request, part)));
     const key = [...bitmaps.map((bitmap) => bitmap !== undefined), rejected, ...Object.values(request), layout.side].join();
     if (key === drawn) return;

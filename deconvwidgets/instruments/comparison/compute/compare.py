@@ -48,7 +48,7 @@ def compare(
 
     Every unit of a has exactly one status, the first of these that fits:
 
-    - "dead": active in no image. "constant": the same activation in all compared images.
+    - "dead": 0 in every image. "constant": the same activation in all compared images.
     - "kept": it correlates with its match by at least `same`, and this has the same number. "moved": with another number.
     - "died": its match is dead or constant.
     - "merged": it correlates by at least `same` with a unit of b that is the match of another, kept or moved unit of a.
