@@ -59,13 +59,11 @@ def check(
     The new model is run once over the images. Its units are matched one to one with the frozen ones by the correlation of their
     activations over the same crops, so that permuted channels are found again. A unit has one of these statuses:
 
-    - kept: the match has the same number, and the correlation is at least `min_correlation`, by default that of `dw.compare`;
-      moved: it has another number;
+    - kept: the correlation is at least `min_correlation`, by default that of `dw.compare`; moved: so, under another number;
     - changed: the match is less like it; or the strongest photographs, the projections at the same places or the mean activation are
       others by `min_overlap`, `min_likeness` or `max_scale`;
-    - merged: it is the same as a unit that another one is matched to; lost: it correlates with its match
-      by less than 0.5, or one of the two correlates more with another unit; died: its unit is silent;
-    - dead or constant: it did not respond to the images when it was frozen, and is not judged.
+    - merged: it is the same as a unit that another one is matched to; lost: it correlates with its match by less than 0.5, or one
+      of the two correlates more with another unit; died: its unit is silent; dead or constant: it was so before, and is not judged.
 
     A unit is split if a further unit of the new model, which is the match of no other, is the same as it.
 
