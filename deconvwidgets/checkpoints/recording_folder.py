@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 
 from deconvwidgets.atomic_file import way_on
 from deconvwidgets.checkpoints.checkpoint_file import epoch_of, read_shapes
-from deconvwidgets.checkpoints.description import DESCRIPTION_FILE, TrainingDescription, read_description
-from deconvwidgets.checkpoints.log_file import LOG_FILE, PROGRESS_FILE, STOP_FILE, read_log
+from deconvwidgets.checkpoints.description import TrainingDescription, read_description
+from deconvwidgets.checkpoints.log_file import read_log
+from deconvwidgets.checkpoints.training_files import delete_training
 from deconvwidgets.errors import CheckpointError
 from deconvwidgets.paths import refuse_special_file
 
@@ -40,13 +41,6 @@ def prepare_folder(folder: Path, description: TrainingDescription, state: Mappin
     return False
 
 
-def recording_files(folder: Path) -> Iterator[Path]:
-    """Yield the files of a recording in a folder."""
-    for path in folder.iterdir():
-        if path.name in (DESCRIPTION_FILE, LOG_FILE, PROGRESS_FILE, STOP_FILE) or epoch_of(path) is not None:
-            yield path
-
-
 def _create(folder: Path) -> None:
     refuse_special_file(folder, CheckpointError, "Choose a folder.")
     try:
@@ -58,9 +52,7 @@ def _create(folder: Path) -> None:
 
 def _clear(folder: Path) -> None:
     try:
-        # The description last: with it, what a killed process leaves is still known as a recording.
-        for path in sorted(recording_files(folder), key=lambda path: path.name == DESCRIPTION_FILE):
-            path.unlink()
+        delete_training(folder)
     except OSError as error:
         raise CheckpointError(f"The recording in {folder} cannot be replaced ({error.strerror}). Choose another folder.") from error
 

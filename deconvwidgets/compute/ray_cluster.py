@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from deconvwidgets.errors import ActivationIndexError
 LOCAL = "local"
 INSTALL = 'pip install "deconvwidgets[ray]"'
 _SECONDS_TO_REACH = 5.0
+_REASON = 300  # characters of Ray's own message, which may have many lines
 _WAYS = (
     '"auto" is the cluster that this machine belongs to (started by `ray start`), "HOST:6379" the cluster of another head node, '
     '"ray://HOST:10001" one that is reached as a client; "local" and None start Ray on this machine only'
@@ -102,8 +104,8 @@ def _connect(ray: ModuleType, address: str | None) -> None:
             ray.init(address="local", include_dashboard=False, **quiet)
         else:
             ray.init(address=address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise _not_connected(address, str(error)) from error
+    except Exception as error:  # Ray raises errors of many kinds, a plain Exception among them
+        raise _not_connected(address, str(error) or type(error).__name__) from error
 
 
 def require_listener(address: str) -> None:
@@ -118,6 +120,10 @@ def require_listener(address: str) -> None:
 
 
 def _not_connected(address: str | None, reason: str) -> ActivationIndexError:
+    reason = textwrap.shorten(reason, _REASON, placeholder=" …")
     if address in (None, LOCAL):
-        return ActivationIndexError(f"Ray cannot be started on this machine: {reason}")
+        return ActivationIndexError(
+            f"Ray cannot be started on this machine ({reason.rstrip('.')}). Close what fills the memory or the disk, or other sessions of "
+            "Ray (`ray stop`), and try again; without Ray, leave out engine='ray'"
+        )
     return ActivationIndexError(f"There is no Ray cluster at {address} ({reason.strip().rstrip('.')}). ray_address: {_WAYS}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from torch import Tensor
 from deconvwidgets.arguments import flag, integer
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.datasets import ListImages, open_dataset
-from deconvwidgets.images.downloads import DOWNLOADABLE, ensure_dataset, open_imagenette
+from deconvwidgets.images.downloads import DOWNLOADABLE, data_root, ensure_dataset, open_imagenette
 from deconvwidgets.images.folders import has_caltech, open_caltech101, open_caltech256, open_folder
 from deconvwidgets.images.image_set import Crop, ImageSet, SubsetImages
 from deconvwidgets.images.photos import open_photo_crops, open_photos
@@ -22,6 +24,7 @@ from deconvwidgets.paths import as_path, refuse_special_file
 
 _CALTECH = {"caltech101": open_caltech101, "caltech256": open_caltech256}
 _IMAGENETTE = "imagenette"
+_NAMES = ("photos", "photo-crops", _IMAGENETTE, *_CALTECH)
 
 __all__ = ["Crop", "ImageSet", "SubsetImages", "open_images"]
 
@@ -48,7 +51,7 @@ def open_images(
           measures memory, not generalisation;
         - "imagenette": 9,469 photographs of ten ImageNet classes, 326 MB, downloaded to `root` on first use;
         - "caltech101" or "caltech256": Caltech-101 (137 MB) or Caltech-256 (1.2 GB) in `root`; with `download`, downloaded on first use;
-        - the path of a folder, whose subfolders are classes, or of an image file;
+        - the path of a folder, whose subfolders are classes, or of an image file; a folder named as one of the sets above is "./photos";
         - a torchvision data set, or any object with a length whose items are (image, class) pairs;
         - a data frame of pandas or polars, with a row per image file;
         - a PIL image, or a list of PIL images and paths;
@@ -96,6 +99,7 @@ def open_images(
     progress, include_background = flag(progress, "progress", PictureError), flag(include_background, "include_background", PictureError)
     download = flag(download, "download", PictureError)
     root = None if root is None else as_path(root, "root", PictureError)
+    _warn_of_folder(what, root)
     if is_table(what):
         images: ImageSet = TableImages(what, root, DEFAULT_COLUMNS if columns is None else columns)
     elif columns is not None:
@@ -109,6 +113,15 @@ def open_images(
     if limit is None or limit >= images.source_count:
         return images
     return images.subset(number * images.source_count // limit for number in range(limit))
+
+
+def _warn_of_folder(what: Any, root: Path | None) -> None:
+    """Warn if the name of an image set is also that of a folder here, which it does not open."""
+    if isinstance(what, str) and what in _NAMES and Path(what).is_dir() and Path(what).resolve() != (data_root(root) / what).resolve():
+        message = (
+            f"{what!r} is the name of an image set, which is opened. The current folder has a folder of that name: pass './{what}' for it."
+        )
+        warnings.warn(message, stacklevel=3)
 
 
 def _refuse_options(what: Any, images: ImageSet, include_background: bool, download: bool) -> None:

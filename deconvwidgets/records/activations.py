@@ -22,6 +22,17 @@ class Activation:
     box: Box | None  # the receptive field in input pixels; None if it is unknown
 
 
+def is_dead(share_active: NDArray[np.float32], maximum: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return whether units are 0 in every crop, by the share of crops in which they are above 0, and their maximum; all (units,).
+
+    Examples
+    --------
+    >>> is_dead(np.float32([0.0, 0.0, 0.5]), np.float32([0.0, -2.0, 3.0]))  # dead, always negative, active
+    array([ True, False, False])
+    """
+    return np.equal(share_active, 0) & np.equal(maximum, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class LayerStats:
     """Statistics of the activations of each unit of a layer, over all crops of the image set.
@@ -54,5 +65,5 @@ class LayerStats:
 
     @property
     def dead(self) -> NDArray[np.bool_]:
-        """Whether each unit is active in no crop, bool (units,)."""
-        return np.equal(self.activation_rate, 0)
+        """Whether each unit is 0 in every crop, bool (units,). One that is always negative, as only without a rectifier, is not dead."""
+        return is_dead(self.activation_rate, self.maximum)

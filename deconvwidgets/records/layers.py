@@ -56,7 +56,7 @@ class LayerSummary:
     """A layer in the list of an explorer."""
 
     info: LayerInfo
-    dead: int | None  # units that are active in no crop; None while there is no index of the layer
+    dead: int | None  # units that are 0 in every crop; None while there is no index of the layer
     names: tuple[str, ...] = ()  # all dotted names; the first one names the layer if it has no alias
     convolution: str | None = None  # the dotted name of the convolution whose map it is
     changed: bool = False  # whether a unit of the layer or below it is switched off or scaled

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from deconvwidgets.records.repr import compact_repr
 
+SAME_UNIT = 0.95  # units whose activations correlate with at least this are the same; matched units of random networks do not reach it
+RELATED_UNIT = 0.5  # the same unit changed, if neither of the two correlates more with another
+
 
 @dataclass(frozen=True, slots=True)
 class NearCopies:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import get_args
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from deconvwidgets import display
 from deconvwidgets.arguments import describe, instance, integer, one_of
-from deconvwidgets.errors import LayerError, ServiceError
+from deconvwidgets.display import Rgb
+from deconvwidgets.errors import LayerError, PictureError, ServiceError
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.records.activations import Activation
 from deconvwidgets.records.images import EncodedImage
@@ -23,6 +24,7 @@ from deconvwidgets.service.encoding import GAP, GRID, encode_mosaic
 from deconvwidgets.service.prepared_images import PreparedImageCache
 from deconvwidgets.service.snapshot import Snapshot
 from deconvwidgets.service.unit_projections import UnitProjections, places
+from deconvwidgets.service.unreadable import tile_or_unreadable
 
 _TILE_SIZES = range(8, 513)
 
@@ -91,13 +93,14 @@ class MosaicRenderer:
         key = (snapshot.layers_version, factors, name, request.unit, places(top), request.rule, request.contrast, request.tile)
         mosaic = self._mosaics.get(key)
         if mosaic is None:
-            signed = self._projections.get(snapshot, name, request.unit, top, request.rule, background) if top else []
+            wanted = [(request.unit, one) for one in top]
+            signed = self._projections.each(snapshot, name, wanted, request.rule, background) if top else []
             channels = snapshot.bundle.channels_to_display
             with self._step(background):
-                displayed = [projection[channels] for projection in signed]
-                tiles = display.projections_to_rgb(displayed, request.tile, shared=request.contrast == "shared")
-                mosaic = encode_mosaic(tiles, request.tile)
-            self._mosaics.put(key, mosaic)
+                displayed = [projection[channels] for projection in signed if not isinstance(projection, PictureError)]
+                drawn = iter(display.projections_to_rgb(displayed, request.tile, shared=request.contrast == "shared"))
+                tiles = [one if isinstance(one, PictureError) else next(drawn) for one in signed]
+                mosaic = self._encoded(key, tiles, request.tile)
         return mosaic
 
     def _patches_mosaic(
@@ -106,10 +109,19 @@ class MosaicRenderer:
         key = (snapshot.layers_version, name, request.unit, places(top), request.tile)
         mosaic = self._mosaics.get(key)
         if mosaic is None:
-            crops = self._images.get(snapshot, [activation.image for activation in top])
+            crops = self._images.each(snapshot, [activation.image for activation in top])
             with self._step(background):
-                tiles = [_patch(image, activation, request.tile) for activation, (_, image) in zip(top, crops, strict=True)]
-                mosaic = encode_mosaic(tiles, request.tile)
+                tiles = [
+                    crop if isinstance(crop, PictureError) else _patch(crop[1], activation, request.tile)
+                    for activation, crop in zip(top, crops, strict=True)
+                ]
+                mosaic = self._encoded(key, tiles, request.tile)
+        return mosaic
+
+    def _encoded(self, key: Hashable, tiles: Sequence[Rgb | PictureError], side: int) -> EncodedImage:
+        """Encode tiles, with words for photographs that cannot be read. Such a mosaic is not cached: they may be read next time."""
+        mosaic = encode_mosaic([tile_or_unreadable(tile, side) for tile in tiles], side)
+        if not any(isinstance(tile, PictureError) for tile in tiles):
             self._mosaics.put(key, mosaic)
         return mosaic
 

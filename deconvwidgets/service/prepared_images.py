@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,14 @@ from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.snapshot import Snapshot
 
 InputAndImage = tuple[Tensor, NDArray[np.uint8]]
+T = TypeVar("T")
+
+
+def required(found: T | PictureError) -> T:
+    """Return what was found. Raises PictureError if it is one."""
+    if isinstance(found, PictureError):
+        raise found
+    return found
 
 
 class PreparedImageCache:
@@ -33,7 +42,15 @@ class PreparedImageCache:
         PictureError
             If a file can no longer be read.
         """
-        found = {crop: entry for crop in crops if (entry := self._cache.get((snapshot.layers_version, crop))) is not None}
+        return [required(entry) for entry in self.each(snapshot, crops)]
+
+    def each(self, snapshot: Snapshot, crops: Sequence[int]) -> list[InputAndImage | PictureError]:
+        """Return the input and the image of each crop, or why its file can no longer be read: one file must not hide the others."""
+        found: dict[int, InputAndImage | PictureError] = {}
+        for crop in crops:
+            entry = self._cache.get((snapshot.layers_version, crop))
+            if entry is not None:
+                found[crop] = entry
         missing = [crop for crop in dict.fromkeys(crops) if crop not in found]
         for item in prepared_crops(snapshot.bundle, snapshot.images, missing) if missing else ():
             found[item.crop] = self._put(snapshot, item)
@@ -53,10 +70,10 @@ class PreparedImageCache:
         """Remove the entries of all other versions of the layers."""
         self._cache.keep_only(lambda key: key[0] == layers_version)
 
-    def _put(self, snapshot: Snapshot, item: PreparedCrop) -> InputAndImage:
+    def _put(self, snapshot: Snapshot, item: PreparedCrop) -> InputAndImage | PictureError:
         if item.pixels is None:
             reason = item.skipped.reason if item.skipped is not None else ""
-            raise PictureError(f"A photograph of the index can no longer be read: {reason} Build the index again")
+            return PictureError(f"A photograph of the index can no longer be read: {reason} Build the index again")
         entry = (item.pixels, snapshot.bundle.to_picture(item.pixels))
         self._cache.put((snapshot.layers_version, item.crop), entry)
         return entry

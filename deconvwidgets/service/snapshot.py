@@ -89,7 +89,7 @@ class Snapshot:
 
     def summary(self, info: LayerInfo) -> LayerSummary:
         """Return a layer as an overview lists it."""
-        dead = int((self.index.tallies[info.name].stats.fired == 0).sum()) if self.index is not None and self.has(info.name) else None
+        dead = int(self.index.stats(info.name).dead.sum()) if self.index is not None and self.has(info.name) else None
         catalog = self.catalog
         changed = bool(self.below.factors(info.name)) or any(name == info.name for name, _ in self.bundle.units)
         return LayerSummary(info, dead, catalog.names.get(info.name, ()), catalog.convolutions.get(info.alias or ""), changed)

@@ -18,12 +18,13 @@ from torch import Tensor
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.engine import project
 from deconvwidgets.engine.projection.rules import Rule as EngineRule
+from deconvwidgets.errors import PictureError
 from deconvwidgets.records.activations import Activation
 from deconvwidgets.records.mosaics import Rule
 from deconvwidgets.service.batch_sizer import BatchSizer
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.device_lock import DeviceLock
-from deconvwidgets.service.prepared_images import PreparedImageCache
+from deconvwidgets.service.prepared_images import PreparedImageCache, required
 from deconvwidgets.service.snapshot import Snapshot
 
 Pixels = NDArray[np.float32]  # (C, h, w)
@@ -92,28 +93,38 @@ class UnitProjections:
         ------
         RuleError
             If an operation below the layer has no such rule.
+        PictureError
+            If a photograph can no longer be read.
         """
-        return self.of_units(snapshot, name, [(unit, activation) for activation in top], rule, background)
+        return [required(one) for one in self.each(snapshot, name, [(unit, activation) for activation in top], rule, background)]
 
-    def of_units(
+    def each(
         self, snapshot: Snapshot, name: str, activations: Sequence[tuple[int, Activation]], rule: Rule, background: bool = False
-    ) -> list[Pixels]:
-        """Return projections of activations of several units of a layer, as `get` does of one."""
-        task, found = _Task(snapshot, name, rule), dict[UnitPlace, _Compressed]()
+    ) -> list[Pixels | PictureError]:
+        """Return the projection of each of some units' activations, or why its photograph can no longer be read.
+
+        Raises
+        ------
+        RuleError
+            If an operation below the layer has no such rule.
+        """
+        task, found, unreadable = _Task(snapshot, name, rule), dict[UnitPlace, _Compressed](), dict[UnitPlace, PictureError]()
         asked = [(unit, place) for (unit, _), place in zip(activations, places([one for _, one in activations]), strict=True)]
         wanted = tuple(dict.fromkeys(asked))  # each once: a place may be asked for twice
         self._take_cached(task, wanted, found)
         if len(found) < len(wanted):
             missing = [at for at in wanted if at not in found]
-            inputs = self._images.get(snapshot, [crop for _, (crop, _, _) in missing])
-            pixels = {at: tensor for at, (tensor, _) in zip(missing, inputs, strict=True)}
+            inputs = dict(zip(missing, self._images.each(snapshot, [crop for _, (crop, _, _) in missing]), strict=True))
+            unreadable = {at: entry for at, entry in inputs.items() if isinstance(entry, PictureError)}
+            pixels = {at: entry[0] for at, entry in inputs.items() if not isinstance(entry, PictureError)}
+            wanted = tuple(at for at in wanted if at not in unreadable)
             while len(found) < len(wanted):
                 with self._lease(background):
                     self._take_cached(task, wanted, found)  # another request may have computed some while this one waited for the device
                     left = [at for at in wanted if at not in found]
                     if left:
                         self._compute_step(task, {at: pixels[at] for at in left}, found, background)
-        return [found[at].pixels() for at in asked]
+        return [found[at].pixels() if at in found else unreadable[at] for at in asked]
 
     def keep_only(self, layers_version: int) -> None:
         """Remove the entries of all other versions of the layers."""

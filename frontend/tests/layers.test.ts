@@ -15,13 +15,16 @@ import { describeDead } from "../src/layers/unit_legend.ts";
 import { nearestUnit } from "../src/layers/unit_queries.ts";
 import {
   classCounts,
+  countDead,
   filterUnits,
   findLabels,
-  isDead,
+  isInactive,
+  isInactive,
   orderUnits,
   parseSearch,
   readTable,
   suggestClasses,
+  unitStatistics,
 } from "../src/layers/unit_table.ts";
 import type { Column, Layer, LayerState, MosaicRequest, Overview } from "../src/layers/wire.ts";
 import { formatDuration, formatNumber, formatPercent, formatProgress } from "../src/ui/format.ts";
@@ -49,9 +52,17 @@ test("a table is read from unaligned buffers", () => {
   assert.deepEqual([...table.columns.maximum], [5, 9, 0, 5]);
   assert.deepEqual([...table.labels.subarray(0, 3)], [7, 7, 2]);
   assert.deepEqual(
-    [0, 1, 2, 3].map((unit) => isDead(table, unit)),
+    [0, 1, 2, 3].map((unit) => isInactive(table, unit)),
     [false, false, true, false],
   );
+});
+
+test("a unit that is always negative is inactive, and not dead", () => {
+  const table = makeTable();
+  table.columns.maximum[2] = -0.5;
+  assert.deepEqual([isInactive(table, 2), isInactive(table, 2), countDead(table)], [true, false, 0]);
+  assert.equal(describeDead({ sort: "dead", layer: "conv5" }, table), "No unit of conv5 is dead: the weakest are first.");
+  assert.equal(describeUnit(unitStatistics(table, 2), "9 images"), "negative in all 9 images");
 });
 
 test("sorting: ties by number, NaN last, dead units first", () => {

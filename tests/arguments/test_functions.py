@@ -126,6 +126,14 @@ def probability(value: Any) -> Any:
     return clean if clean is not REFUSED and clean <= 1 else REFUSED
 
 
+def correlation(low: float, high: float) -> Any:
+    def clean(value: Any) -> Any:
+        found = real(low=low)(value)
+        return found if found is not REFUSED and found <= high else REFUSED
+
+    return clean
+
+
 def or_auto(kind: Any) -> Any:
     return lambda value: value if isinstance(value, str) and value == "auto" else kind(value)
 
@@ -577,6 +585,7 @@ FUNCTIONS: dict[str, Case] = {
     "dw.check(frozen)": Case(
         dw.check, {"bundle": BUNDLE, "images": PHOTOGRAPHS, "device": "cpu", "progress": False, "frozen": None}, {"frozen": nothing}
     ),
+    "dw.Thresholds": Case(dw.Thresholds, {}, {"same": correlation(0.5, 1), "related": correlation(1e-9, 0.95)}),
     "dw.check_file": Case(lambda kind: dw.check_file(unit_check(), kind), {"kind": "csv"}, {"kind": choice("html", "json", "csv", "xml")}),
     "dw.check_file(check)": Case(dw.check_file, {"check": None}, {"check": nothing}),
     "dw.compare": Case(

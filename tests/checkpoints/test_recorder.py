@@ -18,6 +18,8 @@ from torch import nn
 import deconvwidgets as dw
 from deconvwidgets.checkpoints.checkpoint_file import epoch_of, read_checkpoint_file
 from deconvwidgets.checkpoints.description import TrainingDescription, read_description
+from deconvwidgets.checkpoints.log_file import LOG_FILE
+from deconvwidgets.checkpoints.training_files import delete_training
 from deconvwidgets.errors import CheckpointError, ModelError
 from deconvwidgets.models.preprocess import Preprocess
 from tests.checkpoints.nets import SIZE, make_net, train_a_step
@@ -283,3 +285,23 @@ def test_two_distributed_processes_write_one_recording(tmp_path):
     opened = dw.open_checkpoints(folder, nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 2)))
     assert (opened.epochs, [entry.train_loss for entry in opened.log.epochs]) == ((0, 1, 2), [0.0, 0.0])
     opened.bundle(2)
+
+
+def test_a_recording_that_replaces_a_training_leaves_nothing_to_resume(tmp_path):
+    """dw.train would resume from its state, with the log of another model."""
+    (tmp_path / "training.json").write_text("{}")
+    for name in ("state.safetensors", "log.jsonl", "progress.json", "epoch-0003.safetensors", ".training.lock", "notes.txt"):
+        (tmp_path / name).write_text("old")
+    dw.CheckpointRecorder(tmp_path, make_net(), overwrite=True)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [".training.lock", "epoch-0000.safetensors", "notes.txt", "training.json"]
+
+
+def test_a_deletion_that_is_killed_leaves_what_is_known_as_a_training(tmp_path, monkeypatch):
+    deleted = []
+    for name in ("epoch-0003.safetensors", LOG_FILE, "training.json", "state.safetensors"):
+        (tmp_path / name).write_text("old")
+    monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: deleted.append(path.name))
+    delete_training(tmp_path)
+    assert (deleted[0], deleted[-1]) == ("state.safetensors", "training.json")
+    assert len(deleted) == 4

@@ -1,6 +1,9 @@
 """Arguments of `open_images`."""
 
+import warnings
+
 import pytest
+from PIL import Image
 
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.open import ImageSet, open_images
@@ -19,3 +22,17 @@ def test_limit_chooses_evenly_spaced_photographs(photos):
     assert open_images(photos, limit=99) is photos
     with pytest.raises(PictureError):
         open_images(photos, limit=0)
+
+
+def test_a_folder_named_as_an_image_set_is_warned_of(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "photos" / "mine.png")
+    with pytest.warns(UserWarning, match=r"'photos' is the name of an image set.*pass './photos'"):
+        assert open_images("photos").source_count == 28
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert open_images("./photos").source_count == 1
+        (tmp_path / "caltech101" / "101_ObjectCategories" / "ant").mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "caltech101" / "101_ObjectCategories" / "ant" / "a.jpg")
+        assert open_images("caltech101", root=tmp_path).source_count == 1  # the folder is the set

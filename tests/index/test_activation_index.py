@@ -97,8 +97,10 @@ def test_dead_units_have_no_strongest_activations_and_negative_maxima_are_ranked
     assert index.image_ids("conv1")[2].tolist() == [-1] * 9
     assert index.labels("conv1")[2].tolist() == [-1] * 9
     assert index.class_counts("conv1", 2) == {}
-    assert index.stats("conv2").dead[1]  # its maxima are all negative,
-    assert len(index.top("conv2", 1)) == 9  # and ranked, since there is no rectifier
+    assert index.stats("conv2").maximum[1] < 0  # its maxima are all negative,
+    assert len(index.top("conv2", 1)) == 9  # and ranked, since there is no rectifier:
+    assert not index.stats("conv2").dead.any()  # it is not dead
+    assert index.dead_units("conv2") == []
 
 
 def test_arrays_agree_with_top(tiny_bundle, tiny_images):

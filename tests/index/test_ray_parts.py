@@ -1,8 +1,11 @@
 """What a pass on a Ray cluster is made of, without a cluster."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from deconvwidgets.compute import ray_cluster
 from deconvwidgets.compute.decoded import DecodedBatch
 from deconvwidgets.compute.ray_cluster import ClusterShape, ray_session
 from deconvwidgets.errors import ActivationIndexError, ModelError
@@ -96,6 +99,30 @@ def test_an_address_without_a_cluster_is_an_error_at_once():
         pass
     with pytest.raises(ActivationIndexError, match="ray_address must be"), ray_session(7):
         pass
+
+
+def failing_ray(error):
+    """A module ray that cannot be started."""
+
+    def init(**options):
+        raise error
+
+    return SimpleNamespace(is_initialized=lambda: False, init=init, shutdown=lambda: None)
+
+
+@pytest.mark.parametrize("kind", [Exception, RuntimeError, ValueError, TimeoutError])
+def test_ray_that_does_not_start_is_reported_in_our_words(monkeypatch, kind):
+    """Ray raises a plain Exception of several lines where its own processes time out."""
+    error = kind("The current node timed out during startup.\n\nThis could happen because\n" + "some raylet log " * 100)
+    monkeypatch.setattr(ray_cluster, "import_ray", lambda: failing_ray(error))
+    with pytest.raises(ActivationIndexError, match="Ray cannot be started on this machine") as raised, ray_session(None):
+        pass
+    message = str(raised.value)
+    assert "The current node timed out during startup. This could happen" in message
+    assert "leave out engine='ray'" in message
+    assert "\n" not in message
+    assert len(message) < 600
+    assert raised.value.__cause__ is error
 
 
 def test_without_ray_the_error_says_what_to_install(monkeypatch):

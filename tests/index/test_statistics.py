@@ -106,7 +106,7 @@ def test_summary_of_a_small_example():
     np.testing.assert_allclose(summary.std, observed.std(axis=0), rtol=1e-6)
     np.testing.assert_allclose(summary.activation_rate, [0.5, 0])
     np.testing.assert_allclose(summary.selectivity, (observed.max(0) - observed.mean(0)) / observed.std(0), rtol=1e-6)
-    assert summary.dead.tolist() == [False, True]
+    assert summary.dead.tolist() == [False, False]
     assert summary.histogram.sum(axis=1).tolist() == [4, 4]
     assert summary.histogram.shape == (2, 2 * HALF_BINS)
     assert summary.edges.shape == (2, 2 * HALF_BINS + 1)

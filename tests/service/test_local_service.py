@@ -50,7 +50,7 @@ def test_service_implements_the_protocol(service):
 def test_overview(service, tiny_images):
     overview = service.overview()
     assert (overview.model, overview.images, overview.photographs, overview.crops) == ("tiny", "noise", 14, 42)
-    assert [(layer.info.alias, layer.dead) for layer in overview.layers] == [("conv1", 1), ("conv2", 1)]
+    assert [(layer.info.alias, layer.dead) for layer in overview.layers] == [("conv1", 1), ("conv2", 0)]
     assert overview.index_ready
     assert overview.k == 9
     assert overview.device == "cpu"
@@ -342,13 +342,13 @@ def test_index_of_another_model_raises_an_error(tiny_bundle, tiny_images, tiny_m
         LocalModelService(tiny_bundle, tiny_images, index=index, device="cpu", worker=SynchronousExecutor())
 
 
-def test_photograph_that_becomes_unreadable_raises_an_error(tiny_bundle, noise, manual_executor):
+def test_enlarging_a_photograph_that_becomes_unreadable_raises_an_error(tiny_bundle, noise, manual_executor):
     images, worker = noise(), manual_executor
     index = ActivationIndex.build(tiny_bundle, images, progress=False, device="cpu")
     images.broken = {images.crop(index.top("conv1", 0)[4].image).source}
     service = LocalModelService(tiny_bundle, images, index=index, device="cpu", worker=worker)
     with pytest.raises(PictureError, match="truncated"):
-        service.layers.top_activations("conv1", 0)
+        service.layers.enlarged(EnlargeRequest("conv1", 0, 4))
 
 
 def test_snapshots_are_replaced_atomically(tiny_model, tiny_images):

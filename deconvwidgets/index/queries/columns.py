@@ -65,7 +65,7 @@ def units(index: ActivationIndex, layer: str, where: str, sort: str | None, desc
 
 
 def dead_units(index: ActivationIndex, layer: str) -> list[int]:
-    """Return the units that are active in no crop, ascending."""
+    """Return the units that are 0 in every crop, ascending."""
     return [int(unit) for unit in np.flatnonzero(index.stats(layer).dead)]
 
 

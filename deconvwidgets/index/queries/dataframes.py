@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.errors import ActivationIndexError
+from deconvwidgets.figures.data_frames import import_pandas
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.queries.columns import class_name, unit_columns
 from deconvwidgets.index.queries.places import boxes, checked_k
@@ -92,10 +92,4 @@ def _frame(pandas: ModuleType, index: ActivationIndex, tables: Sequence[Table]) 
 
 
 def _pandas() -> ModuleType:
-    """Return pandas. Raises ActivationIndexError if it is not installed."""
-    try:
-        return import_module("pandas")
-    except ImportError as error:
-        raise ActivationIndexError(
-            "Tables of an index need pandas: pip install 'deconvwidgets[dataframe]'. Without it, index.unit_columns() returns arrays."
-        ) from error
+    return import_pandas("Tables of an index", "index.unit_columns() returns arrays", ActivationIndexError)

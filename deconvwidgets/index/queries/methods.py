@@ -8,6 +8,7 @@ from deconvwidgets.index.queries import columns, correlation, dataframes, places
 from deconvwidgets.index.queries.correlation import Profiles
 from deconvwidgets.index.queries.sampled import required_sample
 from deconvwidgets.index.queries.unit_map import MapMethod
+from deconvwidgets.records.unit_relations import SAME_UNIT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +107,7 @@ class IndexQueries:
         return columns.units(_index(self), layer, where, sort, descending)
 
     def dead_units(self, layer: str) -> list[int]:
-        """Return the units that are active in no crop, ascending. Raises LayerError for an unknown layer."""
+        """Return the units that are 0 in every crop, ascending. Raises LayerError for an unknown layer."""
         return columns.dead_units(_index(self), layer)
 
     def to_dataframe(self, layer: str | None = None) -> pd.DataFrame:
@@ -117,7 +118,7 @@ class IndexQueries:
         - layer, alias, unit: the layer's dotted name and alias, and the unit's number.
         - max, mean, std: of the unit's activation, the maximum of its feature map, over all crops.
         - selectivity: (max - mean) / std.
-        - share_active: the share of the crops in which the activation is above zero; dead: whether there is none.
+        - share_active: the share of the crops in which the activation is above zero; dead: whether it is 0 in all.
         - peaks: separate peaks of the histogram of the activations above zero (`index.queries.peaks`).
         - top_class, class_count, class_purity: the most frequent class of the 9 strongest activations (or fewer), how many are of it, and
           their share of those that have a label.
@@ -185,7 +186,7 @@ class IndexQueries:
         sampled = required_sample(_index(self), layer)
         return unit_range.whole_range(sampled, places.checked_unit(sampled.info, unit), bins, per_bin, seed)
 
-    def near_copies(self, layer: str, at_least: float = 0.95) -> list[NearCopies]:
+    def near_copies(self, layer: str, at_least: float = SAME_UNIT) -> list[NearCopies]:
         """Return the pairs of units whose activations correlate with at least `at_least` over the sampled crops, most correlated first.
 
         Raises

@@ -9,6 +9,7 @@ from typing import Any
 
 from deconvwidgets.arguments import as_integer, describe, finite_number
 from deconvwidgets.errors import ComparisonError
+from deconvwidgets.records.unit_relations import SAME_UNIT
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,6})?) ?%", re.ASCII)
 _COUNT = re.compile(r"\d{1,15}", re.ASCII)
@@ -67,7 +68,7 @@ class CheckLimits:
     died, changed, moved, split : Limit
         How many units may be so. "changed" counts those that are changed, lost or merged.
     correlation : float
-        Units whose activations over the sampled crops correlate with at least this are the same, from 0 to 1.
+        Units whose activations over the sampled crops correlate with at least this are the same, from 0 to 1; as `Thresholds.same`.
     overlap : float
         The share of a unit's strongest photographs that must be among the strongest again, from 0 to 1.
     likeness : float
@@ -80,7 +81,7 @@ class CheckLimits:
     changed: Limit = Limit(percent=5.0)
     moved: Limit = Limit()
     split: Limit = Limit()
-    correlation: float = 0.9
+    correlation: float = SAME_UNIT
     overlap: float = 0.3
     likeness: float = 0.7
     scale: float = 4.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deconvwidgets.records.activations import is_dead
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.repr import compact_repr
 
@@ -50,8 +51,8 @@ class UnitStatistics:
 
     @property
     def dead(self) -> NDArray[np.bool_]:
-        """Whether each unit is active in no crop, bool (units,)."""
-        return np.equal(self.share_active, 0)
+        """Whether each unit is 0 in every crop, bool (units,)."""
+        return is_dead(self.share_active, self.maximum)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from deconvwidgets.arguments import integer
 from deconvwidgets.errors import ComparisonError
 from deconvwidgets.figures.csv_table import csv_table, csv_text
+from deconvwidgets.figures.data_frames import import_pandas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,12 +50,7 @@ def rows(pair: LayerComparison) -> list[Row]:
 
 def to_dataframe(comparison: Comparison, pairs: Sequence[LayerComparison]) -> pd.DataFrame:
     """Return a row per unit match as a DataFrame. Its `attrs` say what was compared."""
-    try:
-        pandas = import_module("pandas")
-    except ImportError as error:
-        raise ComparisonError(
-            "Tables of a comparison need pandas: pip install 'deconvwidgets[dataframe]'. Without it, comparison.to_csv() returns CSV."
-        ) from error
+    pandas = import_pandas("Tables of a comparison", "comparison.to_csv() returns CSV", ComparisonError)
     frame = pandas.DataFrame([row for pair in pairs for row in rows(pair)])
     for name in ("unit_a", "unit_b", "nearest_b", "nearest_a"):
         frame[name] = pandas.array(frame[name].tolist(), "Int64")

@@ -2,7 +2,7 @@
 
 import { cellPosition, nearestFirst, scrollToShow, totalHeight, visibleCells } from "../layers/grid_layout.ts";
 import { partsOf } from "../layers/store.ts";
-import { isDead, type Table } from "../layers/unit_table.ts";
+import { isInactive, type Table } from "../layers/unit_table.ts";
 import type { MosaicRequest } from "../layers/wire.ts";
 import { h, setText } from "../ui/dom.ts";
 import { prefetchOnPointer } from "../ui/pointer_prefetch.ts";
@@ -201,7 +201,7 @@ export class PairGrid {
     const { pairs, state, tables } = this.content;
     const unit = unitOf(pairs, side, pair);
     const table = tables[side];
-    if (unit === null || (table && isDead(table, unit))) return null;
+    if (unit === null || (table && isInactive(table, unit))) return null;
     return { layer: pairs.layers[side], unit, rule: state.rule, contrast: state.contrast, tile: this.layout.tile };
   }
 

@@ -3,7 +3,7 @@ import { fitTile } from "../layers/grid_layout.ts";
 import { createMosaics } from "../layers/mosaics.ts";
 import { PARTS } from "../layers/store.ts";
 import { describeRank, shortStatistics } from "../layers/unit_facts.ts";
-import { isDead, type Table, unitStatistics } from "../layers/unit_table.ts";
+import { isInactive, type Table, unitStatistics } from "../layers/unit_table.ts";
 import type { MosaicRequest } from "../layers/wire.ts";
 import { contentWidth, h, setText } from "../ui/dom.ts";
 import { nextInGrid } from "../ui/grid_navigation.ts";
@@ -127,14 +127,14 @@ export class PairPanel {
   private countEntries(side: Side): number {
     const unit = this.unit(side);
     const table = this.content?.tables[side];
-    if (unit === null || (table && isDead(table, unit))) return 0;
+    if (unit === null || (table && isInactive(table, unit))) return 0;
     return this.options.store.sides[side].loadedDetail(this.layer(side), unit, false)?.entries.length ?? 9;
   }
 
   /** Return the request for the mosaics of a unit of a pair; null for no unit, and for a dead one. */
   private mosaicRequest({ pairs, pair, tables, state }: PanelContent, side: Side, tile: number): MosaicRequest | null {
     const [unit, table] = [unitOf(pairs, side, pair), tables[side]];
-    if (unit === null || (table && isDead(table, unit))) return null;
+    if (unit === null || (table && isInactive(table, unit))) return null;
     return { layer: pairs.layers[side], unit, rule: state.rule, contrast: state.contrast, tile };
   }
 
@@ -215,7 +215,7 @@ function createBlock(
   const show = ({ unit, name, table, pinned }: { unit: number | null; name: string; table: Table | undefined; pinned: boolean }) => {
     setText(title, unit === null ? LETTERS[side] : `${LETTERS[side]} ${unit}`);
     title.title = name;
-    const dead = unit !== null && table !== undefined && isDead(table, unit);
+    const dead = unit !== null && table !== undefined && isInactive(table, unit);
     setText(numbers, unit === null || !table ? "" : shortStatistics(unitStatistics(table, unit)));
     mosaics.element.hidden = unit === null || dead;
     openButton.hidden = pinButton.hidden = unit === null;

@@ -1,6 +1,6 @@
 /** A cell of the list: the mosaics of a unit of A beside those of its partner, their correlation, and what became of them. */
 
-import { classCounts, isDead, type Table } from "../layers/unit_table.ts";
+import { classCounts, isInactive, type Table } from "../layers/unit_table.ts";
 import { drawMosaics } from "../layers/unit_tile.ts";
 import { h, screenReaderText, setText } from "../ui/dom.ts";
 import { formatNumber } from "../ui/format.ts";
@@ -80,7 +80,7 @@ export function createStatusMark(status: readonly (string | null)[]): HTMLElemen
 }
 
 function createUnit(side: Side, unit: number | null, table: Table | undefined, layout: PairLayout) {
-  const dead = unit !== null && table !== undefined && isDead(table, unit);
+  const dead = unit !== null && table !== undefined && isInactive(table, unit);
   const empty = unit === null ? "no partner" : dead ? "inactive in every image" : "";
   const canvas = empty ? null : h("canvas", {});
   const note = h("div", { class: "dwc-note", hidden: !empty }, empty);

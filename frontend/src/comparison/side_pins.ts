@@ -3,7 +3,7 @@
 import { fitTile } from "../layers/grid_layout.ts";
 import { createPinCard, PinCards } from "../layers/pin_cards.ts";
 import { PARTS } from "../layers/store.ts";
-import { isDead } from "../layers/unit_table.ts";
+import { isInactive } from "../layers/unit_table.ts";
 import type { MosaicRequest } from "../layers/wire.ts";
 import { h } from "../ui/dom.ts";
 import { LETTERS } from "./pair_tile.ts";
@@ -58,7 +58,7 @@ export class SidePins {
       const table = sides[pin.side].table(pin.layer).value;
       if (!table) continue;
       const request = { layer: pin.layer, unit: pin.unit, rule, contrast, tile };
-      if (!isDead(table, pin.unit)) requests[pin.side].push(request);
+      if (!isInactive(table, pin.unit)) requests[pin.side].push(request);
       this.cards.card(pin)?.draw(sides[pin.side], request, { table, parts: PARTS, layout: { side: length, seam: 3 } });
     }
     for (const side of SIDES) sides[side].requestMosaics(this, "pinned", requests[side], PARTS);

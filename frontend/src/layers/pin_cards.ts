@@ -3,7 +3,7 @@ import { h, setText } from "../ui/dom.ts";
 import { formatCount } from "../ui/format.ts";
 import type { LayerStore } from "./store.ts";
 import { shortStatistics } from "./unit_facts.ts";
-import { isDead, type Table, unitStatistics } from "./unit_table.ts";
+import { isInactive, type Table, unitStatistics } from "./unit_table.ts";
 import { drawMosaics } from "./unit_tile.ts";
 import type { MosaicRequest, Part } from "./wire.ts";
 
@@ -45,7 +45,7 @@ export function createPinCard({ name, testid, known, unknown, lines = [], open, 
     const key = [...bitmaps.map((bitmap) => bitmap !== undefined), rejected, ...Object.values(request), layout.side].join();
     if (key === drawn) return;
     drawn = key;
-    canvas.hidden = isDead(table, request.unit);
+    canvas.hidden = isInactive(table, request.unit);
     drawMosaics(canvas, bitmaps, layout, window.devicePixelRatio || 1);
   };
   return { element, select, draw };

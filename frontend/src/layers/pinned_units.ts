@@ -3,7 +3,7 @@ import type { GridLayout } from "./grid_layout.ts";
 import { createPinCard, PinCards } from "./pin_cards.ts";
 import { type LayerStore, partsOf } from "./store.ts";
 import { describeUnit } from "./unit_facts.ts";
-import { isDead, unitStatistics } from "./unit_table.ts";
+import { isInactive, unitStatistics } from "./unit_table.ts";
 import type { LayerState, MosaicRequest, Overview, Pin } from "./wire.ts";
 
 interface PinsContent {
@@ -46,7 +46,7 @@ export class PinnedUnits {
       const [table, card] = [tables.get(layer), this.cards.card(pin)];
       if (!table || !card || pin.model !== overview.model) continue;
       const request = { layer, unit, rule, contrast, tile: layout.tile };
-      if (!isDead(table, unit)) requests.push(request);
+      if (!isInactive(table, unit)) requests.push(request);
       card.draw(store, request, { table, parts: partsOf(view), layout });
       card.select.title = `${layer} · unit ${unit}: ${describeUnit(unitStatistics(table, unit), images)}`;
     }

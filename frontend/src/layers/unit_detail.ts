@@ -12,7 +12,7 @@ import { createUnitFactor } from "./unit_factor.ts";
 import { createUnitFacts, describeRank } from "./unit_facts.ts";
 import { createUnitHead } from "./unit_head.ts";
 import { UnitPlaces } from "./unit_places.ts";
-import { isDead, type Table } from "./unit_table.ts";
+import { isInactive, type Table } from "./unit_table.ts";
 import type { UnitDetail as Detail, LayerState, MosaicRequest, Overview } from "./wire.ts";
 
 const MOSAIC_GAP = 10;
@@ -146,14 +146,14 @@ export class UnitDetail {
   /** Request the mosaics of a unit that is likely to be selected next. */
   prefetch(unit: number, list: "detail" | "hovered"): void {
     const { content } = this;
-    if (!content || !this.element.clientWidth || unit === content.state.unit || (content.table && isDead(content.table, unit))) return;
+    if (!content || !this.element.clientWidth || unit === content.state.unit || (content.table && isInactive(content.table, unit))) return;
     this.store.requestMosaics(this, list, [this.requestFor({ ...content.state, unit }, this.size().tile)], PARTS);
   }
 
   /** Return whether all data of the selected unit is loaded. */
   isLoaded(state: LayerState): boolean {
     if (state.unit === null || !this.store.loadedDetail(state.layer, state.unit)) return false;
-    if (this.content?.table && isDead(this.content.table, state.unit)) return true;
+    if (this.content?.table && isInactive(this.content.table, state.unit)) return true;
     const request = this.requestFor({ ...state, unit: state.unit }, this.size().tile);
     return PARTS.every((part) => this.store.mosaic(request, part) || (part === "projections" && this.store.rejectionReason(request)));
   }
@@ -190,7 +190,7 @@ export class UnitDetail {
     const { table, state, overview } = content;
     const detail = this.detail(content);
     if (detail) return detail.entries.length;
-    return table && isDead(table, state.unit ?? -1) ? 0 : overview.k;
+    return table && isInactive(table, state.unit ?? -1) ? 0 : overview.k;
   }
 
   /** Return the size of mosaics that fill the column. Without a kernel it does not change, since only loaded mosaics can be shown. */

@@ -25,7 +25,7 @@ export function describePrediction({ label, prediction }: Pick<Entry, "label" | 
  * @param images the number of images, such as "252 crops"
  */
 export function describeUnit({ maximum, mean, selectivity, activation_rate }: Record<Column, number>, images: string): string {
-  if (activation_rate === 0) return `dead: inactive in all ${images}`;
+  if (activation_rate === 0) return maximum < 0 ? `negative in all ${images}` : `dead: inactive in all ${images}`;
   const numbers = `max ${formatNumber(maximum)} · mean ${formatNumber(mean)} · selectivity ${formatNumber(selectivity)}`;
   return `${numbers} · active in ${formatPercent(activation_rate)} of ${images}`;
 }
@@ -38,7 +38,7 @@ export function describeRank(entries: readonly Entry[], rank: number): string {
 
 /** Describe the statistics of a unit in two short lines. */
 export function shortStatistics({ maximum, mean, selectivity, activation_rate }: Record<Column, number>): string {
-  if (activation_rate === 0) return "dead";
+  if (activation_rate === 0) return maximum < 0 ? "always negative" : "dead";
   return `max ${formatNumber(maximum)} · mean ${formatNumber(mean)}\nselectivity ${formatNumber(selectivity)} · active ${formatPercent(activation_rate)}`;
 }
 

@@ -5,7 +5,7 @@ import { isPinned } from "./pins.ts";
 import { type LayerStore, partsOf } from "./store.ts";
 import { describeEmpty } from "./unit_legend.ts";
 import type { UnitColumns } from "./unit_queries.ts";
-import { isDead, type Table } from "./unit_table.ts";
+import { isInactive, type Table } from "./unit_table.ts";
 import { createUnitTile, drawMosaics, markFactor, type UnitTile } from "./unit_tile.ts";
 import type { LayerState, MosaicRequest } from "./wire.ts";
 
@@ -131,7 +131,7 @@ export class UnitGrid {
     if (drawn === tile.drawn) return;
     tile.drawn = drawn;
     tile.element.dataset.painted = String(bitmaps.every((bitmap) => bitmap !== undefined));
-    if (!isDead(table, unit)) {
+    if (!isInactive(table, unit)) {
       tile.note.hidden = !error;
       setText(tile.note, error ?? "");
     }
@@ -258,7 +258,7 @@ export class UnitGrid {
     if (selected) this.element.setAttribute("aria-activedescendant", selected.element.id);
     else this.element.removeAttribute("aria-activedescendant");
     const nearest = nearestFirst(layout, indices, scrollTop, clientHeight).flatMap((index) => units[index] ?? []);
-    const requests = nearest.filter((unit) => !isDead(table, unit)).map((unit) => this.requestFor(unit, state));
+    const requests = nearest.filter((unit) => !isInactive(table, unit)).map((unit) => this.requestFor(unit, state));
     this.store.requestMosaics(this, "tiles", requests, partsOf(state.view));
   }
 

@@ -51,8 +51,14 @@ export function readTable(reply: TableReply, buffers: DataView[]): Table {
   return { layer, units, k, columns: statistics, labels, categories, crops, fingerprints, start, stored };
 }
 
-export function isDead(table: Table, unit: number): boolean {
+/** Return whether a unit is above zero in no image. It is dead, or always negative, as only one without a rectifier can be. */
+export function isInactive(table: Table, unit: number): boolean {
   return table.columns.activation_rate[unit] === 0;
+}
+
+/** Return whether a unit is 0 in every image. */
+export function isInactive(table: Table, unit: number): boolean {
+  return isInactive(table, unit) && table.columns.maximum[unit] === 0;
 }
 
 /** Return the statistics of one unit. */
@@ -62,7 +68,7 @@ export function unitStatistics(table: Table, unit: number): Record<Column, numbe
 }
 
 export function countDead(table: Table): number {
-  return table.columns.activation_rate.filter((rate) => rate === 0).length;
+  return table.columns.activation_rate.filter((_, unit) => isInactive(table, unit)).length;
 }
 
 /** Return whether an order needs the columns of the complete index. */
@@ -87,7 +93,7 @@ export function orderUnits(table: Table, sort: Sort, { contributions, columns }:
   const column = { strongest: maximum, mean, selectivity, dead: maximum, contribution, peaks, purity, copies }[sort];
   const sign = sort === "dead" ? 1 : -1;
   const key = (unit: number) => {
-    if (sort === "dead" && isDead(table, unit)) return Number.NEGATIVE_INFINITY;
+    if (sort === "dead" && isInactive(table, unit)) return Number.NEGATIVE_INFINITY;
     const value = column[unit] ?? Number.NaN;
     return Number.isNaN(value) ? Number.POSITIVE_INFINITY : sign * value;
   };

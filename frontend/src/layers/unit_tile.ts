@@ -6,7 +6,7 @@ import { describeFactor } from "../ui/switch.ts";
 import type { GridLayout } from "./grid_layout.ts";
 import { clearGaps, drawPlaceholder } from "./mosaics.ts";
 import { COPY_CORRELATION, formatCorrelation, nearestUnit, type UnitColumns } from "./unit_queries.ts";
-import { classCounts, isDead, type Table } from "./unit_table.ts";
+import { classCounts, isInactive, isInactive, type Table } from "./unit_table.ts";
 import type { Sort } from "./wire.ts";
 
 export interface UnitTile {
@@ -37,16 +37,17 @@ export interface TileContent {
 }
 
 export function createUnitTile({ id, unit, table, labels, contributions, columns, sort, layout, index, count }: TileContent): UnitTile {
-  const dead = isDead(table, unit);
+  const inactive = isInactive(table, unit);
   const classes = classCounts(table, unit);
   const isHighlighted = ({ label, count }: { label: number; count: number }) => (labels ? labels.has(label) : count > 1);
   const mostFrequent = labels ? classes.find(({ label }) => labels.has(label)) : classes.slice(0, 1).find(isHighlighted);
-  const maximum = dead ? (table.crops === null ? "dead" : "inactive") : formatNumber(table.columns.maximum[unit]);
+  const whyInactive = table.crops !== null ? "inactive" : isInactive(table, unit) ? "dead" : "negative";
+  const maximum = inactive ? whyInactive : formatNumber(table.columns.maximum[unit]);
   const canvas = h("canvas", {});
   const note = h(
     "div",
-    { class: "dwx-tile-note", hidden: !dead },
-    dead ? (table.crops === null ? "inactive in every crop" : "inactive so far") : "",
+    { class: "dwx-tile-note", hidden: !inactive },
+    inactive ? (table.crops === null ? `${whyInactive === "dead" ? "inactive" : whyInactive} in every crop` : "inactive so far") : "",
   );
   const segments = classes.map((entry, rank) => createSegment(entry.count / table.k, isHighlighted(entry), labels ? 0 : rank));
   const bar = h("span", { class: "dwx-bar" }, ...segments);
@@ -55,7 +56,7 @@ export function createUnitTile({ id, unit, table, labels, contributions, columns
   const number = h("b", {}, screenReaderText("Unit "), String(unit));
   const value = contributions
     ? createContribution(contributions[unit] ?? Number.NaN)
-    : h("span", {}, screenReaderText(dead ? ", " : ", maximum "), maximum, screenReaderText(", "));
+    : h("span", {}, screenReaderText(inactive ? ", " : ", maximum "), maximum, screenReaderText(", "));
   const caption = h("div", { class: "dwx-caption" }, number, value, bar, name);
   caption.title = classes.map((entry) => `${entry.name} ${entry.count}`).join(", ");
   const mark = h("span", { class: "dwx-tile-mark", hidden: true });

@@ -25,11 +25,12 @@ from deconvwidgets.instruments.comparison.compute.frozen_layers import layer_pai
 from deconvwidgets.instruments.comparison.compute.matching import chance_correlation
 from deconvwidgets.instruments.comparison.compute.packed_arrays import quantised, restored
 from deconvwidgets.instruments.comparison.compute.same_images import check_size, matched_photographs
-from deconvwidgets.instruments.comparison.compute.unit_changes import RELATED, Floats, MatchedUnits, match_layer, overlaps, revise
+from deconvwidgets.instruments.comparison.compute.unit_changes import Floats, MatchedUnits, match_layer, overlaps, revise
 from deconvwidgets.instruments.comparison.frozen_records import FrozenLayer, FrozenUnits, UnitStatistics
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
 from deconvwidgets.records.layers import LayerInfo
+from deconvwidgets.records.unit_relations import RELATED_UNIT, SAME_UNIT
 
 MAX_FIGURES = 1000
 
@@ -44,7 +45,7 @@ def check(
     max_changed: LimitLike = "5%",
     max_moved: LimitLike = None,
     max_split: LimitLike = None,
-    min_correlation: float = 0.9,
+    min_correlation: float = SAME_UNIT,
     min_overlap: float = 0.3,
     min_likeness: float = 0.7,
     max_scale: float = 4.0,
@@ -58,12 +59,11 @@ def check(
     The new model is run once over the images. Its units are matched one to one with the frozen ones by the correlation of their
     activations over the same crops, so that permuted channels are found again. A unit has one of these statuses:
 
-    - kept: the match has the same number, and the correlation is at least `min_correlation`; moved: it has another number;
+    - kept: the correlation is at least `min_correlation`, by default that of `dw.compare`; moved: so, under another number;
     - changed: the match is less like it; or the strongest photographs, the projections at the same places or the mean activation are
       others by `min_overlap`, `min_likeness` or `max_scale`;
-    - merged: it is the same as a unit that another one is matched to; lost: it correlates with its match
-      by less than 0.5, or one of the two correlates more with another unit; died: its unit is silent;
-    - dead or constant: it did not respond to the images when it was frozen, and is not judged.
+    - merged: it is the same as a unit that another one is matched to; lost: it correlates with its match by less than 0.5, or one
+      of the two correlates more with another unit; died: its unit is silent; dead or constant: it was so before, and is not judged.
 
     A unit is split if a further unit of the new model, which is the match of no other, is the same as it.
 
@@ -291,7 +291,7 @@ def _notes_of_few(checked: Checked, layers: tuple[LayerCheck, ...]) -> Iterator[
     every = len(np.unique(frozen.contents[frozen.contents > 0]))
     chance = max(chance_correlation(sampled, layer.info.channels * info.channels) for layer, info in checked.pairs)
     unrelated = any(one.units("changed") or one.units("lost") for one in layers)
-    if chance >= (min(RELATED, limits.correlation) if unrelated else limits.correlation):
+    if chance >= (min(RELATED_UNIT, limits.correlation) if unrelated else limits.correlation):
         yield (
             f"Correlations say little over only {sampled:,} photographs: units that have nothing in common reach {chance:.2f} by chance. "
             "Freeze with more."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deconvwidgets.arguments import finite_number, flag, instance, integer
+from deconvwidgets.arguments import flag, instance, integer
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.errors import ComparisonError, ModelError
 from deconvwidgets.images.image_set import ImageSet, require_images
@@ -48,7 +48,7 @@ def compare(
 
     Every unit of a has exactly one status, the first of these that fits:
 
-    - "dead": active in no image. "constant": the same activation in all compared images.
+    - "dead": 0 in every image. "constant": the same activation in all compared images.
     - "kept": it correlates with its match by at least `same`, and this has the same number. "moved": with another number.
     - "died": its match is dead or constant.
     - "merged": it correlates by at least `same` with a unit of b that is the match of another, kept or moved unit of a.
@@ -78,7 +78,7 @@ def compare(
         least half of all names are common, and else with the layer of b that has the highest CKA, which may be one for several.
     samples : int
         Correlations and CKA are computed over all different crops of the image set, or a random sample of at most so many.
-    thresholds : Thresholds, optional
+    thresholds : dw.Thresholds, optional
         By default `same` = 0.95 and `related` = 0.5.
     device : str
         "auto", "cpu", "cuda:1", ...
@@ -190,16 +190,8 @@ def compare_indexes(
 
 
 def checked_thresholds(thresholds: object) -> Thresholds:
-    """Return thresholds, by default the usual ones. Raises ComparisonError unless 0 < related <= same <= 1."""
-    if thresholds is None:
-        return Thresholds()
-    checked = instance(thresholds, Thresholds, "thresholds", ComparisonError)
-    same, related = finite_number(checked.same), finite_number(checked.related)
-    if same is None or related is None or not 0 < related <= same <= 1:
-        raise ComparisonError(
-            f"thresholds must be correlations with 0 < related <= same <= 1, not same={checked.same!r} and related={checked.related!r}."
-        )
-    return Thresholds(same=same, related=related)
+    """Return thresholds, by default the usual ones. Raises ComparisonError for anything else."""
+    return Thresholds() if thresholds is None else instance(thresholds, Thresholds, "thresholds", ComparisonError)
 
 
 def _names(bundle: ModelBundle, names: Sequence[str] | None) -> list[str] | None:

@@ -81,7 +81,7 @@ def match_units(correlations: Floats, silent_a: Names, silent_b: Names, threshol
 
 
 def silent_units(dead: NDArray[np.bool_], values: Floats) -> Names:
-    """Return for each unit (U,) "dead" if it is active in no crop, "constant" if it has only one activation in `values` (S, U), else ""."""
+    """Return for each unit (U,) "dead" if it is 0 in every crop, "constant" if it has only one activation in `values` (S, U), else ""."""
     return np.where(dead, "dead", np.where(varies(values), "", "constant")).astype("U8")
 
 

@@ -13,8 +13,8 @@ from deconvwidgets.instruments.comparison.check_limits import CheckLimits
 from deconvwidgets.instruments.comparison.compute.matching import Matching, match_units, partner_values, silent_units
 from deconvwidgets.instruments.comparison.frozen_records import UnitStatistics
 from deconvwidgets.instruments.comparison.records import Thresholds
+from deconvwidgets.records.unit_relations import RELATED_UNIT
 
-RELATED = 0.5  # a correlation of the match below this: the unit is lost rather than changed
 _TIE = 0.02  # what the same number adds to a correlation: near-copies do not change places for rounding
 
 Floats = NDArray[np.float64]
@@ -35,7 +35,8 @@ def match_layer(
     values = before.astype(np.float64), after.astype(np.float64)
     known = correlations(*values)
     silent = [silent_units(dead, one) for dead, one in zip((dead_before, dead_after), values, strict=True)]
-    matching = match_units(known, silent[0], silent[1], Thresholds(same=max(same, 1e-9), related=min(RELATED, max(same, 1e-9))), tie=_TIE)
+    same = max(same, 1e-9)
+    matching = match_units(known, silent[0], silent[1], Thresholds(same=same, related=min(RELATED_UNIT, same)), tie=_TIE)
     return MatchedUnits(matching, partner_values(known, matching.match_a))
 
 
@@ -103,7 +104,7 @@ def _reason(status: str, unit: int, matched: MatchedUnits) -> str:
     if math.isnan(correlation):
         return "no unit is left for it"
     text = f"its activations and those of its match correlate with {correlation:.2f}"
-    return f"{text}, and one of the two correlates more with another unit" if status == "lost" and correlation >= RELATED else text
+    return f"{text}, and one of the two correlates more with another unit" if status == "lost" and correlation >= RELATED_UNIT else text
 
 
 def _went_silent(unit: int, before: UnitStatistics, after: UnitStatistics) -> bool:

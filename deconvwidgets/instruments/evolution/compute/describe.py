@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from deconvwidgets.errors import CheckpointError
+from deconvwidgets.figures.data_frames import import_pandas
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.evolution.records import LayerConvergence
 from deconvwidgets.records.layers import LayerInfo
@@ -43,11 +43,6 @@ def convergence_table(layers: Sequence[LayerInfo], converged: Sequence[LayerConv
 
 def convergence_frame(layers: Sequence[LayerInfo], converged: Sequence[LayerConvergence]) -> pd.DataFrame:
     """Return the table as a data frame. Raises CheckpointError if pandas is not installed."""
-    try:
-        pandas = import_module("pandas")
-    except ImportError as error:
-        raise CheckpointError(
-            "A data frame needs pandas: pip install 'deconvwidgets[dataframe]'. Without it, evolution.convergence(layer) returns arrays."
-        ) from error
+    pandas = import_pandas("Tables of convergence", "evolution.convergence(layer) returns arrays", CheckpointError)
     frame: pd.DataFrame = pandas.DataFrame(convergence_table(layers, converged))
     return frame

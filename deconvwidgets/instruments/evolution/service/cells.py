@@ -9,7 +9,7 @@ from typing import get_args
 
 from deconvwidgets import display
 from deconvwidgets.arguments import describe, flag, instance, integer, one_of
-from deconvwidgets.errors import LayerError, RuleError, ServiceError
+from deconvwidgets.errors import LayerError, PictureError, RuleError, ServiceError
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.evolution.records import CellKey, CellPicture, CellPicturesRequest
 from deconvwidgets.instruments.evolution.service.columns import index_of
@@ -24,6 +24,7 @@ from deconvwidgets.service.encoding import encode_image
 MAX_CELLS = 256
 _TILES = range(8, 513)
 _INACTIVE = "The unit is active in no image."
+Unavailable = RuleError | PictureError  # why a picture cannot be drawn
 _NOT_PROJECTED = "The unit is not above zero in any image: the backward pass begins with its activation."
 
 
@@ -57,15 +58,18 @@ class CellRenderer:
 
     def _patches(
         self, indexes: Mapping[int, ActivationIndex], tops: Mapping[CellKey, Activation | None], request: CellPicturesRequest
-    ) -> dict[CellKey, EncodedImage]:
+    ) -> dict[CellKey, EncodedImage | PictureError]:
         return {key: self._patch(indexes[key.epoch], key, top, request) for key, top in tops.items() if top is not None}
 
-    def _patch(self, index: ActivationIndex, key: CellKey, top: Activation, request: CellPicturesRequest) -> EncodedImage:
+    def _patch(self, index: ActivationIndex, key: CellKey, top: Activation, request: CellPicturesRequest) -> EncodedImage | PictureError:
         tile = request.patch_tile or request.tile
         name = (index.layer(key.layer).name, top.image, top.row, top.column, tile)  # the same at every epoch
         picture = self._patch_cache.get(name)
         if picture is None:
-            [(_, image)] = self._models.inputs.get(self._models.snapshot(key.epoch, index), [top.image])
+            [entry] = self._models.inputs.each(self._models.snapshot(key.epoch, index), [top.image])
+            if isinstance(entry, PictureError):
+                return entry
+            _, image = entry
             patch = image if top.box is None else display.crop_patch(image, top.box)
             picture = encode_image(display.resize_image(patch, tile))
             self._patch_cache.put(name, picture)
@@ -73,9 +77,9 @@ class CellRenderer:
 
     def _projections(
         self, indexes: Mapping[int, ActivationIndex], tops: Mapping[CellKey, Activation | None], request: CellPicturesRequest
-    ) -> dict[CellKey, EncodedImage | RuleError]:
+    ) -> dict[CellKey, EncodedImage | Unavailable]:
         """Return the projections, or why there is none. Those of one epoch and layer are computed together."""
-        found: dict[CellKey, EncodedImage | RuleError] = {}
+        found: dict[CellKey, EncodedImage | Unavailable] = {}
         missing: dict[tuple[int, str], dict[CellKey, Activation]] = {}
         for key, top in tops.items():
             if top is not None and top.value > 0:
@@ -91,15 +95,18 @@ class CellRenderer:
 
     def _draw(
         self, index: ActivationIndex, epoch: int, layer: str, wanted: Mapping[CellKey, Activation], request: CellPicturesRequest
-    ) -> Mapping[CellKey, EncodedImage | RuleError]:
+    ) -> Mapping[CellKey, EncodedImage | Unavailable]:
         snapshot = self._models.snapshot(epoch, index)
         activations = [(key.unit, top) for key, top in wanted.items()]
         try:
-            signed = self._models.projections.of_units(snapshot, layer, activations, request.rule, request.background)
+            signed = self._models.projections.each(snapshot, layer, activations, request.rule, request.background)
         except RuleError as error:
             return dict.fromkeys(wanted, error)
-        channels, drawn = snapshot.bundle.channels_to_display, {}
+        channels, drawn = snapshot.bundle.channels_to_display, dict[CellKey, EncodedImage | Unavailable]()
         for key, pixels in zip(wanted, signed, strict=True):
+            if isinstance(pixels, PictureError):
+                drawn[key] = pixels
+                continue
             drawn[key] = picture = encode_image(display.projection_to_rgb(pixels[channels], request.tile))
             self._cache.put(_name(key, layer, request), picture)
         return drawn
@@ -110,11 +117,13 @@ def _name(key: CellKey, layer: str, request: CellPicturesRequest) -> Hashable:
 
 
 def _picture(
-    key: CellKey, top: Activation | None, projection: EncodedImage | RuleError | None, patch: EncodedImage | None
-) -> CellPicture:  # fmt: skip
+    key: CellKey, top: Activation | None, projection: EncodedImage | Unavailable | None, patch: EncodedImage | PictureError | None
+) -> CellPicture:
     if top is None:
         return CellPicture(key=key, reason=_INACTIVE)
-    if isinstance(projection, RuleError):
+    if isinstance(patch, PictureError):
+        return CellPicture(key=key, projection=None if isinstance(projection, Exception) else projection, reason=str(patch))
+    if isinstance(projection, Exception):
         return CellPicture(key=key, patch=patch, reason=str(projection))
     return CellPicture(key=key, patch=patch, projection=projection, reason="" if top.value > 0 else _NOT_PROJECTED)
 

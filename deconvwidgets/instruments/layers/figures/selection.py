@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from deconvwidgets.arguments import integer, one_of
 from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.instruments.layers.records import UnitTable
+from deconvwidgets.records.activations import is_dead
 
 COLUMN_SORTS = {"peaks": "peaks", "purity": "class_purity", "copies": "nearest_correlation"}  # the columns of the index
 SORTS = ("strongest", "mean", "selectivity", "dead", "index", "random", *COLUMN_SORTS)
@@ -107,8 +108,8 @@ def _sort_keys(table: UnitTable, restriction: Restriction) -> dict[str, tuple[ND
 
 
 def _dead_first(table: UnitTable) -> NDArray[np.float32]:
-    """Return a sort key: the maximum activation, and less than any of them for units that are active in no crop."""
-    return np.where(table.activation_rate == 0, -np.inf, table.maximum)
+    """Return a sort key: the maximum activation, and less than any of them for dead units."""
+    return np.where(is_dead(table.activation_rate, table.maximum), -np.inf, table.maximum)
 
 
 def choose_units(

@@ -10,7 +10,7 @@ import torch
 from deconvwidgets import display
 from deconvwidgets.arguments import instance, integer, one_of
 from deconvwidgets.compute.devices import to_model
-from deconvwidgets.errors import LayerError, RuleError
+from deconvwidgets.errors import LayerError, PictureError, RuleError
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.layers.records import EnlargedActivation, EnlargeRequest
 from deconvwidgets.records.activations import Activation
@@ -19,7 +19,7 @@ from deconvwidgets.records.layers import LayerInfo, map_extent
 from deconvwidgets.records.mosaics import Contrast, Rule
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.encoding import GRID, encode_image
-from deconvwidgets.service.prepared_images import PreparedImageCache
+from deconvwidgets.service.prepared_images import PreparedImageCache, required
 from deconvwidgets.service.snapshot import Snapshot
 from deconvwidgets.service.unit_projections import UnitProjections
 
@@ -70,15 +70,15 @@ class EnlargedActivations:
         self, snapshot: Snapshot, info: LayerInfo, top: Sequence[Activation], request: EnlargeRequest
     ) -> tuple[EncodedImage | None, str]:
         """Return the projection and "", or None and the reason why the rule cannot be applied."""
+        shared = request.contrast == "shared"  # with the others, of which some may be unreadable
+        shown = [top[request.rank], *([one for rank, one in enumerate(top) if rank != request.rank] if shared else [])]
         try:
-            signed = self._projections.get(snapshot, info.name, request.unit, top, request.rule)
+            found = self._projections.each(snapshot, info.name, [(request.unit, one) for one in shown], request.rule)
         except RuleError as error:
             return None, str(error)
         channels = snapshot.bundle.channels_to_display
-        displayed = [projection[channels] for projection in signed]
-        if request.contrast == "tile":
-            return encode_image(display.projection_to_rgb(displayed[request.rank], request.size)), ""
-        return encode_image(display.projections_to_rgb(displayed, request.size, shared=True)[request.rank]), ""
+        displayed = [required(found[0])[channels], *(one[channels] for one in found[1:] if not isinstance(one, PictureError))]
+        return encode_image(display.projections_to_rgb(displayed, request.size, shared=shared)[0]), ""
 
 
 def chosen_activation(top: Sequence[Activation], rank: int, layer: str, unit: int) -> Activation:

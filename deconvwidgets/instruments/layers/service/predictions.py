@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.compute.scores import most_probable, require_outputs, scores_of
+from deconvwidgets.errors import PictureError
 from deconvwidgets.records.quantity import SOFTMAX, Quantity
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.device_lock import DeviceLock
@@ -27,7 +29,7 @@ class Predictions:
         self._cache: ByteCache[Prediction] = ByteCache(8 << 20, lambda prediction: 100)
 
     def get(self, snapshot: Snapshot, crops: Sequence[int]) -> list[Prediction | None]:
-        """Return the prediction for each crop, or None for each if the model predicts nothing.
+        """Return the prediction for each crop; None for each if the model predicts nothing, and for those that can no longer be read.
 
         Raises
         ------
@@ -39,18 +41,21 @@ class Predictions:
         found = {crop: cached for crop in crops if (cached := self._cache.get((snapshot.version, crop))) is not None}
         missing = [crop for crop in dict.fromkeys(crops) if crop not in found]
         if missing:
-            found.update(zip(missing, self._predict(snapshot, missing), strict=True))
-            for crop in missing:
-                self._cache.put((snapshot.version, crop), found[crop])
-        return [found[crop] for crop in crops]
+            inputs = zip(missing, self._images.each(snapshot, missing), strict=True)
+            readable = {crop: entry[0] for crop, entry in inputs if not isinstance(entry, PictureError)}
+            for crop, prediction in zip(readable, self._predict(snapshot, list(readable.values())), strict=True):
+                found[crop] = prediction
+                self._cache.put((snapshot.version, crop), prediction)
+        return [found.get(crop) for crop in crops]
 
     def keep_only(self, version: int) -> None:
         """Remove the entries of all other versions of the snapshot."""
         self._cache.keep_only(lambda key: key[0] == version)
 
-    def _predict(self, snapshot: Snapshot, crops: Sequence[int]) -> list[Prediction]:
-        batch = torch.stack([pixels for pixels, _ in self._images.get(snapshot, crops)])
-        bundle = snapshot.bundle
+    def _predict(self, snapshot: Snapshot, inputs: list[Tensor]) -> list[Prediction]:
+        if not inputs:
+            return []
+        batch, bundle = torch.stack(inputs), snapshot.bundle
         with self._device_lock.request(), torch.no_grad():
             outputs = require_outputs(bundle.model(to_model(batch, bundle.model)), bundle)
         names, quantity = bundle.categories or (), bundle.quantity or SOFTMAX

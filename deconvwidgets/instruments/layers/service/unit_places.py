@@ -9,7 +9,7 @@ from typing import get_args
 from deconvwidgets import display
 from deconvwidgets.arguments import describe, instance, integer, one_of
 from deconvwidgets.engine.forward_pass import rectifier_input
-from deconvwidgets.errors import ActivationIndexError, LayerError, RuleError, ServiceError
+from deconvwidgets.errors import ActivationIndexError, LayerError, PictureError, RuleError, ServiceError
 from deconvwidgets.images.image_set import label_name
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.layers.records import (
@@ -30,6 +30,7 @@ from deconvwidgets.service.encoding import encode_image
 from deconvwidgets.service.prepared_images import PreparedImageCache
 from deconvwidgets.service.snapshot import Snapshot
 from deconvwidgets.service.unit_projections import UnitProjections
+from deconvwidgets.service.unreadable import unreadable_tile
 
 _TILES = range(16, 513)
 _MAX_NUMBERS = 64
@@ -99,17 +100,17 @@ class PlacesReader:
         request = _checked(request)
         listed = _listed(snapshot, index, info, request.unit, request.tab)
         chosen = [_chosen(listed, number, request.layer, request.unit) for number in request.numbers]
-        inputs = self._images.get(snapshot, [activation.image for activation in chosen])
-        patches = [
-            image if activation.box is None else display.crop_patch(image, activation.box)
-            for activation, (_, image) in zip(chosen, inputs, strict=True)
-        ]
-        encoded = [encode_image(display.resize_image(patch, request.tile)) for patch in patches]
+        inputs = self._images.each(snapshot, [activation.image for activation in chosen])
         projections, reason = self._project(snapshot, listed, chosen, request)
-        return [
-            PlacePicture(patch, projections.get(number), "" if number in projections else reason or _NOT_PROJECTED)
-            for number, patch in enumerate(encoded)
-        ]
+        pictures = []
+        for number, (activation, entry) in enumerate(zip(chosen, inputs, strict=True)):
+            if isinstance(entry, PictureError):
+                pictures.append(PlacePicture(encode_image(unreadable_tile(request.tile)), None, str(entry)))
+                continue
+            patch = entry[1] if activation.box is None else display.crop_patch(entry[1], activation.box)
+            why = "" if number in projections else reason or _NOT_PROJECTED
+            pictures.append(PlacePicture(encode_image(display.resize_image(patch, request.tile)), projections.get(number), why))
+        return pictures
 
     def source(
         self, snapshot: Snapshot, index: ActivationIndex, info: LayerInfo, layer: str, unit: int, tab: Tab, number: int, size: int
@@ -131,12 +132,16 @@ class PlacesReader:
             return {}, "" if listed.projected_from else listed.note
         wanted = [chosen[number] for number in numbers]
         try:
-            signed = self._projections.get(snapshot, listed.projected_from, request.unit, wanted, request.rule, background=True)
+            pairs = [(request.unit, one) for one in wanted]
+            signed = self._projections.each(snapshot, listed.projected_from, pairs, request.rule, background=True)
         except RuleError as error:
             return {}, str(error)
         channels = snapshot.bundle.channels_to_display
-        tiles = [encode_image(display.projection_to_rgb(projection[channels], request.tile)) for projection in signed]
-        return dict(zip(numbers, tiles, strict=True)), ""
+        return {
+            number: encode_image(display.projection_to_rgb(projection[channels], request.tile))
+            for number, projection in zip(numbers, signed, strict=True)
+            if not isinstance(projection, PictureError)
+        }, ""
 
 
 def _listed(snapshot: Snapshot, index: ActivationIndex, info: LayerInfo, unit: int, tab: Tab) -> _Listed:

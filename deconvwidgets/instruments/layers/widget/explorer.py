@@ -10,7 +10,7 @@ import numpy as np
 import traitlets
 
 from deconvwidgets.arguments import one_of
-from deconvwidgets.errors import DeconvWidgetsError, RuleError
+from deconvwidgets.errors import DeconvWidgetsError, RuleError, ServiceError
 from deconvwidgets.instruments.contributions.widget.messages import EVENTS as CONTRIBUTION_EVENTS
 from deconvwidgets.instruments.layers.records import FigureSize, UnitDetail
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
@@ -154,7 +154,7 @@ class LayerExplorer(Explorer):
             Units of the layer that is shown, the chosen unit, the pinned units, or units of several layers, one row each.
         units : int, list of int, or dict, optional
             How many units in the order that is shown, or their numbers; for several layers also a dict from layers to lists. By default
-            16 of one layer, 5 of each of several, and 64 of each layer on an HTML page.
+            16 of one layer, 5 of each of several, and 64 of each layer on an HTML page. For "layer" and "layers".
         layers : list of str, optional
             The layers for "layers"; by default all.
         size : {"small", "medium", "large"} or int, optional
@@ -168,7 +168,8 @@ class LayerExplorer(Explorer):
         Raises
         ------
         ServiceError
-            For another suffix or size, if the file cannot be written, or while the index is being built.
+            For another suffix or size, for `units` or `layers` that the figure has no use for, if the file cannot be written, or while
+            the index is being built.
         LayerError
             For an unknown layer or unit, and for "pinned" if no unit is pinned.
 
@@ -181,6 +182,7 @@ class LayerExplorer(Explorer):
         >>> service.close()
         """
         one_of(what, "figure", ("layer", "unit", "pinned", "layers"))
+        _refuse_unused(what, units, layers)
         chosen = {name: value for name, value in (("units", units), ("layers", layers), ("size", size)) if value is not None}
         return self._save(path, lambda kind: self._figure(f"{what}.{kind}", {**self.state, **chosen}))
 
@@ -213,3 +215,14 @@ class LayerExplorer(Explorer):
             return self._figure("explorer.png", state)
         except RuleError:
             return self._figure("explorer.png", {**state, "rule": "gradient"})
+
+
+def _refuse_unused(what: str, units: object, layers: object) -> None:
+    """Raise ServiceError for an argument that a figure would ignore."""
+    if units is not None and what in ("unit", "pinned"):
+        shown = "the chosen unit: choose it with unit=... in the state" if what == "unit" else "the pinned units"
+        raise ServiceError(f"The figure {what!r} shows {shown}. units is for 'layer' and 'layers': do not pass it.")
+    if layers is not None and what != "layers":
+        raise ServiceError(f"layers is for the figure 'layers', not for {what!r}: pass what='layers', or leave it out.")
+    if layers is not None and isinstance(units, Mapping):
+        raise ServiceError("units has the layers already, as a dict: do not pass layers, too.")

@@ -23,7 +23,7 @@ _MEANINGS: Mapping[str, str] = {
     "std": "their standard deviation",
     "selectivity": "(max - mean) / std",
     "share_active": "share of the images with an activation above 0, from 0 to 1",
-    "dead": "active in no image",
+    "dead": "0 in every image",
     "top_class": 'most frequent class of the nine strongest: top_class == "bee"',
     "class_count": "how many of the nine are of that class",
     "class_purity": "share of the nine that are of that class, from 0 to 1",

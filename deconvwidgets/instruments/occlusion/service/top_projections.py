@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from deconvwidgets import display
@@ -19,9 +20,11 @@ from deconvwidgets.arguments import integer
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.display import Rgb
 from deconvwidgets.engine import project
+from deconvwidgets.errors import PictureError
 from deconvwidgets.images.image_set import label_name
 from deconvwidgets.instruments.occlusion.records import OcclusionProjection
 from deconvwidgets.instruments.occlusion.service.scenes import Scene
+from deconvwidgets.records.activations import Activation
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.layers import map_extent
 from deconvwidgets.service.byte_cache import ByteCache
@@ -29,6 +32,7 @@ from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.encoding import encode_image
 from deconvwidgets.service.prepared_images import PreparedImageCache
 from deconvwidgets.service.snapshot import Snapshot
+from deconvwidgets.service.unreadable import unreadable_tile
 
 _OTHERS = 3
 _CACHE_BYTES = 16 << 20
@@ -45,6 +49,14 @@ class _Activation:
     pixels: Tensor  # (C, H, W)
     image: Rgb
     position: tuple[int, int] | None  # row, column; None: the strongest position
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Unreadable:
+    """An activation of the index whose photograph can no longer be read."""
+
+    caption: str
+    activation: Activation
 
 
 class TopProjections:
@@ -71,12 +83,17 @@ class TopProjections:
         key = (snapshot.layers_version, factors, _index_name(snapshot, scene), request.image, request.layer, request.unit, size)
         cached = self._cache.get(key)
         if cached is None:
-            cached = tuple(self._project(snapshot, scene, activation, size) for activation in self._activations(snapshot, scene))
+            activations = tuple(self._activations(snapshot, scene))
+            cached = tuple(
+                _unreadable(scene, one, size) if isinstance(one, _Unreadable) else self._project(snapshot, scene, one, size)
+                for one in activations
+            )
             self._cache.keep_only(lambda other: other[0] == snapshot.layers_version)
-            self._cache.put(key, cached)
+            if not any(isinstance(one, _Unreadable) for one in activations):  # they may be read next time
+                self._cache.put(key, cached)
         return cached
 
-    def _activations(self, snapshot: Snapshot, scene: Scene) -> Iterator[_Activation]:
+    def _activations(self, snapshot: Snapshot, scene: Scene) -> Iterator[_Activation | _Unreadable]:
         if self._is_active(snapshot, scene):
             yield _Activation(scene.image.caption, True, scene.image.pixels, scene.images()[0], None)
         name = _index_name(snapshot, scene)
@@ -85,10 +102,13 @@ class TopProjections:
         top = snapshot.index.top(name, scene.unoccluded.unit)
         images = snapshot.images
         others = [one for one in top if one.value > 0 and images.crop(one.image).source != scene.image.source][:_OTHERS]
-        for one, (pixels, image) in zip(others, self._images.get(snapshot, [other.image for other in others]), strict=True):
+        for one, entry in zip(others, self._images.each(snapshot, [other.image for other in others]), strict=True):
             source = images.crop(one.image).source
-            parts = [part for part in (label_name(images, source), images.source_name(source)) if part]
-            yield _Activation(" · ".join(parts), False, pixels, image, (one.row, one.column))
+            caption = " · ".join(part for part in (label_name(images, source), images.source_name(source)) if part)
+            if isinstance(entry, PictureError):
+                yield _Unreadable(f"{caption} · cannot be read any more", one)
+            else:
+                yield _Activation(caption, False, *entry, (one.row, one.column))
 
     def _is_active(self, snapshot: Snapshot, scene: Scene) -> bool:
         """Return whether the unit is active in the image; one that is switched off, whether it would be."""
@@ -125,6 +145,23 @@ class TopProjections:
             feature_map=feature_map,
             extent=map_extent(snapshot.layer(layer), feature_map.shape, scene.bundle.input_size[1:]),
         )
+
+
+def _unreadable(scene: Scene, one: _Unreadable, size: int) -> OcclusionProjection:
+    """Return words in place of all pictures of an activation, and a map of zeros."""
+    height, width = scene.bundle.input_size[1:]
+    tile, feature_map = encode_image(unreadable_tile(size)), np.zeros_like(scene.unoccluded.map)
+    return OcclusionProjection(
+        caption=one.caption,
+        own=False,
+        value=one.activation.value,
+        box=one.activation.box or (0, 0, width, height),
+        projection=tile,
+        patch=tile,
+        image=encode_image(np.asarray(Image.fromarray(unreadable_tile(min(height, width))).resize((width, height)))),
+        feature_map=feature_map,
+        extent=(0.0, 0.0, 1.0, 1.0),
+    )
 
 
 def _index_name(snapshot: Snapshot, scene: Scene) -> str | None:

@@ -12,16 +12,15 @@ from deconvwidgets.arguments import describe
 from deconvwidgets.atomic_file import way_on
 from deconvwidgets.checkpoints.checkpoint_file import epoch_of
 from deconvwidgets.checkpoints.description import DESCRIPTION_FILE, TrainingDescription, read_description, write_description
-from deconvwidgets.checkpoints.log_file import LOG_FILE, PROGRESS_FILE, STOP_FILE, clear_stop, read_epochs
+from deconvwidgets.checkpoints.log_file import LOG_FILE, clear_stop, read_epochs
+from deconvwidgets.checkpoints.training_files import STATE_FILE, delete_training
 from deconvwidgets.errors import CheckpointError, TrainingError
 from deconvwidgets.images.labels import count
 from deconvwidgets.index.lock import FileLock, LockedError
 from deconvwidgets.instruments.training.compute.recipe import CHANGEABLE
-from deconvwidgets.instruments.training.compute.state import STATE_FILE
 from deconvwidgets.paths import as_path, kind_of
 
 _LOCK_FILE = ".training.lock"
-_OWN_FILES = (DESCRIPTION_FILE, LOG_FILE, PROGRESS_FILE, STOP_FILE, STATE_FILE)
 _WORDS = {  # fields of the description, in words
     "architecture": "architecture",
     "categories": "classes",
@@ -86,7 +85,7 @@ def prepare_folder(folder: Path, description: TrainingDescription, resume: bool,
     """
     try:
         if overwrite:
-            _delete_training(folder)
+            delete_training(folder)
         elif _has_training(folder):
             _check_same(folder, description, resume)
         clear_stop(folder)
@@ -100,14 +99,6 @@ def prepare_folder(folder: Path, description: TrainingDescription, resume: bool,
 def _has_training(folder: Path) -> bool:
     has_files = any((folder / name).exists() for name in (DESCRIPTION_FILE, LOG_FILE, STATE_FILE))
     return has_files or any(epoch_of(path) is not None for path in folder.iterdir())
-
-
-def _delete_training(folder: Path) -> None:
-    """Delete the files of a training, and no others. The state goes first: without it nothing is resumed."""
-    for path in (folder / STATE_FILE, *(path for path in folder.iterdir() if epoch_of(path) is not None)):
-        path.unlink(missing_ok=True)
-    for name in _OWN_FILES:
-        (folder / name).unlink(missing_ok=True)
 
 
 def _check_same(folder: Path, description: TrainingDescription, resume: bool) -> None:

@@ -49,7 +49,7 @@ def run_on_ray(request: TrainingRequest, workers: int, job: JobContext) -> Train
             )
             trainer.fit()
     except ActivationIndexError as error:
-        raise TrainingError(str(error)) from error
+        raise TrainingError(f"{error}: several processes on one machine are started by torchrun, too.") from error
     except Exception as error:
         if not type(error).__module__.startswith("ray."):
             raise

@@ -16,10 +16,10 @@ from torch.optim import Optimizer
 from deconvwidgets.arguments import describe
 from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.checkpoints.checkpoint_file import stored_tensor, tensors_digest
+from deconvwidgets.checkpoints.training_files import STATE_FILE
 from deconvwidgets.errors import TrainingError
 from deconvwidgets.instruments.training.compute.counters import Counters
 
-STATE_FILE = "state.safetensors"
 _PART_FILE = ".state.part"  # one name: what a killed process left is overwritten
 _FORMAT = "deconvwidgets training state 1"
 

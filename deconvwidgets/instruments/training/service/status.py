@@ -10,6 +10,7 @@ from deconvwidgets.instruments.training.records import Phase, TrainingPlan, Trai
 from deconvwidgets.instruments.training.service.code import checkpoint_code
 from deconvwidgets.instruments.training.service.folder import FolderContent
 from deconvwidgets.instruments.training.service.recipe_parts import recipe_parts
+from deconvwidgets.instruments.training.service.resuming import how_to_resume
 from deconvwidgets.models.untrained import PAPERS
 from deconvwidgets.records.progress import Progress
 
@@ -106,12 +107,14 @@ def _message(folder: Path, content: FolderContent, failure: str, own: bool) -> s
     if content.phase == "new" and not own:
         where = "There is no training in" if content.exists else "There is no folder"
         return f"{where} {folder} yet. It is shown as soon as one writes there."
-    if content.phase == "cancelled" and own:
-        return "The state is saved: Resume goes on from there."
+    way = "Resume goes on from the last saved state." if own else how_to_resume(folder, content.description)
+    if content.phase == "cancelled":
+        return "The state is saved: Resume goes on from there." if own else f"Cancelled; the state is saved. {way}"
     if content.phase == "failed":
-        return progress.message if progress is not None and progress.message else "The training failed."
+        message = progress.message if progress is not None and progress.message else "The training failed."
+        return message if own else f"{message} {way}"
     if content.phase == "interrupted" and progress is not None:
-        return _interrupted(content.quiet, progress.host, own)
+        return f"{_interrupted(content.quiet, progress.host)} {way}"
     diverged = diverged_epoch(content.log)
     if diverged is not None:
         return f"The loss is not a number since epoch {diverged}. Train again with a lower learning rate."
@@ -120,12 +123,10 @@ def _message(folder: Path, content: FolderContent, failure: str, own: bool) -> s
     return progress.message if progress is not None else ""
 
 
-def _interrupted(quiet: float, host: str, own: bool) -> str:
-    ended = (
-        f"No progress for {_duration(quiet)}: the training on {host} has probably ended." if quiet else "The process of the training ended."
-    )
-    way = "Resume goes on from the last saved state." if own else "The call that started it resumes it from the last saved state."
-    return f"{ended} {way}"
+def _interrupted(quiet: float, host: str) -> str:
+    if quiet:
+        return f"No progress for {_duration(quiet)}: the training on {host} has probably ended."
+    return "The process of the training ended."
 
 
 def _duration(seconds: float) -> str:

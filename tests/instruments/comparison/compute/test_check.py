@@ -93,6 +93,17 @@ def test_the_same_model_differs_nowhere_with_the_strictest_thresholds(checked: C
     assert (found.passed, [verdict.found for verdict in found.verdicts]) == (True, [0, 0, 0, 0])
 
 
+def test_a_check_calls_those_units_the_same_that_a_comparison_does(checked: Callable[..., UnitCheck], images: ImageSet) -> None:
+    """By the correlation alone, from one threshold on; noise brings units on both sides of it."""
+    noisy = with_noise(NET, 0.6)
+    compared = dw.compare(bundle_of(NET), bundle_of(noisy), images, LAYERS, progress=False, device="cpu")
+    found = checked(noisy, min_overlap=0, min_likeness=0, max_scale=1e9)
+    correlations = np.concatenate([layer.correlation for layer in found.layers])
+    assert ((correlations > 0.88) & (correlations < 0.94)).any()  # near the threshold, and below it
+    for name in LAYERS:
+        assert found.layer(name).units("kept", "moved") == tuple(sorted((*compared.kept(name), *(a for a, _ in compared.moved(name)))))
+
+
 def test_a_check_in_which_nothing_can_be_judged_does_not_pass(folder: Path, tmp_path: Path) -> None:
     """Any model would pass it."""
     one = tmp_path / "one"

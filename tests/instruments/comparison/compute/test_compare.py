@@ -100,7 +100,9 @@ def test_what_cannot_be_compared_is_refused(pair):
         dw.compare_indexes(few, few)
     for values in ({"same": 1.1}, {"related": 0.0}, {"same": 0.4}, {"same": float("nan")}, {"related": "0.5"}):
         with pytest.raises(ComparisonError, match="0 < related <= same <= 1"):
-            dw.compare_indexes(first, second, thresholds=Thresholds(**values))
+            Thresholds(**values)
+    with pytest.raises(ComparisonError, match="thresholds"):
+        dw.compare_indexes(first, second, thresholds=0.95)
     comparison = dw.compare_indexes(first, second)
     with pytest.raises(ComparisonError, match=r"no layer 'conv9'. It has conv1, conv2, conv3"):
         comparison.kept("conv9")

@@ -346,6 +346,23 @@ def test_save_by_suffix(service, tmp_path, suffix):
     assert (tmp_path / f"b.{suffix.upper()}").stat().st_size > 0
 
 
+@pytest.mark.parametrize(
+    ("what", "given", "message"),
+    [
+        ("unit", {"layers": ["conv1"]}, "layers is for the figure 'layers', not for 'unit'"),
+        ("layer", {"layers": ["conv1"]}, "layers is for the figure 'layers'"),
+        ("pinned", {"layers": ["conv1"]}, "layers is for the figure 'layers'"),
+        ("unit", {"units": 3}, "shows the chosen unit.*units is for 'layer' and 'layers'"),
+        ("pinned", {"units": [3]}, "shows the pinned units"),
+        ("layers", {"layers": ["conv1"], "units": {"conv1": [3]}}, "units has the layers already"),
+    ],
+)
+def test_arguments_that_a_figure_would_ignore_are_refused(service, tmp_path, what, given, message):
+    with pytest.raises(ServiceError, match=message):
+        LayerExplorer(service, layer="conv2").save(tmp_path / "a.png", what, **given)
+    assert not list(tmp_path.iterdir())
+
+
 def test_mimebundle_contains_the_view_a_static_image_and_text(service):
     explorer = LayerExplorer(service, state={"layer": "conv2", "unit": 7})
     data, _ = explorer._repr_mimebundle_()

@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 
 import deconvwidgets as dw
 from deconvwidgets.checkpoints.log_file import read_log
+from deconvwidgets.errors import TrainingError
 from tests.instruments.training.compute import training_script
 
 SCRIPT = str(Path(training_script.__file__))
@@ -65,6 +67,20 @@ def test_two_processes_of_torchrun_give_the_loss_curve_of_one(alone, coloured_fo
         assert two.train_loss == (None if one.train_loss is None else pytest.approx(one.train_loss, rel=1e-4))
         assert two.train_top1 == one.train_top1
     assert dw.open_checkpoints(tmp_path, build=training_script.with_dropout(3)).epochs == (0, 1, 2, 4)
+
+
+def test_ray_that_does_not_start_fails_the_training_in_our_words(coloured_folder, tmp_path, monkeypatch):
+    pytest.importorskip("ray.train")
+
+    def init(**options):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr("deconvwidgets.compute.ray_cluster.import_ray", lambda: SimpleNamespace(is_initialized=lambda: False, init=init))
+    with pytest.raises(TrainingError, match=r"Ray cannot be started on this machine \(The current node timed out.*torchrun"):
+        dw.train(
+            training_script.with_dropout, dw.open_images(coloured_folder), out=tmp_path, input_size=24, epochs=4, batch_size=14,
+            device="cpu", progress=False, engine="ray", workers=2,
+        )  # fmt: skip
 
 
 @pytest.mark.slow

@@ -103,6 +103,28 @@ def test_a_finished_training_is_complete_until_there_are_more_epochs(services: A
     assert (again.status().can_start, again.status().resumes) == (True, False)
 
 
+def test_a_panel_with_the_folder_alone_says_how_to_resume(services: Any, coloured: Any, tmp_path: Path) -> None:
+    """The call in its message resumes the training, as it stands there."""
+    folder = tmp_path / "run"
+    settings = {**SETTINGS, "epochs": 1, "flips": False, "momentum": 0.5, "max_filter_rms": None}
+    service = services(small, coloured, out=folder, **settings)
+    service.start()
+    service.wait(60)
+    assert service.status().phase == "finished"
+    write_progress(folder, TrainingProgress(state="cancelled", epoch=1, epochs=1))
+    message = services(folder=folder).status().message
+    assert message.startswith(
+        "Cancelled; the state is saved. This panel has only the folder. To resume, open one with its network and images"
+    )
+    call = message[message.index("dw.TrainingPanel(") :].replace("epochs=1,", "epochs=2,")  # more, because the first one is complete
+    with eval(call, {"dw": dw, "network": small, "images": coloured}) as panel:
+        assert (panel.status.resumes, panel.status.can_start, panel.status.phase) == (True, True, "cancelled")
+        panel.start()  # refused if anything differs
+        panel.wait(60)
+        assert panel.status.phase == "finished", panel.status.message
+        assert [entry.epoch for entry in panel.epochs] == [0, 1, 2]
+
+
 @pytest.mark.slow
 def test_a_process_that_is_killed_is_seen_and_resumed_from_its_state(
     services: Any, coloured: Any, coloured_folder: Path, tmp_path: Path
@@ -117,6 +139,7 @@ def test_a_process_that_is_killed_is_seen_and_resumed_from_its_state(
     watching.look()
     assert watching.status().phase == "interrupted"
     assert "The process of the training ended" in watching.status().message
+    assert "To resume, open one with" in watching.status().message
     options = {"input_size": 24, "batch_size": 14, "state_seconds": 0, "device": "cpu", "epochs": 4}
     service = services(training_script.with_dropout, coloured, out=folder, **options)
     assert (service.status().phase, service.status().can_start, service.status().resumes) == ("interrupted", True, True)
