@@ -18,7 +18,7 @@ import {
   countDead,
   filterUnits,
   findLabels,
-  isInactive,
+  isDead,
   isInactive,
   orderUnits,
   parseSearch,
@@ -52,7 +52,7 @@ test("a table is read from unaligned buffers", () => {
   assert.deepEqual([...table.columns.maximum], [5, 9, 0, 5]);
   assert.deepEqual([...table.labels.subarray(0, 3)], [7, 7, 2]);
   assert.deepEqual(
-    [0, 1, 2, 3].map((unit) => isInactive(table, unit)),
+    [0, 1, 2, 3].map((unit) => isDead(table, unit)),
     [false, false, true, false],
   );
 });
@@ -60,7 +60,7 @@ test("a table is read from unaligned buffers", () => {
 test("a unit that is always negative is inactive, and not dead", () => {
   const table = makeTable();
   table.columns.maximum[2] = -0.5;
-  assert.deepEqual([isInactive(table, 2), isInactive(table, 2), countDead(table)], [true, false, 0]);
+  assert.deepEqual([isInactive(table, 2), isDead(table, 2), countDead(table)], [true, false, 0]);
   assert.equal(describeDead({ sort: "dead", layer: "conv5" }, table), "No unit of conv5 is dead: the weakest are first.");
   assert.equal(describeUnit(unitStatistics(table, 2), "9 images"), "negative in all 9 images");
 });

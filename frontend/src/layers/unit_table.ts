@@ -57,7 +57,7 @@ export function isInactive(table: Table, unit: number): boolean {
 }
 
 /** Return whether a unit is 0 in every image. */
-export function isInactive(table: Table, unit: number): boolean {
+export function isDead(table: Table, unit: number): boolean {
   return isInactive(table, unit) && table.columns.maximum[unit] === 0;
 }
 
@@ -68,7 +68,7 @@ export function unitStatistics(table: Table, unit: number): Record<Column, numbe
 }
 
 export function countDead(table: Table): number {
-  return table.columns.activation_rate.filter((_, unit) => isInactive(table, unit)).length;
+  return table.columns.activation_rate.filter((_, unit) => isDead(table, unit)).length;
 }
 
 /** Return whether an order needs the columns of the complete index. */
@@ -93,7 +93,7 @@ export function orderUnits(table: Table, sort: Sort, { contributions, columns }:
   const column = { strongest: maximum, mean, selectivity, dead: maximum, contribution, peaks, purity, copies }[sort];
   const sign = sort === "dead" ? 1 : -1;
   const key = (unit: number) => {
-    if (sort === "dead" && isInactive(table, unit)) return Number.NEGATIVE_INFINITY;
+    if (sort === "dead" && isDead(table, unit)) return Number.NEGATIVE_INFINITY;
     const value = column[unit] ?? Number.NaN;
     return Number.isNaN(value) ? Number.POSITIVE_INFINITY : sign * value;
   };

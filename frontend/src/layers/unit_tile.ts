@@ -6,7 +6,7 @@ import { describeFactor } from "../ui/switch.ts";
 import type { GridLayout } from "./grid_layout.ts";
 import { clearGaps, drawPlaceholder } from "./mosaics.ts";
 import { COPY_CORRELATION, formatCorrelation, nearestUnit, type UnitColumns } from "./unit_queries.ts";
-import { classCounts, isInactive, isInactive, type Table } from "./unit_table.ts";
+import { classCounts, isDead, isInactive, type Table } from "./unit_table.ts";
 import type { Sort } from "./wire.ts";
 
 export interface UnitTile {
@@ -41,7 +41,7 @@ export function createUnitTile({ id, unit, table, labels, contributions, columns
   const classes = classCounts(table, unit);
   const isHighlighted = ({ label, count }: { label: number; count: number }) => (labels ? labels.has(label) : count > 1);
   const mostFrequent = labels ? classes.find(({ label }) => labels.has(label)) : classes.slice(0, 1).find(isHighlighted);
-  const whyInactive = table.crops !== null ? "inactive" : isInactive(table, unit) ? "dead" : "negative";
+  const whyInactive = table.crops !== null ? "inactive" : isDead(table, unit) ? "dead" : "negative";
   const maximum = inactive ? whyInactive : formatNumber(table.columns.maximum[unit]);
   const canvas = h("canvas", {});
   const note = h(
