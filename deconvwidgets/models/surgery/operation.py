@@ -139,8 +139,8 @@ def _check(base: ModelBundle, model: nn.Module, change: Change, operation: str) 
             after = _tensors(probe(batch.clone()))
         except (RuntimeError, ValueError, TypeError) as error:
             raise ModelError(
-                f"After {operation}, {base.name} cannot run on inputs of {base.input_size}: {error}. Its own code may depend on the sizes of "
-                "its layers, and has to be changed there."
+                f"After {operation}, {base.name} cannot run on inputs of {base.input_size}: {error}. Its own code may depend on the sizes "
+                "of its layers, and has to be changed there."
             ) from error
     unused = sorted(set(change.modules) - called)
     if unused:

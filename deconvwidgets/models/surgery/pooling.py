@@ -22,9 +22,9 @@ _WORDS = {"blur": "blurred pooling", "average": "average pooling", "max": "max p
 def swap_pooling(bundle: ModelBundle, layers: str | Sequence[str] | None = None, to: str = "blur") -> ModelBundle:
     """Return a new bundle with other pooling. Maps keep their sizes and their grid, and no parameter changes.
 
-    "blur" is pooling at every position, then blurring with a triangle of 2 * stride - 1 positions before the subsampling (for a stride of 2,
-    [1, 2, 1] / 4), after Zhang 2019: the map of a shifted image is closer to the shifted map. It is our extension; Zeiler & Fergus 2014,
-    section 4.1, remove aliasing by a smaller stride.
+    "blur" is pooling at every position, then blurring with a triangle of 2 * stride - 1 positions before the subsampling (for a stride of
+    2, [1, 2, 1] / 4), after Zhang 2019: the map of a shifted image is closer to the shifted map. It is our extension; Zeiler & Fergus
+    2014, section 4.1, remove aliasing by a smaller stride.
 
     Parameters
     ----------
@@ -90,9 +90,9 @@ def _sites(base: ModelBundle, graph: Graph, layers: Sequence[str]) -> Sites:
 
 
 def _not_pooling(base: ModelBundle, layer: str) -> str:
-    own = [
-        info.short_name for info in base.network.layers if modules_at(base.network.graph, base.model, node_of(base, info.name), _POOLING)
-    ]  # type: ignore[arg-type]
+    graph = base.network.graph
+    assert graph is not None
+    own = [info.short_name for info in base.network.layers if _site(base, graph, node_of(base, info.name))]
     known = f"choose of {', '.join(own)}" if own else "it has none"
     return f"{base.network.layer(layer).short_name} of {base.name} is not the output of a module nn.MaxPool2d or nn.AvgPool2d: {known}."
 

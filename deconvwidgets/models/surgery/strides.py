@@ -14,16 +14,22 @@ from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.surgery.modules import FollowedConv2d, followed_by, shallow_copy
 from deconvwidgets.models.surgery.operation import Change, operable, operated
 from deconvwidgets.models.surgery.sites import (
-    Weighted, activation_after, calls_of, checked_layers, short_name, weighted, weighted_of_layer,
-)  # fmt: skip
+    Weighted,
+    activation_after,
+    calls_of,
+    checked_layers,
+    short_name,
+    weighted,
+    weighted_of_layer,
+)
 
 
 def blur_strides(bundle: ModelBundle, layers: str | Sequence[str] | None = None) -> ModelBundle:
     """Return a new bundle in which convolutions with a stride are computed at every position, and blurred before the subsampling.
 
-    The blur (see `swap_pooling`) stands after the rectifier, as in Zhang 2019, or after the convolution if no rectifier follows it directly.
-    Maps keep their sizes and their grid, and no parameter changes. It is our extension; Zeiler & Fergus 2014, section 4.1, remove aliasing
-    by a smaller stride. The convolution takes stride * stride times as long.
+    The blur (see `swap_pooling`) stands after the rectifier, as in Zhang 2019, or after the convolution if no rectifier follows it
+    directly. Maps keep their sizes and their grid, and no parameter changes. It is our extension; Zeiler & Fergus 2014, section 4.1, remove
+    aliasing by a smaller stride. The convolution takes stride * stride times as long.
 
     Parameters
     ----------
@@ -93,8 +99,8 @@ def _blurred(base: ModelBundle, graph: Graph, convolution: Weighted) -> dict[str
     own = [path for call, output in graph.calls.items() if output is activation and _is_leaf(base.model, path := call.partition("#")[0])]
     if not own or calls_of(graph, base.model, base.model.get_submodule(own[0])) > 1:
         raise LayerError(
-            f"The rectifier after {name} of {base.name} is a function call or a module that is called more than once, so no blur can be put "
-            "after it: give the model a rectifier module for this layer, or name other layers."
+            f"The rectifier after {name} of {base.name} is a function call or a module that is called more than once, so no blur can be "
+            "put after it: give the model a rectifier module for this layer, or name other layers."
         )
     return {convolution.path: dense, own[0]: followed_by(base.model.get_submodule(own[0]), blur)}
 
