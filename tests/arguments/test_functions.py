@@ -224,6 +224,7 @@ def surgery_result(bundle: Any) -> Any:
     return bundle.label, [dict(step.arguments) for step in bundle.surgery]
 
 
+WITH_WEIGHTS = choice("0", "1", "3", "conv1", "conv2")  # layers that are maps of convolutions
 SURGERY = {
     "dw.surgery.remove_layers": Case(
         dw.surgery.remove_layers,
@@ -234,7 +235,7 @@ SURGERY = {
     "dw.surgery.resize_layer": Case(
         dw.surgery.resize_layer,
         {"bundle": BUNDLE, "layer": "conv1", "units": 2},
-        {"bundle": nothing, "layer": choice("0", "1", "3", "conv1", "conv2"), "units": whole(1, 2**16), "seed": whole(0)},
+        {"bundle": nothing, "layer": WITH_WEIGHTS, "units": whole(1, 2**16), "seed": whole(0)},
         surgery_result,
     ),
     "dw.surgery.change_first_layer": Case(
@@ -269,21 +270,14 @@ SURGERY = {
     "dw.surgery.merge_units": Case(
         dw.surgery.merge_units,
         {"bundle": BUNDLE, "layer": "conv1", "units": [0, 1]},
-        {
-            "bundle": nothing,
-            "layer": refuse_only(choice("0", "1", "3", "conv1", "conv2")),
-            "units": refuse_only(different(wholes((2,), (1,), high=3))),
-        },
+        {"bundle": nothing, "layer": refuse_only(WITH_WEIGHTS), "units": refuse_only(different(wholes((2,), (1,), high=3)))},
         surgery_result,
     ),
     "dw.surgery.undo": Case(dw.surgery.undo, {"bundle": dw.surgery.swap_pooling(BUNDLE)}, {"bundle": nothing}, lambda bundle: bundle.name),
     "dw.surgery.apply": Case(
         dw.surgery.apply,
         {"bundle": BUNDLE, "steps": []},
-        {
-            "bundle": nothing,
-            "steps": lambda value: REFUSED if not isinstance(value, list | tuple | set | range | np.ndarray) or len(value) else SKIPPED,
-        },
+        {"bundle": nothing, "steps": lambda value: value if isinstance(value, list | tuple) and not value else REFUSED},
         surgery_result,
     ),
 }
