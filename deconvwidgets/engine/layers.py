@@ -53,9 +53,8 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
         aliases.setdefault(node, alias)
     views, sources = graph.trace.views, {view: source for source, view in graph.trace.views.items()}
     names: dict[fx.Node, str] = {}
-    for call, node in graph.calls.items():
-        if not (_is_blur(graph, node) and call == graph.operations[node].module):  # the module that blurs its output names the layer
-            names.setdefault(views.get(node, node), call)
+    for call, node in _naming_calls(graph):
+        names.setdefault(views.get(node, node), call)
     operation_names = _operation_names(graph)
     feature_maps = {feature_map_of(graph, node) for node in _nodes_of(graph, "convolution")}
     feature_maps.update(view for source, view in views.items() if _is_residual_sum(graph, source))
@@ -87,6 +86,11 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
         )
         layers.append(Layer(info, node in feature_maps, node=node, has_maps=len(operation.shape) == 4))
     return layers
+
+
+def _naming_calls(graph: Graph) -> list[tuple[str, fx.Node]]:
+    """Return the module calls with their outputs, but for those of `Blur`: the module that blurs its output names the layer."""
+    return [(call, node) for call, node in graph.calls.items() if not _is_blur(graph, node) or call != graph.operations[node].module]
 
 
 def _operation_names(graph: Graph) -> dict[fx.Node, str]:

@@ -97,9 +97,11 @@ def resampled(weight: Tensor, size: Pair) -> Tensor:
     """Return filters (units, channels, rows, columns) of another size, each with the sum of squares that it had."""
     if tuple(weight.shape[2:]) == size:
         return weight
-    filters = F.interpolate(weight.double(), size=size, mode="bicubic", align_corners=False, antialias=True)
-    norms = [values.flatten(1).norm(dim=1)[:, None, None, None] for values in (weight.double(), filters)]
-    return torch.where(norms[1] > 0, filters * (norms[0] / norms[1].clamp(min=1e-300)), filters).to(weight.dtype)
+    old = weight.cpu().double()
+    filters = F.interpolate(old, size=size, mode="bicubic", align_corners=False, antialias=True)
+    norms = [values.flatten(1).norm(dim=1)[:, None, None, None] for values in (old, filters)]
+    scaled = torch.where(norms[1] > 0, filters * (norms[0] / norms[1].clamp(min=1e-300)), filters)
+    return scaled.to(weight.dtype).to(weight.device)
 
 
 def _pair(value: object, name: str, default: Pair) -> Pair:

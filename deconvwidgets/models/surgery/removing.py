@@ -192,6 +192,6 @@ def _new_head(
 
 def _random(shape: tuple[int, ...], like: Tensor, generator: torch.Generator) -> Tensor:
     """Return normal values with a variance of 2 / inputs, on the device and in the type of another tensor."""
-    deviation = (2 / prod(shape[1:])) ** 0.5
+    deviation = float((2 / prod(shape[1:])) ** 0.5)
     values = torch.randn(shape, generator=generator) * deviation
     return values.to(like.device, like.dtype)

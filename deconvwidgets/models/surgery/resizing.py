@@ -177,18 +177,18 @@ def _parts(base: ModelBundle, graph: Graph, found: Dependence, chosen: list[int]
 
 def _incoming_of(found: Dependence, unit: int) -> Tensor:
     """Return the incoming weights and the bias of a unit, with those of its batch norms applied, as one vector."""
-    weight = found.source.weight[unit].double().flatten().cpu()
+    weight = found.source.weight[unit].cpu().double().flatten()
     own_bias = found.source.bias
-    bias = torch.zeros((), dtype=torch.float64) if own_bias is None else own_bias[unit].double().cpu()
+    bias = torch.zeros((), dtype=torch.float64) if own_bias is None else own_bias[unit].cpu().double()
     for norm in found.norms.values():
         mean, variance = norm._buffers["running_mean"], norm._buffers["running_var"]
         gain, shift = norm._parameters["weight"], norm._parameters["bias"]
         if mean is not None and variance is not None:
-            scale = (variance[unit].double().cpu() + norm.eps).rsqrt()  # type: ignore[operator]
-            weight, bias = weight * scale, (bias - mean[unit].double().cpu()) * scale
+            scale = (variance[unit].cpu().double() + norm.eps).rsqrt()  # type: ignore[operator]
+            weight, bias = weight * scale, (bias - mean[unit].cpu().double()) * scale
         if gain is not None and shift is not None:
-            factor = gain[unit].detach().double().cpu()
-            weight, bias = weight * factor, bias * factor + shift[unit].detach().double().cpu()
+            factor = gain[unit].detach().cpu().double()
+            weight, bias = weight * factor, bias * factor + shift[unit].detach().cpu().double()
     return torch.cat([weight, bias.reshape(1)])
 
 

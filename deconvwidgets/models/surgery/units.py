@@ -117,11 +117,11 @@ def strengths(bundle: ModelBundle, found: Dependence) -> Tensor:
     The product does not change if a unit is scaled and what reads it is scaled back, as rectifiers allow. A batch norm's gain is part of
     the incoming weights.
     """
-    incoming = gains(found) * found.source.weight.double().flatten(1).norm(dim=1).cpu()
+    incoming = gains(found) * found.source.weight.cpu().double().flatten(1).norm(dim=1)
     outgoing = torch.zeros(found.units, dtype=torch.float64)
     for reader in found.readers:
-        by_unit = reader.site.weight.double().reshape(reader.site.weight.shape[0], found.units, -1)
-        outgoing += by_unit.square().sum((0, 2)).cpu()
+        by_unit = reader.site.weight.cpu().double().reshape(reader.site.weight.shape[0], found.units, -1)
+        outgoing += by_unit.square().sum((0, 2))
     positions = head_reading(bundle, found)
     if positions is not None:
         outgoing += torch.tensor(bundle.head.weight, dtype=torch.float64).reshape(-1, found.units, positions).square().sum((0, 2))  # type: ignore[union-attr]
@@ -134,7 +134,7 @@ def gains(found: Dependence) -> Tensor:
     for norm in found.norms.values():
         weight = norm._parameters.get("weight")
         if norm._buffers.get("running_var") is not None:
-            gain /= (norm._buffers["running_var"].double().cpu() + norm.eps).sqrt()  # type: ignore[union-attr, operator]
+            gain /= (norm._buffers["running_var"].cpu().double() + norm.eps).sqrt()  # type: ignore[union-attr, operator]
         if weight is not None:
-            gain *= weight.detach().double().abs().cpu()
+            gain *= weight.detach().cpu().double().abs()
     return gain
