@@ -32,6 +32,8 @@ _HOMES = {
     "projection_faithfulness": "deconvwidgets.instruments.occlusion.compute.faithfulness",
     "correspondence": "deconvwidgets.instruments.occlusion.compute.correspondence",
     "random_parts": "deconvwidgets.instruments.occlusion.compute.correspondence",
+    "invariance": "deconvwidgets.instruments.invariance.compute.invariance",
+    "save_invariance": "deconvwidgets.instruments.invariance.figures.files",
     "unit_contributions": "deconvwidgets.instruments.contributions.compute.contributions",
     "ablation_file": "deconvwidgets.instruments.contributions.figures.ablation_drawing",
     "ablate_units": "deconvwidgets.instruments.contributions.compute.ablate",

@@ -34,6 +34,23 @@ class ImageConversion:
         """
         return transformed(self.transform, image, self.input_size, self.name)
 
+    def resized(self, image: Image.Image) -> Image.Image:
+        """Return the whole photograph at the size from which the transform takes its crop, in RGB; unchanged if that is unknown.
+
+        `prepare_resized` returns the model's input for it.
+        """
+        transform = self.transform
+        return transform.resized(image).convert("RGB") if isinstance(transform, Preprocess) else image
+
+    def prepare_resized(self, image: Image.Image) -> Tensor:
+        """Return the model's input for an image of the size that `resized` returns: for that image itself, what `prepare` returns.
+
+        Raises what `prepare` raises.
+        """
+        transform = self.transform
+        plain = transform.without_resize() if isinstance(transform, Preprocess) else transform
+        return transformed(plain, image, self.input_size, self.name)
+
     def geometry(self, size: tuple[int, int]) -> Geometry | None:
         """Return the map from pixels of an image of `size` (width, height) to input pixels; None if the transform's geometry is unknown."""
         return self.transform.geometry(*size) if isinstance(self.transform, Preprocess) else None
