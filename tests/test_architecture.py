@@ -36,6 +36,7 @@ INSTRUMENT_PAIRS = {  # (instrument, another one that it may import)
     ("evolution", "layers"),
     ("comparison", "layers"),
     ("comparison", "occlusion"),
+    ("invariance", "occlusion"),  # lists and uploads images as it does
 }
 ROLES = ("defaults", "records", "compute", "figures", "service", "widget")  # in an instrument, a role imports only those before it
 FRONT_END_ROLES = {"widget", "widgets"}

@@ -196,6 +196,19 @@ class StrongUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitPicture:
+    """A unit in the transformed photograph: its strongest activation projected to pixel space, and the patch in its receptive field.
+
+    `projection` is None if the unit is not active, or if there is no rule for an operation below its layer; `reason` says why.
+    """
+
+    unit: int
+    projection: EncodedImage | None
+    patch: EncodedImage
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ClassScore:
     """A class and its probability, now and for the photograph as it is; of a regression, the values."""
 
@@ -230,7 +243,6 @@ class InvarianceChoices:
 
     layers: tuple[str, ...]
     default_layers: tuple[str, ...]
-    unit_layers: tuple[str, ...]
     images: tuple[str, ...]
     side: int  # of the model's input, in pixels
     fill: str

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import islice
+from time import perf_counter
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from deconvwidgets.compute.scores import most_probable, scores_of
 from deconvwidgets.compute.stream import decoded_ahead
 from deconvwidgets.display import Rgb, resize_image
 from deconvwidgets.errors import ModelError
-from deconvwidgets.instruments.invariance.compute.features import FeaturePass
+from deconvwidgets.instruments.invariance.compute.features import FeaturePass, Visitor
 from deconvwidgets.instruments.invariance.compute.transformed import TransformedPhotograph
 from deconvwidgets.instruments.invariance.records import PhotographCurves
 from deconvwidgets.instruments.invariance.transforms import TransformKind
@@ -37,10 +38,12 @@ class FeatureDistances:
     Parameters
     ----------
     features : FeaturePass
+    also : callable, optional
+        Called as `also(name, map)` with each map that is visited; it must copy what it keeps.
     """
 
-    def __init__(self, features: FeaturePass) -> None:
-        self._features = features
+    def __init__(self, features: FeaturePass, also: Visitor | None = None) -> None:
+        self._features, self._also = features, also
         self._unchanged: dict[str, Tensor] = {}
 
     def begin(self, pixels: Tensor) -> tuple[NDArray[np.float64], Tensor | None]:
@@ -60,6 +63,7 @@ class FeatureDistances:
 
         def keep(name: str, value: Tensor) -> None:
             self._unchanged[name] = value[:1].clone()
+            self._visit(name, value)
 
         outputs = self._features.run(self._batch(pixels[None]), keep)
         norms = np.array([float(_norms(self._unchanged[name])[0]) for name in self._features.layers])
@@ -72,11 +76,16 @@ class FeatureDistances:
 
         def measure(name: str, value: Tensor) -> None:
             found[name] = _norms(value - self._unchanged[name])
+            self._visit(name, value)
 
         outputs = self._features.run(self._batch(pixels), measure)
         distances = np.stack([found[name] for name in self._features.layers]) if found else np.zeros((0, len(pixels)))
         self._check(distances)
         return distances, outputs
+
+    def _visit(self, name: str, value: Tensor) -> None:
+        if self._also is not None:
+            self._also(name, value)
 
     def _batch(self, pixels: Tensor) -> Tensor:
         return to_model(pixels, self._features.bundle.model)
@@ -133,7 +142,9 @@ def photograph_curves(
     for batch in _batches(photograph, kind, amounts, job):
         job.check_cancelled(CANCELLED)
         with job.device_lease():
+            started = perf_counter()
             row, returned = distances.run(batch)
+            job.batch_size.record(len(batch), perf_counter() - started)
         rows.append(row)
         if returned is not None and target is not None:
             scores.append(_score(bundle, returned, target))

@@ -21,7 +21,7 @@ from deconvwidgets.instruments.invariance.records import InvarianceCurves, Measu
 _WIDTH, _GAP, _TOP = 1200.0, 32.0, 70.0
 _HEIGHT = 190.0  # of the lines
 _ROW = _HEIGHT + 86  # with title and axis
-_THUMBNAIL, _THUMBNAIL_GAP = 84.0, 8.0
+_THUMBNAIL, _THUMBNAIL_GAP = 72.0, 8.0
 _NAME = 150.0  # the width of a photograph's name
 STYLES: tuple[tuple[Tone, bool], ...] = (
     ("accent", False),
