@@ -56,6 +56,7 @@ _HOMES = {
     "serve": "deconvwidgets.remote.serve",
     "connect": "deconvwidgets.remote.connect",
     "LayerExplorer": "deconvwidgets.instruments.layers.widget.explorer",
+    "InvarianceExplorer": "deconvwidgets.instruments.invariance.widget.explorer",
     "OcclusionExplorer": "deconvwidgets.instruments.occlusion.widget.explorer",
     "LocalTrainingService": "deconvwidgets.instruments.training.service.api",
     "TrainingPanel": "deconvwidgets.instruments.training.widget.panel",

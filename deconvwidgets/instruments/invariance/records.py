@@ -44,6 +44,8 @@ class PhotographCurves:
         The probability of the target, or the value of the output.
     unchanged : float or None
         The same for the photograph as it is.
+    picture : array (h, w, 3) uint8
+        The model's input for the photograph as it is, reduced.
     examples : array (examples, h, w, 3) uint8
         The model's input for some of the amounts, reduced.
     example_amounts : tuple of float
@@ -57,6 +59,7 @@ class PhotographCurves:
     distances: NDArray[np.float64]
     scores: NDArray[np.float64] | None
     unchanged: float | None
+    picture: NDArray[np.uint8]
     examples: NDArray[np.uint8]
     example_amounts: tuple[float, ...]
 
@@ -226,6 +229,7 @@ class InvarianceView:
     """
 
     caption: str
+    original: EncodedImage
     picture: EncodedImage
     distances: tuple[float, ...]
     relative: tuple[float | None, ...]
@@ -233,6 +237,7 @@ class InvarianceView:
     units: tuple[StrongUnit, ...]
     kept: int  # how many of the units are among as many strongest ones of the photograph as it is
     classes: tuple[ClassScore, ...]
+    quantity: Quantity | None
     labelled: bool
     note: str
 
@@ -244,6 +249,7 @@ class InvarianceChoices:
     layers: tuple[str, ...]
     default_layers: tuple[str, ...]
     images: tuple[str, ...]
+    uploads: tuple[str, ...]
     side: int  # of the model's input, in pixels
     fill: str
     predicts: str  # "probability", "value" or "": what the last chart shows

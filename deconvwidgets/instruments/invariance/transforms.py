@@ -99,7 +99,7 @@ _KINDS = (
 def kind_of(transform: object) -> TransformKind:
     """Return a transformation by its name. Raises InvarianceError if there is none of that name."""
     one_of(transform, "transform", TRANSFORMS, InvarianceError)
-    return _KINDS[TRANSFORMS.index(transform)]  # type: ignore[arg-type] # checked above
+    return _KINDS[TRANSFORMS.index(transform)]
 
 
 def checked_amounts(kind: TransformKind, amounts: Any, side: int) -> tuple[float, ...]:

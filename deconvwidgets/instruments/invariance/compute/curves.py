@@ -133,8 +133,9 @@ def photograph_curves(
         If the job is cancelled.
     """
     bundle, distances = features.bundle, FeatureDistances(features)
+    unchanged = photograph.unchanged()
     with job.device_lease():
-        norms, outputs = distances.begin(photograph.unchanged())
+        norms, outputs = distances.begin(unchanged)
     target, labelled = (None, False) if outputs is None else target_of(bundle, outputs, label)
     advance(1)
     rows, scores, examples = list[NDArray[np.float64]](), list[NDArray[np.float64]](), list[Rgb]()
@@ -159,6 +160,7 @@ def photograph_curves(
         distances=np.concatenate(rows, axis=1),
         scores=np.concatenate(scores) if scores else None,
         unchanged=None if outputs is None or target is None else float(_score(bundle, outputs, target)[0]),
+        picture=_reduced(bundle, unchanged),
         examples=np.stack(examples),
         example_amounts=tuple(amounts[place] for place in places),
     )

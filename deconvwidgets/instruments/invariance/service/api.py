@@ -15,6 +15,7 @@ from deconvwidgets.instruments.invariance.compute.invariance import notes_of, sp
 from deconvwidgets.instruments.invariance.compute.layers import checked_layers, default_layers, offered_layers
 from deconvwidgets.instruments.invariance.compute.transformed import TransformedPhotograph, describe_fill
 from deconvwidgets.instruments.invariance.figures.files import invariance_file
+from deconvwidgets.instruments.invariance.figures.view import view_file
 from deconvwidgets.instruments.invariance.records import (
     InvarianceChoices,
     InvarianceCurves,
@@ -65,6 +66,7 @@ class InvarianceApi(InstrumentApi):
             layers=offered,
             default_layers=tuple(info.short_name for info in default_layers(network)),
             images=tuple(f"crop:{images.crops_of(source)[0]}" for source in spread(images.source_count, _DEFAULT_IMAGES)),
+            uploads=tuple(self._context.input_images.uploads.names()),
             side=min(snapshot.bundle.input_size[1:]),
             fill=describe_fill(snapshot.bundle),
             predicts=predicts,
@@ -146,18 +148,28 @@ class InvarianceApi(InstrumentApi):
             notes=notes_of(bundle, kind, found),
         )
 
+    def known(self, images: Sequence[str], transform: Transform, layers: Sequence[str]) -> bool:
+        """Return whether the curves of all these images are computed. Raises what `curves` raises for an unknown layer."""
+        snapshot, kind = self._context.snapshot, kind_of(transform)
+        infos = _layers(snapshot, list(layers))
+        return all(self._curves.get(_key(snapshot, image, kind, infos)) is not None for image in images)
+
+    def view_picture(self, request: InvarianceRequest) -> bytes:
+        """Return a PNG of what `view` returns. Raises what `view` raises."""
+        return view_file(self.view(request), self._context.snapshot.bundle.label, request)
+
     def file(self, kind: str, images: Sequence[str], transform: Transform, layers: Sequence[str], measure: Measure = "relative") -> bytes:
         """Return the curves as "png", "svg", "pdf", "html" or "csv". Raises InvarianceError for another kind, and what `curves` raises."""
         return invariance_file(self.curves(images, transform, layers), kind, measure)
 
     def _curves_of(self, snapshot: Snapshot, image: str, kind: TransformKind, infos: tuple[LayerInfo, ...]) -> PhotographCurves:
-        key = (snapshot.version, image, kind.name, tuple(info.name for info in infos))
+        key = _key(snapshot, image, kind, infos)
         found = self._curves.get(key)
         if found is None:
             context, bundle = self._context, snapshot.bundle
             whole = context.input_images.whole(snapshot, image)
             job = context.job_context(lambda: context.snapshot.version != snapshot.version)
-            features = FeaturePass(bundle, key[3])
+            features = FeaturePass(bundle, [info.name for info in infos])
             amounts = kind.amounts(min(bundle.input_size[1:]))
             photograph = TransformedPhotograph(bundle, whole.image)
             found = photograph_curves(features, photograph, whole.caption, whole.label, kind, amounts, job, lambda count: None)
@@ -179,6 +191,10 @@ class InvarianceApi(InstrumentApi):
 
     def _photograph(self, snapshot: Snapshot, image: str) -> TransformedPhotograph:
         return TransformedPhotograph(snapshot.bundle, self._context.input_images.whole(snapshot, image).image)
+
+
+def _key(snapshot: Snapshot, image: str, kind: TransformKind, infos: tuple[LayerInfo, ...]) -> tuple[object, ...]:
+    return (snapshot.version, image, kind.name, tuple(info.name for info in infos))
 
 
 def _checked(request: object) -> tuple[TransformKind, float]:

@@ -37,6 +37,14 @@ class InvarianceService(Protocol):
         """Return the curves of some images over the default amounts."""
         ...
 
+    def known(self, images: Sequence[str], transform: Transform, layers: Sequence[str]) -> bool:
+        """Return whether the curves of all these images are computed."""
+        ...
+
+    def view_picture(self, request: InvarianceRequest) -> bytes:
+        """Return a PNG of what `view` returns."""
+        ...
+
     def file(self, kind: str, images: Sequence[str], transform: Transform, layers: Sequence[str], measure: Measure = "relative") -> bytes:
         """Return the curves as the bytes of a figure, a page or a table."""
         ...

@@ -69,7 +69,9 @@ class Scene:
         self._maps = _UnitMaps(unit_layer.name)
         self._features = FeaturePass(bundle, [*(info.name for info in layers), unit_layer.name])
         self._distances = FeatureDistances(self._features, self._maps)
-        self._norms, outputs = self._distances.begin(photograph.unchanged())
+        unchanged = photograph.unchanged()
+        self._original = encode_image(bundle.to_picture(unchanged))
+        self._norms, outputs = self._distances.begin(unchanged)
         self._before, _ = self._maps.strongest()
         self._scores = self._scores_of(outputs)
         self._target, self._labelled = (None, False) if outputs is None else target_of(bundle, outputs, label)
@@ -90,6 +92,7 @@ class Scene:
         relative = [float(distances[row, 0] / self._norms[row]) if self._norms[row] > 0 else None for row in places]
         return InvarianceView(
             caption=self._caption,
+            original=self._original,
             picture=encode_image(self.bundle.to_picture(pixels)),
             distances=tuple(float(distances[row, 0]) for row in places),
             relative=tuple(relative),
@@ -97,6 +100,7 @@ class Scene:
             units=units,
             kept=kept,
             classes=self._classes(self._scores_of(outputs)),
+            quantity=self.bundle.quantity,
             labelled=self._labelled,
             note=geometry_note(self.bundle, kind),
         )
