@@ -83,7 +83,7 @@ function createRow(image: string, index: number, { pick, remove }: { pick: () =>
     cross.setAttribute("aria-label", `Remove ${known?.name ?? image}`);
     cross.title = "Remove it from the curves";
     const from = value?.labelled || quantity?.kind === "value" ? "" : " (predicted)";
-    const score = value?.unchanged === null || !value ? "" : `, ${formatScore(quantity, value.unchanged)} as it is`;
+    const score = value?.unchanged === null || !value ? "" : `, ${formatScore(quantity, value.unchanged)}`;
     setText(target, error ?? (value ? (value.target ? `${value.target}${from}${score}` : "") : "computing…"));
     target.classList.toggle("dwx-error", Boolean(error));
     main.title = [known?.name ?? image, target.textContent].filter(Boolean).join(": ");

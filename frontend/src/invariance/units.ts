@@ -71,7 +71,7 @@ function createRow(open: (unit: number) => void) {
   const update = (layer: string, strong: StrongUnit, most: number, picture: UnitPicture | undefined) => {
     unit = strong.unit;
     setText(name, `${layer} ${strong.unit}`);
-    setText(rank, `${strong.rank + 1}. as it is`);
+    setText(rank, `rank ${strong.rank + 1} as it is`);
     setText(value, formatNumber(strong.value));
     now.style.width = `${(100 * Math.max(0, strong.value)) / most}%`;
     before.style.width = `${(100 * Math.max(0, strong.before)) / most}%`;

@@ -59,7 +59,7 @@ def invariance(
         - "translate", "translate_x": down and to the right, in whole pixels of the model's input.
         - "scale": a factor, about the centre.
         - "rotate": degrees counterclockwise, about the centre, with bilinear interpolation.
-        - "blur": the standard deviation of a Gaussian, in pixels of the model's input; Pillow's approximation by box filters.
+        - "blur": the standard deviation of a Gaussian, in pixels of the model's input; pixels at the edge are repeated beyond it.
         - "brightness": a factor of the 8-bit values, which are clipped at 255.
         - "noise": the standard deviation of Gaussian noise, in 8-bit values, clipped to 0 to 255; the same noise for every amount.
         - "jpeg": the quality of a JPEG file, from 1 to 100.

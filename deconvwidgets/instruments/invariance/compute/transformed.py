@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageOps
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from deconvwidgets.instruments.invariance.transforms import TransformKind, is_neutral
@@ -126,7 +127,9 @@ def _rotated(image: Image.Image, degrees: float, fill: Colour) -> Image.Image:
 
 
 def _blurred(image: Image.Image, deviation: float, _fill: Colour) -> Image.Image:
-    return image.filter(ImageFilter.GaussianBlur(deviation))
+    """Blur by a Gaussian that is cut off at four standard deviations. Pixels beyond the edge repeat those at the edge."""
+    blurred = gaussian_filter(np.asarray(image, np.float32), (deviation, deviation, 0), mode="nearest", truncate=4.0)
+    return Image.fromarray(np.rint(blurred).astype(np.uint8))
 
 
 def _brightened(image: Image.Image, factor: float, _fill: Colour) -> Image.Image:
