@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from deconvwidgets.arguments import describe
+from deconvwidgets.errors import PictureError
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.transforms import Transform, displayed_channels, transformed
 from deconvwidgets.records.geometry import Geometry
@@ -37,8 +39,10 @@ class ImageConversion:
     def resized(self, image: Image.Image) -> Image.Image:
         """Return the whole photograph at the size from which the transform takes its crop, in RGB; unchanged if that is unknown.
 
-        `prepare_resized` returns the model's input for it.
+        `prepare_resized` returns the model's input for it. Raises PictureError for anything but a PIL image.
         """
+        if not isinstance(image, Image.Image):
+            raise PictureError(f"image must be a PIL image, not {describe(image)}: open_images(path).open_source(0) opens a file.")
         transform = self.transform
         return transform.resized(image).convert("RGB") if isinstance(transform, Preprocess) else image
 

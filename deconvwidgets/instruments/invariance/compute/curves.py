@@ -141,11 +141,7 @@ def photograph_curves(
     rows, scores, examples = list[NDArray[np.float64]](), list[NDArray[np.float64]](), list[Rgb]()
     places, done = example_places(len(amounts)), 0
     for batch in _batches(photograph, kind, amounts, job):
-        job.check_cancelled(CANCELLED)
-        with job.device_lease():
-            started = perf_counter()
-            row, returned = distances.run(batch)
-            job.batch_size.record(len(batch), perf_counter() - started)
+        row, returned = _measured(distances, batch, job)
         rows.append(row)
         if returned is not None and target is not None:
             scores.append(_score(bundle, returned, target))
@@ -164,6 +160,16 @@ def photograph_curves(
         examples=np.stack(examples),
         example_amounts=tuple(amounts[place] for place in places),
     )
+
+
+def _measured(distances: FeatureDistances, batch: Tensor, job: JobContext) -> tuple[NDArray[np.float64], Tensor | None]:
+    """Run one batch as a step of the job."""
+    job.check_cancelled(CANCELLED)
+    with job.device_lease():
+        started = perf_counter()
+        measured = distances.run(batch)
+        job.batch_size.record(len(batch), perf_counter() - started)
+    return measured
 
 
 def example_places(count: int) -> tuple[int, ...]:
