@@ -1,10 +1,10 @@
 """Time invariance curves of AlexNet, 20 amounts x 5 photographs, next to a naive loop, and check the paper's observations with numbers.
 
 Run it with `python benchmarks/invariance.py [--model alexnet] [--images photos] [--photographs 5] [--repeats 3] [--observations 40]`. The
-naive loop transforms one photograph at a time with torchvision, runs the whole model with forward hooks for each amount, and computes the
-distances with NumPy; its distances and probabilities are compared. `--observations N` then measures, over N photographs, what Zeiler & Fergus
-2014 say of figure 5: small transformations change the lowest layer most; upper layers change nearly linearly with translation and scale; the
-output is not invariant to rotation. `--observations 0` leaves that out.
+naive loop transforms one photograph at a time with torchvision, runs the whole model with forward hooks for each amount, and computes
+the distances with NumPy; its distances and probabilities are compared. `--observations N` then measures, over N photographs, what Zeiler &
+Fergus 2014 say of figure 5: small transformations change the lowest layer most; upper layers change nearly linearly with translation and
+scale; the output is not invariant to rotation. `--observations 0` leaves that out.
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ def naive(bundle: ModelBundle, images: ImageSet, sources: list[int], name: str, 
     return np.array(distances), np.array(scores)
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Return the seconds that a function takes, and its result."""
+def timed(work: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[float, Any]:
+    """Return the seconds that a call takes, and its result."""
     start = time.perf_counter()
-    result = work()
+    result = work(*arguments, **options)
     return time.perf_counter() - start, result
 
 
@@ -85,11 +85,10 @@ def compare(bundle: ModelBundle, images: ImageSet, photographs: int, repeats: in
     for name, amounts in AMOUNTS.items():
         ours, plain = [], []
         for _ in range(repeats):
-            seconds, curves = timed(
-                lambda: dw.invariance(bundle, images, name, amounts, layers=layers, photographs=sources, progress=False)
-            )
+            options: dict[str, Any] = {"layers": layers, "photographs": sources, "progress": False}
+            seconds, curves = timed(dw.invariance, bundle, images, name, amounts, **options)
             ours.append(seconds)
-            seconds, (distances, scores) = timed(lambda: naive(bundle, images, sources, name, layers))
+            seconds, (distances, scores) = timed(naive, bundle, images, sources, name, layers)
             plain.append(seconds)
         unlabelled = [number for number, one in enumerate(curves.photographs) if not one.labelled]
         norms = np.stack([one.norms for one in curves.photographs])[:, :, None]
