@@ -28,6 +28,8 @@ from deconvwidgets.models.torchvision_import import import_torchvision
 
 AMOUNTS = {"translate": np.linspace(-60, 60, 21)[1:], "scale": np.linspace(1, 1.8, 20), "rotate": np.linspace(0, 345, 24)[:20]}
 
+NEUTRAL = {"translate": 0, "scale": 1, "rotate": 0}
+
 
 def transformed(image: Any, name: str, amount: float, preprocess: Preprocess) -> torch.Tensor:
     """Return the model's input as torchvision computes it."""
@@ -46,28 +48,57 @@ def transformed(image: Any, name: str, amount: float, preprocess: Preprocess) ->
     return normalised
 
 
+class PlainModel:
+    """A model without this package: its modules with forward hooks, and the linear head if it has one of this package's.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+    layers : list of str
+    """
+
+    def __init__(self, bundle: ModelBundle, layers: list[str]) -> None:
+        self.model, self.head = (bundle.headless or bundle).model, bundle.head
+        self.found: list[NDArray[Any]] = []
+        self.below_head = torch.zeros(0)
+        modules = [self.model.get_submodule(bundle.network.layer(layer).name) for layer in layers]
+        self.handles = [module.register_forward_hook(lambda _m, _i, output: self.found.append(output.numpy().copy())) for module in modules]
+        if self.head is not None:
+            self.weight, self.bias = torch.tensor(self.head.weight).float(), torch.tensor(self.head.bias)
+            module = self.model.get_submodule(self.head.layer)
+            self.handles.append(module.register_forward_hook(lambda _m, _i, output: setattr(self, "below_head", output)))
+
+    def run(self, pixels: torch.Tensor) -> tuple[list[NDArray[Any]], NDArray[Any]]:
+        """Return the layers' features of one image, and the probabilities."""
+        self.found.clear()
+        outputs = self.model(pixels[None])
+        if self.head is not None:
+            pooled = torch.nn.functional.adaptive_avg_pool2d(self.below_head, self.head.pool or self.below_head.shape[-2:])
+            outputs = torch.nn.functional.linear(pooled.flatten(1), self.weight, self.bias)
+        return list(self.found), outputs.softmax(1)[0].numpy()
+
+    def close(self) -> None:
+        """Remove the hooks."""
+        for handle in self.handles:
+            handle.remove()
+
+
+@torch.no_grad()
 def naive(bundle: ModelBundle, images: ImageSet, sources: list[int], name: str, layers: list[str]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return distances (photographs, layers, amounts) and probabilities (photographs, amounts), one image at a time."""
+    """Return distances (photographs, layers, amounts) and probabilities of the predicted class (photographs, amounts)."""
     assert isinstance(bundle.transform, Preprocess)
-    modules = [bundle.model.get_submodule(bundle.network.layer(layer).name) for layer in layers]
-    found: list[NDArray[Any]] = []
-    handles = [module.register_forward_hook(lambda _m, _i, output: found.append(output.numpy().copy().ravel())) for module in modules]
-    distances, scores = [], []
-    with torch.no_grad():
-        for source in sources:
-            image = images.open_crop(images.crops_of(source)[0])
-            found.clear()
-            label = int(bundle.model(bundle.prepare(image)[None]).argmax())
-            before, row, probabilities = list(found), [], []
-            for amount in AMOUNTS[name]:
-                found.clear()
-                outputs = bundle.model(transformed(image, name, amount, bundle.transform)[None])
-                probabilities.append(float(outputs.softmax(1)[0, label]))
-                row.append([float(np.linalg.norm(now - then)) for now, then in zip(found, before, strict=True)])
-            distances.append(np.array(row).T)
-            scores.append(probabilities)
-    for handle in handles:
-        handle.remove()
+    plain, distances, scores = PlainModel(bundle, layers), [], []
+    for source in sources:
+        image = images.open_crop(images.crops_of(source)[0])
+        before, probabilities = plain.run(transformed(image, name, NEUTRAL[name], bundle.transform))
+        label, row, curve = int(probabilities.argmax()), [], []
+        for amount in AMOUNTS[name]:
+            after, probabilities = plain.run(transformed(image, name, amount, bundle.transform))
+            curve.append(float(probabilities[label]))
+            row.append([float(np.linalg.norm((now - then).ravel())) for now, then in zip(after, before, strict=True)])
+        distances.append(np.array(row).T)
+        scores.append(curve)
+    plain.close()
     return np.array(distances), np.array(scores)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.arguments import describe
+from deconvwidgets.arguments import describe, one_of
 from deconvwidgets.errors import InvarianceError
 from deconvwidgets.instruments.invariance import table
 from deconvwidgets.instruments.invariance.transforms import Transform, TransformKind, kind_of
@@ -132,10 +132,9 @@ class InvarianceCurves:
 
     def layer(self, name: str, measure: Measure = "relative") -> NDArray[np.float64]:
         """Return the curves of one layer, (photographs, amounts). Raises InvarianceError for another layer or measure."""
-        if name not in self.layers:
+        if not isinstance(name, str) or name not in self.layers:
             raise InvarianceError(f"There are no curves of the layer {describe(name)}, only of {', '.join(self.layers)}.")
-        if measure not in ("relative", "distance"):
-            raise InvarianceError(f"There is no measure {describe(measure)}: choose relative or distance.")
+        one_of(measure, "measure", ("relative", "distance"), InvarianceError)
         values = self.relative if measure == "relative" else self.distances
         found: NDArray[np.float64] = values[:, self.layers.index(name)]
         return found
