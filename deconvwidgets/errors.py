@@ -61,6 +61,10 @@ class ComparisonError(DeconvWidgetsError):
     """Two models cannot be compared: by their images, their layers, or a threshold that is not valid."""
 
 
+class InvarianceError(DeconvWidgetsError):
+    """A transformation or its amount is not valid, or the features of transformed photographs cannot be compared."""
+
+
 class ServiceError(DeconvWidgetsError):
     """A request is not valid, or not possible in the current state of the service."""
 

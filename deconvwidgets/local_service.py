@@ -13,6 +13,7 @@ from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.contributions.service.api import ContributionsApi
 from deconvwidgets.instruments.evaluation.service.api import EvaluationApi
+from deconvwidgets.instruments.invariance.service.api import InvarianceApi
 from deconvwidgets.instruments.layers.service.api import LayersApi
 from deconvwidgets.instruments.occlusion.service.api import OcclusionApi
 from deconvwidgets.instruments.transfer.service.api import TransferApi
@@ -83,6 +84,7 @@ class LocalModelService:
     transfer = Instrument(TransferApi)
     contributions = Instrument(ContributionsApi)
     evaluation = Instrument(EvaluationApi)
+    invariance = Instrument(InvarianceApi)
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ const INSTRUMENTS = {
   training: ["src/training/panel.ts", "src/training/style.css"],
   comparison: ["src/comparison/explorer.ts", "src/comparison/style.css"],
   comparison_occlusion: ["src/comparison/occlusion.ts", "src/comparison/occlusion.css"],
+  invariance: ["src/invariance/explorer.ts", "src/invariance/style.css"],
   evolution: ["src/evolution/explorer.ts", "src/evolution/style.css"],
 };
 

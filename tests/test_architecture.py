@@ -36,6 +36,7 @@ INSTRUMENT_PAIRS = {  # (instrument, another one that it may import)
     ("evolution", "layers"),
     ("comparison", "layers"),
     ("comparison", "occlusion"),
+    ("invariance", "occlusion"),  # lists and uploads images as it does
 }
 ROLES = ("defaults", "records", "compute", "figures", "service", "widget")  # in an instrument, a role imports only those before it
 FRONT_END_ROLES = {"widget", "widgets"}
@@ -274,12 +275,16 @@ LIGHT = {
     ),
     **{
         f"import deconvwidgets.instruments.{name}.{module}": ("torch", "torchvision", "ipywidgets", "anywidget", "plotly")
-        for name in ("layers", "occlusion", "transfer", "evaluation", "evolution")
+        for name in ("layers", "occlusion", "transfer", "evaluation", "evolution", "invariance")
         for module in ("records", "service.protocol", "figures.html")
     },
     "import deconvwidgets.instruments.comparison.records": ("torch", "torchvision", "ipywidgets", "anywidget", "plotly", "pandas", "scipy"),
     "import deconvwidgets.display": ("torch", "torchvision", "ipywidgets", "anywidget", "plotly"),
-    "import deconvwidgets.widgets; from deconvwidgets import LayerExplorer, OcclusionExplorer, TransferPanel": ("torch", "torchvision"),
+    "import deconvwidgets.widgets; from deconvwidgets import LayerExplorer, OcclusionExplorer, TransferPanel": (
+        "torch",
+        "torchvision",
+    ),
+    "from deconvwidgets import InvarianceExplorer": ("torch", "torchvision"),
 }
 
 

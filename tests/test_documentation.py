@@ -17,6 +17,7 @@ PAGES = {
     "how-to/units.md": 8,
     "how-to/index-at-scale.md": 25,
     "how-to/compare-models.md": 18,
+    "how-to/invariance.md": 7,
 }
 
 

@@ -62,7 +62,10 @@ def log_axis(values: Iterable[float]) -> Axis:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart in the box (x, y, width, height) with room for the numbers of the axis; its horizontal axis goes from 0 to `maximum`."""
+    """A chart in the box (x, y, width, height) with room for the numbers of the axis.
+
+    Its horizontal axis goes from `minimum` to `maximum`, with whole numbers below it unless `whole` is False.
+    """
 
     x: float
     y: float
@@ -70,6 +73,8 @@ class Chart:
     height: float
     axis: Axis
     maximum: float
+    minimum: float = 0.0
+    whole: bool = True
 
     @property
     def top(self) -> float:
@@ -81,7 +86,7 @@ class Chart:
 
     def x_of(self, value: float) -> float:
         """Return the place of a value on the horizontal axis."""
-        return self.x + _LABELS + (self.width - _LABELS) * value / self.maximum
+        return self.x + _LABELS + (self.width - _LABELS) * (value - self.minimum) / (self.maximum - self.minimum)
 
     def y_of(self, value: float) -> float:
         """Return the place of a value on the vertical axis."""
@@ -93,8 +98,9 @@ class Chart:
         for value, text in self.axis.ticks:
             y = self.y_of(value)
             drawing.add(Rectangle(left, y, self.width - _LABELS, 1, "line"), Text(left - 8, y + 4, text, 12, "quiet", anchor="end"))
-        step = max(1.0, _round_step(self.maximum / _X_TICKS))
-        for number in range(int(self.maximum / step + 1e-9) + 1):
+        rough = _round_step((self.maximum - self.minimum) / _X_TICKS)
+        step = max(1.0, rough) if self.whole else rough
+        for number in range(math.ceil(self.minimum / step - 1e-9), math.floor(self.maximum / step + 1e-9) + 1):
             x = self.x_of(number * step)
             drawing.add(Text(x + 4, self.bottom + 20, f"{number * step:g}", 12, "quiet", anchor="end"))
 

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from deconvwidgets.arguments import describe
+from deconvwidgets.errors import PictureError
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.transforms import Transform, displayed_channels, transformed
 from deconvwidgets.records.geometry import Geometry
@@ -33,6 +35,25 @@ class ImageConversion:
             For anything but a PIL image.
         """
         return transformed(self.transform, image, self.input_size, self.name)
+
+    def resized(self, image: Image.Image) -> Image.Image:
+        """Return the whole photograph at the size from which the transform takes its crop, in RGB; unchanged if that is unknown.
+
+        `prepare_resized` returns the model's input for it. Raises PictureError for anything but a PIL image.
+        """
+        if not isinstance(image, Image.Image):
+            raise PictureError(f"image must be a PIL image, not {describe(image)}: open_images(path).open_source(0) opens a file.")
+        transform = self.transform
+        return transform.resized(image).convert("RGB") if isinstance(transform, Preprocess) else image
+
+    def prepare_resized(self, image: Image.Image) -> Tensor:
+        """Return the model's input for an image of the size that `resized` returns: for that image itself, what `prepare` returns.
+
+        Raises what `prepare` raises.
+        """
+        transform = self.transform
+        plain = transform.without_resize() if isinstance(transform, Preprocess) else transform
+        return transformed(plain, image, self.input_size, self.name)
 
     def geometry(self, size: tuple[int, int]) -> Geometry | None:
         """Return the map from pixels of an image of `size` (width, height) to input pixels; None if the transform's geometry is unknown."""

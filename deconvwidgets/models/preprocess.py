@@ -98,14 +98,21 @@ class Preprocess:
 
         Images of any mode are converted as `deconvwidgets.rgb` says, and raise PictureError if that is not possible.
         """
-        image = to_rgb(image)
-        image = image.convert("L") if len(self.mean) == 1 else image
-        resized = self._resized(*image.size)
-        if resized != image.size:
-            image = image.resize(resized, self.interpolation)
-        left, top = self._corner(*resized)
+        image = self.resized(image)
+        left, top = self._corner(*image.size)
         height, width = self.crop
         return image.crop((left, top, left + width, top + height))
+
+    def resized(self, image: Image.Image) -> Image.Image:
+        """Return the whole image at the size from which the crop is taken, in RGB, or in gray for one channel."""
+        image = to_rgb(image)
+        image = image.convert("L") if len(self.mean) == 1 else image
+        size = self._resized(*image.size)
+        return image if size == image.size else image.resize(size, self.interpolation)
+
+    def without_resize(self) -> Preprocess:
+        """Return the transform for images of the size that `resized` returns."""
+        return replace(self, resize=None)
 
     def geometry(self, width: int, height: int) -> Geometry:
         """Return the map from pixels of an image of this size to input pixels."""

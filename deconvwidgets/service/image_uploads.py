@@ -29,6 +29,7 @@ class UploadedImage:
 
     name: str  # of its file
     pixels: Tensor  # (C, H, W): the model's input
+    resized: Image.Image  # the whole image at the size from which the transform takes its crop (`ModelBundle.resized`)
     small: Image.Image  # for thumbnails
     label: str | None = None  # its true class, if that is known
 
@@ -53,10 +54,12 @@ class ImageUploads:
     ----------
     prepare : callable
         Returns the model's input (C, H, W) for an image.
+    resized : callable
+        Returns the whole image at the size from which the model's transform takes its crop.
     """
 
-    def __init__(self, prepare: Callable[[Image.Image], Tensor]) -> None:
-        self._prepare = prepare
+    def __init__(self, prepare: Callable[[Image.Image], Tensor], resized: Callable[[Image.Image], Image.Image]) -> None:
+        self._prepare, self._resized = prepare, resized
         self._uploads: ChunkedUploads[_MemoryStore] = ChunkedUploads(_MAX_UNFINISHED)
         self._lock = Lock()
         self._images: OrderedDict[str, UploadedImage] = OrderedDict()
@@ -109,7 +112,7 @@ class ImageUploads:
         except PictureError as error:
             message = str(error).replace("Replace it or remove it.", "Choose an image, such as a JPEG or PNG file.")
             raise PictureError(message) from error
-        uploaded = UploadedImage(name, self._prepare(image), _reduced(image), label)
+        uploaded = UploadedImage(name, self._prepare(image), self._resized(image), _reduced(image), label)
         with self._lock:
             self._images[image_id] = uploaded
             self._images.move_to_end(image_id)

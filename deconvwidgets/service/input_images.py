@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from PIL import Image
 from torch import Tensor
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.image_set import label_name
+from deconvwidgets.images.image_set import ImageSet, label_name
 from deconvwidgets.service.image_uploads import PREFIX, ImageUploads
 from deconvwidgets.service.snapshot import Snapshot
 
@@ -23,6 +24,15 @@ class InputImage:
     caption: str
     label: str | None  # its label in the image set
     source: int | None  # the photograph of the image set; None for an upload
+
+
+@dataclass(frozen=True, slots=True)
+class WholeImage:
+    """An image at the size from which the model's transform takes its crop (`ModelBundle.resized`)."""
+
+    image: Image.Image
+    caption: str
+    label: str | None
 
 
 class InputImages:
@@ -40,7 +50,7 @@ class InputImages:
     """
 
     def __init__(self, get_snapshot: Callable[[], Snapshot]) -> None:
-        self.uploads = ImageUploads(lambda image: get_snapshot().bundle.prepare(image))
+        self.uploads = ImageUploads(lambda image: get_snapshot().bundle.prepare(image), lambda image: get_snapshot().bundle.resized(image))
 
     def get(self, snapshot: Snapshot, image: str) -> InputImage:
         """Return the image "crop:17" or "upload:<id>". Raises PictureError for an unknown one, or one that cannot be read."""
@@ -48,10 +58,25 @@ class InputImages:
             upload = self.uploads.get(image)
             return InputImage(upload.pixels, upload.name, upload.label, None)
         number, images = crop_number(snapshot, image), snapshot.images
-        crop = images.crop(number)
-        name = images.source_name(crop.source)
-        caption = name if crop.number == 0 else f"{name}, crop {crop.number + 1}"
-        return InputImage(snapshot.bundle.prepare(images.open_crop(number)), caption, label_name(images, crop.source), crop.source)
+        source = images.crop(number).source
+        pixels = snapshot.bundle.prepare(images.open_crop(number))
+        return InputImage(pixels, _caption(images, number), label_name(images, source), source)
+
+    def whole(self, snapshot: Snapshot, image: str) -> WholeImage:
+        """Return the image "crop:17" or "upload:<id>" before the transform's crop. Raises what `get` raises."""
+        if isinstance(image, str) and image.startswith(PREFIX):
+            upload = self.uploads.get(image)
+            return WholeImage(upload.resized, upload.name, upload.label)
+        number, images = crop_number(snapshot, image), snapshot.images
+        resized = snapshot.bundle.resized(images.open_crop(number))
+        return WholeImage(resized, _caption(images, number), label_name(images, images.crop(number).source))
+
+
+def _caption(images: ImageSet, number: int) -> str:
+    """Return the name of a crop."""
+    crop = images.crop(number)
+    name = images.source_name(crop.source)
+    return name if crop.number == 0 else f"{name}, crop {crop.number + 1}"
 
 
 def crop_number(snapshot: Snapshot, image: object) -> int:

@@ -52,6 +52,7 @@ OBJECTS = {  # what stands for an object of a class in the names of cases; and m
     "explorer": (dw.EvolutionExplorer, {"set_state"}),
     "layer_explorer": (dw.LayerExplorer, {"set_state"}),
     "occlusion_explorer": (dw.OcclusionExplorer, {"set_state"}),
+    "invariance_explorer": (dw.InvarianceExplorer, {"set_state"}),
     "transfer_panel": (dw.TransferPanel, {"set_state"}),
     "evaluation_panel": (dw.EvaluationPanel, {"set_state"}),
     "evolution": (FeatureEvolution, set()),

@@ -142,6 +142,16 @@ def mean_colour(classes: int) -> torch.nn.Module:
     return torch.nn.Sequential(torch.nn.Conv2d(3, classes, 1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
 
 
+def no_sequence(value: Any) -> Any:
+    """Refuse what is no sequence; sequences, and None, are tested elsewhere."""
+    return SKIPPED if value is None or (hasattr(value, "__iter__") and not isinstance(value, str | bytes | dict)) else REFUSED
+
+
+@cache
+def invariance_curves() -> Any:
+    return dw.invariance(BUNDLE, PHOTOGRAPHS, "blur", [1], photographs=1, progress=False)
+
+
 def no_size(value: Any) -> Any:
     """Refuse what is no size; sizes are tested elsewhere."""
     return SKIPPED if as_integer(value) is not None or isinstance(value, list | tuple | np.ndarray) else REFUSED
@@ -350,6 +360,23 @@ FUNCTIONS: dict[str, Case] = {
     "evolution.convergence": Case(evolution().convergence, {}, {"layer": choice("3", "conv2")}, lambda found: found.correlation),
     "evolution.index": Case(evolution().index, {}, {"epoch": whole(0, 0)}, lambda index: index.crops),
     "evolution.refresh": Case(evolution().refresh, {}, FLAGS),
+    "dw.invariance": Case(
+        lambda **arguments: dw.invariance(arguments.pop("bundle"), arguments.pop("images"), arguments.pop("transform"), **arguments),
+        {"bundle": BUNDLE, "images": PHOTOGRAPHS, "transform": "blur", "amounts": [1], "photographs": 1, "progress": False},
+        {
+            "bundle": nothing, "images": nothing, "transform": choice("blur", "noise"), "amounts": no_sequence,
+            "layers": optional(names_of_layers), "photographs": lambda value: whole(1)(value) if no_sequence(value) is REFUSED else SKIPPED,
+            **FLAGS,
+        },
+        lambda found: found.distances,
+    ),
+    "dw.save_invariance": Case(
+        lambda **arguments: dw.save_invariance(arguments["curves"] or invariance_curves(), arguments["path"], arguments["measure"]),
+        {"curves": None, "path": Path(tempfile.gettempdir()) / "curves.csv", "measure": "relative"},
+        {"path": nothing, "measure": choice("relative", "distance")},
+        lambda path: path.name,
+    ),
+    "dw.save_invariance(curves)": Case(lambda curves: dw.save_invariance(curves, "x.csv"), {}, {"curves": nothing}),
     "dw.feeding_units": Case(
         dw.feeding_units,
         {"bundle": BUNDLE, "images": PHOTOGRAPHS, "layer": "conv2", "unit": 1},

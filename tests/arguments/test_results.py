@@ -10,7 +10,7 @@ import pytest
 import deconvwidgets as dw
 from tests.arguments.checking import BUNDLE, Case, Labelled, check, noise
 from tests.arguments.hostile_values import REFUSED, SKIPPED, boolean, choice, location, nothing, optional, real, whole
-from tests.arguments.test_functions import evolution, index, model_service, some_epochs, unit_check
+from tests.arguments.test_functions import evolution, index, invariance_curves, model_service, some_epochs, unit_check
 
 pytestmark = pytest.mark.slow
 
@@ -133,6 +133,13 @@ METHODS: dict[str, Case] = {
     "bundle.with_head": Case(BUNDLE.with_head, {}, {"head": optional(nothing)}, lambda bundle: bundle.name),
     "bundle.with_units": Case(BUNDLE.with_units, {}, {"units": optional(no_factors)}, lambda bundle: bundle.name),
     "bundle.prepare": Case(BUNDLE.prepare, {"image": noise()}, {"image": nothing}),
+    "bundle.resized": Case(BUNDLE.resized, {"image": noise()}, {"image": nothing}),
+    "bundle.prepare_resized": Case(BUNDLE.prepare_resized, {"image": noise()}, {"image": nothing}),
+    "invariance.layer": Case(
+        lambda **arguments: invariance_curves().layer(**arguments), {"name": "conv1"},
+        {"name": choice("conv1", "conv2"), "measure": choice("relative", "distance")},
+    ),
+    "invariance.save": Case(lambda path: invariance_curves().save(path), {}, {"path": nothing}),
 }  # fmt: skip
 
 

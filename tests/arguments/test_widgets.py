@@ -59,6 +59,11 @@ WIDGET_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         lambda service: lambda **arguments: state_of(dw.OcclusionExplorer(service, **arguments)), {},
         {"image": optional(indexed_image), "state": empty_state, "height": nothing},
     ),
+    "dw.InvarianceExplorer": (
+        lambda service: lambda **arguments: state_of(dw.InvarianceExplorer(service, **arguments)), {},
+        {"state": empty_state, "height": nothing},
+    ),
+    "invariance_explorer.save": (lambda service: dw.InvarianceExplorer(service).save, {}, {"path": nothing}),
     "dw.TransferPanel": (
         lambda service: lambda **arguments: state_of(dw.TransferPanel(service, **arguments)), {}, {"state": empty_state, "height": nothing},
     ),
@@ -72,7 +77,7 @@ WIDGET_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
     ),
     **{
         f"dw.{name}(service)": (lambda service, name=name: lambda service: getattr(dw, name)(service), {}, {"service": nothing})
-        for name in ("LayerExplorer", "OcclusionExplorer", "TransferPanel", "EvaluationPanel")
+        for name in ("LayerExplorer", "OcclusionExplorer", "TransferPanel", "EvaluationPanel", "InvarianceExplorer")
     },
     "layer_explorer.save": (
         lambda service: dw.LayerExplorer(service, "conv1").save, {"path": "x.svg", "what": "layers"},

@@ -22,6 +22,7 @@ from deconvwidgets import errors
 from deconvwidgets.errors import DeconvWidgetsError, HeadError, LayerError, PictureError, ServiceError
 from deconvwidgets.instruments.contributions.records import ContributionsRequest
 from deconvwidgets.instruments.evaluation.settings import EvaluationSettings, PhotographsRequest
+from deconvwidgets.instruments.invariance.records import InvarianceRequest
 from deconvwidgets.instruments.layers.records import EnlargeRequest, PlacePicturesRequest
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
 from deconvwidgets.instruments.transfer.records import TestsRequest as TestsOf
@@ -132,6 +133,15 @@ CALLS = {
         ("add_chunk", ["an upload", 0, b"x"]),
         ("finish_upload", ["an upload"]),
         ("cancel_upload", ["an upload"]),
+    ],
+    "invariance": [
+        ("choices", []),
+        ("view", [InvarianceRequest("crop:3", "rotate", 30, ("conv1",))], [InvarianceRequest("crop:999", "rotate", 30)]),
+        ("unit_pictures", [InvarianceRequest("crop:3", "rotate", 30), [0, 3]], [InvarianceRequest("crop:3", "rotate", 30), [99]]),
+        ("curves", [["crop:3"], "blur", ["conv1"]], [["crop:3"], "shear", ["conv1"]]),
+        ("known", [["crop:3"], "blur", ["conv1"]], [["crop:3"], "blur", ["conv9"]]),
+        ("view_picture", [InvarianceRequest("crop:3", "rotate", 30)], [InvarianceRequest("crop:3", "shear", 30)]),
+        ("file", ["csv", ["crop:3"], "blur", ["conv1"]], ["doc", ["crop:3"], "blur", ["conv1"]]),
     ],
     "contributions": [
         ("classes", []),

@@ -10,6 +10,7 @@ from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
 from deconvwidgets.instruments.comparison.widget.occlusion import SideBySideOcclusion
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
 from deconvwidgets.instruments.evolution.widget.explorer import EvolutionExplorer
+from deconvwidgets.instruments.invariance.widget.explorer import InvarianceExplorer
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
 from deconvwidgets.instruments.training.widget.panel import TrainingPanel
@@ -18,12 +19,15 @@ from deconvwidgets.widgets.explorer import Explorer
 from tests.instruments.comparison.widget.fake_api import FakeSideBySide
 from tests.instruments.evaluation.widget.fake_api import FakeEvaluationService
 from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
+from tests.instruments.invariance.widget.fake_api import FakeInvarianceService
 from tests.instruments.occlusion.widget.fake_api import FakeOcclusionService
 from tests.instruments.training.widget.fake_service import FakeTraining
 from tests.instruments.transfer.widget.fake_api import FakeTransferService
 from tests.widgets.fake_service import FakeService
 
 IMAGE = {"image": "crop:2", "layer": None, "unit": None, "target": None, "fill": "gray"}
+
+INVARIANCE = {"images": ["crop:2"], "image": "crop:2", "transform": "rotate", "amount": 30, "layers": ["conv1", "conv2"], "layer": "conv2"}
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,17 @@ CASES = {
         "figure",
         frozenset({"changed", "failed", "progress", "evolution"}),
         "state",
+    ),
+    "invariance": Case(
+        InvarianceExplorer,
+        FakeInvarianceService,
+        {"transform": "rotate", "amount": 30},
+        {"amount": 1.5},
+        {"kind": "file", "figure": "curves.csv", "state": {**INVARIANCE, "layers": ["conv1"], "measure": "relative"}},
+        "file",
+        frozenset({"changed", "failed"}),
+        "state",
+        api="invariance",
     ),
     "training": Case(
         TrainingPanel,

@@ -26,7 +26,7 @@ from deconvwidgets.service.worker import Job, SynchronousExecutor
 from deconvwidgets.widgets.messages import Request, dispatch
 from tests.conftest import NoisePhotographs, make_tiny_bundle
 from tests.instruments.transfer.service.conftest import make_class_folders
-from tests.widgets.every_widget import CASES, IMAGE
+from tests.widgets.every_widget import CASES, IMAGE, INVARIANCE
 
 SEEDED = settings(max_examples=100, derandomize=True, deadline=None, database=None)
 
@@ -163,6 +163,14 @@ REQUESTS["evolution"] = [
     {"kind": "source_image", **AT_EPOCH, "rank": 2, "size": 48},
     {"kind": "enlarged", **AT_EPOCH, "rank": 1, "size": 48, "rule": "gradient", "contrast": "shared"},
 ]
+REQUESTS["invariance"] = [
+    {"kind": "hello"},
+    {"kind": "view", "request": INVARIANCE},
+    {"kind": "unit_pictures", "request": INVARIANCE, "units": [0, 3], "size": 32},
+    {"kind": "curves", "image": "crop:2", "transform": "rotate", "layers": ["conv1"]},
+    {"kind": "file", "figure": "curves.csv", "state": {**INVARIANCE, "measure": "relative"}},
+    *(request for request in REQUESTS["occlusion"] if request["kind"] in ("images", "upload")),
+]
 UNITS = [
     {"kind": "set_units", "units": [["conv1", 1, 0.5], ["conv1", 2, 0]]},
     {"kind": "save_units", "path": "units.json"},
@@ -220,6 +228,7 @@ STATES: dict[str, dict[str, Any]] = {
         "against": "cow", "tab": "why"},
     "transfer": {**SETTINGS, "data": "photo-crops", "seed": 1, "curve": True, "run": 1, "compare": 1, "show": "confusion", "cell": [0, 1]},
     "training": {"accuracy": "accuracy", "layers": "updates"},
+    "invariance": {**INVARIANCE, "measure": "distance", "tab": "images"},
     "evaluation": {**EVALUATION, "automatic": False, "run": 1, "before": 2, "show": "changes", "cell": [0, 1], "label": 1, "output": 0},
     "evolution": {**EVOLUTION, "epoch": 1, "unit": ["conv2", 3], "rank": 2, "show": "both", "measure": "same_strongest"},
 }  # fmt: skip

@@ -13,6 +13,7 @@ from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
 from deconvwidgets.instruments.comparison.widget.occlusion import SideBySideOcclusion
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
 from deconvwidgets.instruments.evolution.widget.explorer import EvolutionExplorer
+from deconvwidgets.instruments.invariance.widget.explorer import InvarianceExplorer
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
 from deconvwidgets.instruments.training.widget.panel import TrainingPanel
@@ -22,6 +23,7 @@ from tests.widgets.chromium import STATIC
 WIDGETS = (
     LayerExplorer,
     OcclusionExplorer,
+    InvarianceExplorer,
     TransferPanel,
     EvaluationPanel,
     EvolutionExplorer,
@@ -51,6 +53,16 @@ def test_modules_and_styles_have_no_references(widget: type) -> None:
 def test_all_built_files_belong_to_widgets() -> None:
     assert {path.name for path in STATIC.iterdir()} == {
         f"{name}.{kind}"
-        for name in ("layers", "occlusion", "transfer", "evaluation", "evolution", "comparison", "comparison_occlusion", "training")
+        for name in (
+            "layers",
+            "occlusion",
+            "transfer",
+            "evaluation",
+            "evolution",
+            "comparison",
+            "comparison_occlusion",
+            "training",
+            "invariance",
+        )
         for kind in ("js", "css")
     }

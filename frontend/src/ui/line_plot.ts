@@ -16,6 +16,10 @@ export interface PlotContent {
   /** Horizontal lines with a text. */
   rules: { y: number; text: string }[];
   maxX: number;
+  /** The start of the horizontal axis; 0 by default. */
+  minX?: number;
+  /** What is written below it; round numbers by default. */
+  xTicks?: { x: number; text: string }[];
   /** The vertical axis; percentages from 0 to 100 by default. */
   scale?: Scale;
   /** Vertical lines, and triangles on the axis. */
@@ -63,17 +67,20 @@ function trianglePath(x: number, y: number): string {
  * Create a plot of lines and points. It is as large as its nearest positioned ancestor.
  * @param label the accessible name
  * @param hover called with the integer on the x axis under the pointer; null when the pointer leaves
+ * @param drag called with the place on the x axis, which need not be an integer, that is pressed or dragged to
  */
 export function createLinePlot({
   label,
   xTitle,
   yTitle,
-  hover,
+  hover = () => {},
+  drag,
 }: {
   label: string;
   xTitle: string;
   yTitle: string;
-  hover: (x: number | null) => void;
+  hover?: (x: number | null) => void;
+  drag?: (x: number) => void;
 }) {
   let content: PlotContent | null = null;
   const drawing = createDrawing();
@@ -87,17 +94,18 @@ export function createLinePlot({
   const scales = () => {
     const [width, height] = [element.clientWidth, element.clientHeight];
     const [right, bottom] = [width - MARGIN.right, height - MARGIN.bottom];
-    const maxX = Math.max(1, content?.maxX ?? 1);
-    const toX = (value: number) => MARGIN.left + (value / maxX) * (right - MARGIN.left);
+    const minX = content?.minX ?? 0;
+    const maxX = content?.minX === undefined ? Math.max(1, content?.maxX ?? 1) : content.maxX;
+    const toX = (value: number) => MARGIN.left + ((value - minX) / (maxX - minX || 1)) * (right - MARGIN.left);
     const scale = content?.scale ?? PERCENT;
     const toY = (value: number) => {
       const height = scale.height(value);
       return height === null ? null : bottom - height * (bottom - MARGIN.top);
     };
-    return { width, height, right, bottom, toX, toY, maxX, scale };
+    return { width, height, right, bottom, toX, toY, minX, maxX, scale };
   };
 
-  const drawAxes = ({ right, bottom, toX, toY, scale }: ReturnType<typeof scales>, { maxX }: PlotContent) => {
+  const drawAxes = ({ right, bottom, toX, toY, scale }: ReturnType<typeof scales>, { maxX, xTicks }: PlotContent) => {
     const grid = scale.ticks.flatMap(({ value, text }) => {
       const y = toY(value) ?? bottom;
       return [
@@ -105,7 +113,8 @@ export function createLinePlot({
         svg("text", { x: MARGIN.left - 7, y: y + 4, "text-anchor": "end" }, text),
       ];
     });
-    const below = ticks(maxX).map((value) => svg("text", { x: toX(value), y: bottom + 16, "text-anchor": "middle" }, String(value)));
+    const labels = xTicks ?? ticks(maxX).map((x) => ({ x, text: String(x) }));
+    const below = labels.map(({ x, text }) => svg("text", { x: toX(x), y: bottom + 16, "text-anchor": "middle" }, text));
     const middle = (MARGIN.top + bottom) / 2;
     const titles = [
       svg("text", { x: (MARGIN.left + right) / 2, y: bottom + 33, "text-anchor": "middle" }, xTitle),
@@ -164,11 +173,20 @@ export function createLinePlot({
     content = newContent;
     draw();
   };
-  element.addEventListener("pointermove", (event) => {
+  const xAt = (event: PointerEvent) => {
     const { left, width } = element.getBoundingClientRect();
-    const { right, maxX, width: ownWidth } = scales();
+    const { right, minX, maxX, width: ownWidth } = scales();
     const x = ((event.clientX - left) / width) * ownWidth; // the plot may be magnified
-    hover(Math.round(Math.min(1, Math.max(0, (x - MARGIN.left) / (right - MARGIN.left))) * maxX));
+    return minX + Math.min(1, Math.max(0, (x - MARGIN.left) / (right - MARGIN.left))) * (maxX - minX);
+  };
+  element.addEventListener("pointermove", (event) => {
+    hover(Math.round(xAt(event)));
+    if (event.buttons & 1) drag?.(xAt(event));
+  });
+  element.addEventListener("pointerdown", (event) => {
+    if (!drag || event.button !== 0) return;
+    element.setPointerCapture(event.pointerId);
+    drag(xAt(event));
   });
   element.addEventListener("pointerleave", () => hover(null));
   return { element, update, close: () => observer.disconnect() };

@@ -1,0 +1,1 @@
+"""The experiment: photographs are transformed, and the distances of their features measured."""
