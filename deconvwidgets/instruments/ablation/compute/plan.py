@@ -11,6 +11,8 @@ import torch
 
 from deconvwidgets.arguments import as_integer, flag, integer, integers
 from deconvwidgets.errors import AblationError
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.images.open import open_images
 from deconvwidgets.instruments.ablation.compute.study_file import StudyDescription, read_study
 from deconvwidgets.instruments.ablation.compute.variants import (
     Spec,
@@ -39,8 +41,8 @@ class StudyPlan:
         What builds each variant.
     variants : tuple of TrainedVariant
         Those that are trained.
-    images, validation : object
-        As given.
+    images, validation : ImageSet, and ImageSet or None
+        The images.
     recipe : Recipe
         That of all variants, without "auto"; its seed is replaced in each run.
     seeds : tuple of int
@@ -57,8 +59,8 @@ class StudyPlan:
 
     specs: Mapping[str, Spec]
     variants: tuple[TrainedVariant, ...]
-    images: object
-    validation: object
+    images: ImageSet
+    validation: ImageSet | None
     recipe: Recipe
     seeds: tuple[int, ...]
     folder: Path
@@ -129,8 +131,8 @@ def plan_study(
     return StudyPlan(
         specs=given,
         variants=variants,
-        images=images,
-        validation=validation,
+        images=open_images(images),
+        validation=None if validation is None else open_images(validation),
         recipe=resolved,
         seeds=numbers,
         folder=folder,

@@ -22,13 +22,12 @@ from deconvwidgets.index.lock import FileLock, LockedError
 from deconvwidgets.instruments.ablation.compute.one_run import RunRequest, train_one
 from deconvwidgets.instruments.ablation.compute.plan import StudyPlan, plan_study
 from deconvwidgets.instruments.ablation.compute.study import AblationStudy
-from deconvwidgets.instruments.ablation.compute.study_file import run_folder, write_study
+from deconvwidgets.instruments.ablation.compute.study_file import LOCK_FILE, run_folder, write_study
 from deconvwidgets.instruments.ablation.compute.variants import Specs
 from deconvwidgets.instruments.training.compute.recipe import Recipe
 
 __all__ = ["AblationStudy", "run_ablation"]
 
-LOCK_FILE = ".ablation.lock"
 _STOPPED = "The study was stopped. Call dw.run_ablation with the same arguments to resume."
 
 
@@ -118,14 +117,15 @@ def run_ablation(
     ...         torch.nn.Conv2d(3, maps, 5, stride=2), torch.nn.ReLU(), torch.nn.AdaptiveMaxPool2d(2), torch.nn.Flatten(),
     ...         torch.nn.Linear(maps * 4, classes),
     ...     )
+    >>> images = dw.open_images("photo-crops").subset(range(24))
     >>> study = dw.run_ablation(
-    ...     {"8 maps": small, "2 maps": lambda classes: small(classes, 2)}, "photo-crops", seeds=2, out=tempfile.mkdtemp(),
+    ...     {"8 maps": small, "2 maps": lambda classes: small(classes, 2)}, images, seeds=2, out=tempfile.mkdtemp(),
     ...     input_size=24, epochs=1, progress=False,
     ... )
     >>> study
     AblationStudy(2 variants, 4 of 4 runs complete, in ...)
     >>> [(row.variant.name, row.variant.parameters, row.complete) for row in study.table.rows]
-    [('8 maps', 1532, 2), ('2 maps', 404, 2)]
+    [('8 maps', 707, 2), ('2 maps', 179, 2)]
     """
     one_of(engine, "engine", ("local", "ray"), AblationError)
     count = integer(workers, "workers", 1, error=AblationError)
@@ -154,7 +154,7 @@ def run_plan(
     with _locked(plan.folder):
         clear_stop(plan.folder)
         write_study(plan.folder, plan.description)
-        study = AblationStudy(plan.folder, plan.specs, plan.images if isinstance(plan.images, ImageSet) else None)
+        study = AblationStudy(plan.folder, plan.specs, plan.images)
         requests = _requests(plan, study, show)
         if engine == "ray":
             from deconvwidgets.instruments.ablation.compute.ray_runs import train_on_ray  # Ray is an extra

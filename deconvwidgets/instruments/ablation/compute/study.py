@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from statistics import median
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from deconvwidgets.arguments import describe, integer, text
 from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
 from deconvwidgets.checkpoints.open import open_checkpoints
 from deconvwidgets.errors import AblationError
+from deconvwidgets.images.empty_classes import without_empty_classes
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.open import open_images
 from deconvwidgets.instruments.ablation.compute.presets import architecture_of
-from deconvwidgets.instruments.ablation.compute.study_file import StudyDescription, read_measured, read_study, run_folder
+from deconvwidgets.instruments.ablation.compute.study_file import StudyDescription, read_study, run_folder
+from deconvwidgets.instruments.ablation.compute.study_reader import StudyReader
 from deconvwidgets.instruments.ablation.compute.variants import Spec
-from deconvwidgets.instruments.ablation.notes import notes_of
-from deconvwidgets.instruments.ablation.records import AblationRun, AblationTable, RunPhase, Variant
-from deconvwidgets.instruments.ablation.summary import rows_of
+from deconvwidgets.instruments.ablation.records import AblationRun, AblationTable, Variant
 from deconvwidgets.instruments.ablation.table import to_csv, to_dataframe
-from deconvwidgets.instruments.training.service.folder import FolderContent, TrainingFolder
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.paths import as_path
-from deconvwidgets.records.training_log import EpochLog, TrainingLog
+from deconvwidgets.records.training_log import TrainingLog
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_TOP5_CLASSES = 6  # of at most five classes, the top five are always right
 
 
 class AblationStudy:
@@ -70,8 +65,7 @@ class AblationStudy:
             raise AblationError(f"build must be a dict of what builds each variant, by name, not {describe(build)}.")
         self._build = dict(build or {})
         self._images: ImageSet | None = None if images is None else open_images(images)
-        self._readers: dict[Path, TrainingFolder] = {}
-        self._lock = Lock()
+        self._reader = StudyReader(self._folder)
         self._require()
         self._check_images()
 
@@ -103,30 +97,16 @@ class AblationStudy:
     @property
     def table(self) -> AblationTable:
         """The numbers as they stand."""
-        found = self.description
-        runs = self._runs(found)
-        return AblationTable(
-            folder=str(self._folder),
-            images=found.images,
-            classes=len(found.classes),
-            training=found.training,
-            validation=found.validation,
-            input_size=found.input_size,
-            epochs=found.epochs,
-            seeds=found.seeds,
-            baseline=found.baseline,
-            rows=rows_of(found.variants, runs, found.baseline),
-            notes=notes_of(found.variants, found.seeds, runs, found.notes, own_validation=found.digests[1] is not None),
-        )
+        return self._reader.table(self.description)
 
     @property
     def runs(self) -> tuple[AblationRun, ...]:
         """All runs, by variant and seed."""
-        return self._runs(self.description)
+        return self._reader.runs(self.description)
 
     def log(self, variant: str, seed: int | None = None) -> TrainingLog:
         """Return the log of a run. Arguments and errors as for `checkpoints`, without checkpoints."""
-        return self._read(self._run(variant, seed)).log
+        return self._reader.read(self._run(variant, seed)).log
 
     def checkpoints(self, variant: str, seed: int | None = None) -> Checkpoints:
         """Return the checkpoints of a run, for an EvolutionExplorer.
@@ -144,7 +124,7 @@ class AblationStudy:
             If there is no such run or no checkpoint yet, or if `build` is needed to build the network.
         """
         folder = self._run(variant, seed)
-        if not self._read(folder).checkpoints:
+        if not self._reader.read(folder).checkpoints:
             raise AblationError(f"There are no checkpoints in {folder} yet.")
         return open_checkpoints(folder, self._builder(variant))
 
@@ -194,7 +174,7 @@ class AblationStudy:
     def _check_images(self) -> None:
         """Raise AblationError for other images than those of the study: the numbers would not be theirs."""
         expected = self.description.digests[0]
-        if self._images is not None and expected is not None and self._images.digest != expected:
+        if self._images is not None and expected is not None and without_empty_classes(self._images).digest != expected:
             raise AblationError(f"images are not those of the study in {self._folder}, {self.description.images}.")
 
     def _run(self, variant: str, seed: int | None) -> Path:
@@ -203,7 +183,7 @@ class AblationStudy:
         if name not in names:
             raise AblationError(f"There is no variant {name!r} in {self._folder}: they are {', '.join(names)}.")
         if seed is None:
-            runs = [run for run in self._runs(found) if run.variant == name]
+            runs = [run for run in self._reader.runs(found) if run.variant == name]
             chosen = next((run for run in runs if run.complete), None) or max(runs, key=lambda run: run.epoch)
             return Path(chosen.folder)
         number = integer(seed, "seed", 0, error=AblationError)
@@ -227,44 +207,3 @@ class AblationStudy:
                 f"build={{{name!r}: ...}}) with what was given to dw.run_ablation opens it."
             )
         return (lambda: made(classes)) if not hasattr(made, "state_dict") else made
-
-    def _read(self, folder: Path) -> FolderContent:
-        with self._lock:
-            return self._readers.setdefault(folder, TrainingFolder(folder)).read()
-
-    def _runs(self, found: StudyDescription) -> tuple[AblationRun, ...]:
-        return tuple(self._run_of(found, variant.name, seed) for variant in found.variants for seed in found.seeds)
-
-    def _run_of(self, found: StudyDescription, variant: str, seed: int) -> AblationRun:
-        folder = run_folder(self._folder, variant, seed)
-        content = self._read(folder)
-        epochs = content.log.epochs
-        last = epochs[-1] if epochs else EpochLog(epoch=0)
-        measured = read_measured(folder)
-        fits = measured is not None and (measured.epoch, measured.seconds) == (last.epoch, last.seconds)
-        complete = content.phase == "finished" and fits and last.epoch == found.epochs
-        phase: RunPhase = "complete" if complete else content.phase
-        speeds = [entry.images_per_second for entry in epochs if entry.images_per_second is not None]
-        progress = content.progress
-        return AblationRun(
-            variant=variant,
-            seed=seed,
-            folder=str(folder),
-            phase=phase,
-            epoch=last.epoch,
-            epochs=found.epochs,
-            train_error=measured.train_error if complete and measured is not None else None,
-            top1_error=_error(last.validation_top1),
-            top5_error=_error(last.validation_top5) if len(found.classes) >= _TOP5_CLASSES else None,
-            images_per_second=median(speeds) if speeds else None,
-            message=content.problem or (progress.message if progress is not None else ""),
-            curve=tuple(_points(epochs)),
-        )
-
-
-def _points(epochs: Iterable[EpochLog]) -> Iterable[tuple[int, float | None, float | None]]:
-    return ((entry.epoch, _error(entry.train_top1), _error(entry.validation_top1)) for entry in epochs)
-
-
-def _error(share: float | None) -> float | None:
-    return None if share is None else 1 - share

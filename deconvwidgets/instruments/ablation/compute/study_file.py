@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.errors import AblationError
@@ -15,6 +18,7 @@ from deconvwidgets.strict_json import StrictJsonError, read_json
 
 STUDY_FILE = "study.json"
 MEASURED_FILE = "measured.json"
+LOCK_FILE = ".ablation.lock"
 _FORMAT = "deconvwidgets ablation study 1"
 
 
@@ -55,6 +59,15 @@ class Measured:
 def run_folder(study: Path, variant: str, seed: int) -> Path:
     """Return the folder of a run."""
     return study / variant / f"seed {seed}"
+
+
+def is_trained(folder: Path) -> bool:
+    """Return whether a process of this machine trains a study in a folder: also between two runs, and while one is measured."""
+    try:
+        process, _, host = (folder / LOCK_FILE).read_text(encoding="utf-8").strip().partition(" on ")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return process.isdecimal() and host == socket.gethostname() and psutil.pid_exists(int(process))
 
 
 def write_study(folder: Path, description: StudyDescription) -> None:
