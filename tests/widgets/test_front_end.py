@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deconvwidgets.instruments.ablation.widget.panel import AblationPanel
 from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
 from deconvwidgets.instruments.comparison.widget.occlusion import SideBySideOcclusion
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
@@ -28,6 +29,7 @@ WIDGETS = (
     SideBySideLayers,
     SideBySideOcclusion,
     TrainingPanel,
+    AblationPanel,
 )
 NODE = shutil.which("node")
 
@@ -51,6 +53,16 @@ def test_modules_and_styles_have_no_references(widget: type) -> None:
 def test_all_built_files_belong_to_widgets() -> None:
     assert {path.name for path in STATIC.iterdir()} == {
         f"{name}.{kind}"
-        for name in ("layers", "occlusion", "transfer", "evaluation", "evolution", "comparison", "comparison_occlusion", "training")
+        for name in (
+            "ablation",
+            "layers",
+            "occlusion",
+            "transfer",
+            "evaluation",
+            "evolution",
+            "comparison",
+            "comparison_occlusion",
+            "training",
+        )
         for kind in ("js", "css")
     }

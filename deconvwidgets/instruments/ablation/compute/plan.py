@@ -25,7 +25,7 @@ from deconvwidgets.instruments.ablation.compute.variants import (
 from deconvwidgets.instruments.ablation.records import Variant
 from deconvwidgets.instruments.training.compute.folder import checked_folder
 from deconvwidgets.instruments.training.compute.recipe import CHANGEABLE, Recipe, recipe_with
-from deconvwidgets.instruments.training.compute.training_images import training_images
+from deconvwidgets.instruments.training.compute.training_images import TrainingImages, training_images
 from deconvwidgets.models.devices import checked_device
 
 _MAX_SEEDS = 1000
@@ -112,21 +112,7 @@ def plan_study(
     variants = tuple(build_variant(name, spec, found.categories, input_size, numbers[0]) for name, spec in given.items())
     check_alike(variants)
     resolved, notes = _resolved(chosen, variants)
-    plain = {name: value for name, value in resolved.to_plain().items() if name != "seed"}
-    description = StudyDescription(
-        variants=tuple(entry.variant for entry in variants),
-        baseline=baseline if baseline is not None else next(iter(given)),
-        seeds=numbers,
-        epochs=resolved.epochs,
-        recipe=plain,
-        images=found.name,
-        digests=(found.digest, found.validation_digest),
-        classes=found.categories,
-        training=len(found.train),
-        validation=len(found.validation),
-        input_size=variants[0].input_size,
-        notes=notes,
-    )
+    description = _described(variants, found, resolved, numbers, baseline or next(iter(given)), notes)
     earlier = None if flag(overwrite, "overwrite", AblationError) else read_study(folder)
     return StudyPlan(
         specs=given,
@@ -139,6 +125,25 @@ def plan_study(
         description=description if earlier is None else _joined(earlier, description, folder, baseline),
         device=device,
         overwrite=overwrite,
+    )
+
+
+def _described(
+    variants: Sequence[TrainedVariant], found: TrainingImages, recipe: Recipe, seeds: tuple[int, ...], baseline: str, notes: tuple[str, ...]
+) -> StudyDescription:
+    return StudyDescription(
+        variants=tuple(entry.variant for entry in variants),
+        baseline=baseline,
+        seeds=seeds,
+        epochs=recipe.epochs,
+        recipe={name: value for name, value in recipe.to_plain().items() if name != "seed"},
+        images=found.name,
+        digests=(found.digest, found.validation_digest),
+        classes=found.categories,
+        training=len(found.train),
+        validation=len(found.validation or ()),
+        input_size=variants[0].input_size,
+        notes=notes,
     )
 
 

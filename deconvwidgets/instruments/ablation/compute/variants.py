@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import nn
 
@@ -153,4 +154,7 @@ def _description(spec: Spec) -> str:
         return f"{spec.label}, trained further"
     if isinstance(spec, nn.Module):
         return f"{type(spec).__name__}, trained further"
+    if isinstance(spec, partial):
+        changes = ", ".join(f"{name}={value!r}" for name, value in spec.keywords.items())
+        return f"{getattr(spec.func, '__name__', 'function')}({changes})"
     return spec if isinstance(spec, str) else getattr(spec, "__name__", type(spec).__name__)

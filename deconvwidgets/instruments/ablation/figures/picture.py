@@ -19,8 +19,8 @@ from deconvwidgets.instruments.ablation.figures.texts import (
 )
 from deconvwidgets.instruments.ablation.records import AblationRow, AblationTable, Difference
 
-_WIDTH, _TOP, _ROW = 1280.0, 96.0, 38.0
-_PLOT = 200.0  # the width of the plot of differences
+_WIDTH, _TOP, _ROW = 1200.0, 96.0, 38.0
+_PLOT = 160.0  # the width of the plot of differences
 _LEAST = 0.01  # half of the width of the plot, as a difference of errors
 
 
@@ -33,15 +33,15 @@ class _Column:
 
 
 _COLUMNS = (
-    _Column("Parameters", 300, 94, lambda row: parameters_text(row.variant.parameters)),
-    _Column("Train error", 396, 100, lambda row: error_text(row.train_error)),
-    _Column("Top-1 error", 500, 100, lambda row: error_text(row.top1_error)),
-    _Column("Top-5 error", 604, 100, lambda row: error_text(row.top5_error)),
-    _Column("Images/s", 708, 68, lambda row: speed_text(row.images_per_second)),
-    _Column("Top-1, difference", 780, 130, lambda row: difference_text(row.top1_difference)),
+    _Column("Parameters", 280, 94, lambda row: parameters_text(row.variant.parameters)),
+    _Column("Train error", 376, 100, lambda row: error_text(row.train_error)),
+    _Column("Top-1 error", 480, 100, lambda row: error_text(row.top1_error)),
+    _Column("Top-5 error", 584, 100, lambda row: error_text(row.top5_error)),
+    _Column("Images/s", 688, 60, lambda row: speed_text(row.images_per_second)),
+    _Column("Top-1, difference", 752, 136, lambda row: difference_text(row.top1_difference)),
 )
-_PLOT_X = 916.0
-_PAPER = _Column("Paper, top-1", 1140, 116, paper_text)
+_PLOT_X = 910.0
+_PAPER = _Column("Paper, top-1", 1094, 88, paper_text)
 
 
 def ablation_drawing(table: AblationTable) -> Drawing:
