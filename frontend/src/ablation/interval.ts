@@ -14,6 +14,12 @@ export function scaleOf(differences: Difference[]): number {
   return MARGIN * Math.max(LEAST, most, Math.min(Math.max(0, ...bounds), 3 * most + 0.02));
 }
 
+/** Return the path of an arrow at an end of the axis: the interval goes on there. */
+function arrowPath(x: number, left: boolean): string {
+  const step = left ? RADIUS : -RADIUS;
+  return `M${x + step} ${HEIGHT / 2 - RADIUS}L${x} ${HEIGHT / 2}L${x + step} ${HEIGHT / 2 + RADIUS}`;
+}
+
 /** Draw a difference. Whether its interval excludes 0 is told by its class. */
 export function drawInterval({ mean, interval }: Difference, scale: number): SVGElement {
   const drawing = createDrawing();
@@ -28,6 +34,8 @@ export function drawInterval({ mean, interval }: Difference, scale: number): SVG
   const y = HEIGHT / 2;
   drawing.append(svg("line", { class: "dwa-zero", x1: WIDTH / 2, x2: WIDTH / 2, y1: 0, y2: HEIGHT }));
   if (interval) drawing.append(svg("line", { class: "dwa-bar", x1: place(interval[0]), x2: place(interval[1]), y1: y, y2: y }));
+  for (const bound of interval ?? [])
+    if (Math.abs(bound) > scale) drawing.append(svg("path", { class: "dwa-cut", d: arrowPath(place(bound), bound < 0) }));
   drawing.append(svg("circle", { cx: place(mean), cy: y, r: RADIUS }));
   return drawing;
 }

@@ -9,7 +9,7 @@ const WATCHED = "This panel watches the folder. The call that started the study 
 export function createPlanView({ run }: { run: (kind: "start" | "cancel") => void }) {
   let action: "start" | "cancel" = "start";
   const facts = h("dl", { class: "dwg-facts", "data-testid": "plan" });
-  const recipe = h("dl", { class: "dwg-facts", "data-testid": "recipe" });
+  const recipe = h("ul", { class: "dwg-recipe", "data-testid": "recipe" });
   const recipeTitle = h("h3", {}, "Recipe of all variants");
   const button = h("button", { type: "button", class: "dwx-start", "data-testid": "go", onclick: () => run(action) }, "Start");
   const watched = h("p", { class: "dwg-small" }, WATCHED);
@@ -31,7 +31,7 @@ export function createPlanView({ run }: { run: (kind: "start" | "cancel") => voi
       shown = key; // else the text may be selected
       facts.replaceChildren(...studyFacts(status.table).flatMap(createFact));
       recipeTitle.hidden = !status.recipe.length;
-      recipe.replaceChildren(...status.recipe.flatMap(createFact));
+      recipe.replaceChildren(...status.recipe.map(createPart));
     }
     const active = status.phase === "running" || status.phase === "stopping";
     const all = status.table.rows.length;
@@ -45,6 +45,10 @@ export function createPlanView({ run }: { run: (kind: "start" | "cancel") => voi
     watched.hidden = active || status.can_start || status.phase === "complete";
   };
   return { element, update };
+}
+
+function createPart([name, value]: [string, string]): HTMLElement {
+  return h("li", {}, h("span", { class: "dwg-part-name" }, name), h("span", {}, value));
 }
 
 function createFact([name, value]: [string, string]): HTMLElement[] {

@@ -17,7 +17,7 @@ export function createRunsView({ explore }: { explore: (variant: string, seed: n
   const runsTitle = h("h3", {});
   const runs = h("ul", { class: "dwa-runs", "data-testid": "runs" });
   const hint = h("p", { class: "dwg-small" }, "Select a variant to see its runs.");
-  const notes = h("ul", { class: "dwa-notes dwg-small", "data-testid": "notes" });
+  const notes = h("ul", { class: "dwa-notes dwg-small", "data-testid": "study-notes" });
   const curves = h("section", { class: "dwa-curves", "aria-label": "Curves" }, title, h("div", { class: "dwg-plot-body" }, plot.element));
   const list = h("section", { class: "dwa-list", "aria-label": "Runs" }, runsTitle, hint, runs, notes);
   const element = h("div", { class: "dwa-below" }, curves, list);
