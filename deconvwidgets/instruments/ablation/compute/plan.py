@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from deconvwidgets.arguments import as_integer, flag, integer, integers
+from deconvwidgets.arguments import as_integer, describe, flag, integer, integers
 from deconvwidgets.errors import AblationError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.open import open_images
@@ -102,8 +102,8 @@ def plan_study(
     """
     checked_device(device)
     chosen, given = recipe_with(recipe, fields), specs_by_name(specs)
-    if baseline is not None and baseline not in given:
-        raise AblationError(f"baseline must be one of the variants, {', '.join(given)}, not {baseline!r}.")
+    if baseline is not None and not (isinstance(baseline, str) and baseline in given):
+        raise AblationError(f"baseline must be one of the variants, {', '.join(given)}, not {describe(baseline)}.")
     numbers = checked_seeds(seeds, chosen.seed)
     folder = checked_folder(out)
     found = training_images(images, validation, chosen.validation_share, numbers[0])

@@ -18,7 +18,7 @@ from deconvwidgets.images.open import open_images
 from deconvwidgets.instruments.ablation.compute.presets import architecture_of
 from deconvwidgets.instruments.ablation.compute.study_file import StudyDescription, read_study, run_folder
 from deconvwidgets.instruments.ablation.compute.study_reader import StudyReader
-from deconvwidgets.instruments.ablation.compute.variants import Spec
+from deconvwidgets.instruments.ablation.compute.variants import Spec, check_spec
 from deconvwidgets.instruments.ablation.records import AblationRun, AblationTable, Variant
 from deconvwidgets.instruments.ablation.table import to_csv, to_dataframe
 from deconvwidgets.models.bundle import ModelBundle
@@ -64,6 +64,8 @@ class AblationStudy:
         if build is not None and not isinstance(build, Mapping):
             raise AblationError(f"build must be a dict of what builds each variant, by name, not {describe(build)}.")
         self._build = dict(build or {})
+        for name, spec in self._build.items():
+            check_spec(spec, f"build[{name!r}]")
         self._images: ImageSet | None = None if images is None else open_images(images)
         self._reader = StudyReader(self._folder)
         self._require()

@@ -58,15 +58,22 @@ def specs_by_name(specs: object) -> dict[str, Spec]:
         raise AblationError(f"specs must be {_HOW}, not {describe(specs)}.")
     for name, spec in specs.items():
         check_name(name)
-        if not isinstance(spec, str | nn.Module | ModelBundle) and not callable(spec):
-            raise AblationError(
-                f"specs[{name!r}] must be the name of a network, a function of the number of classes, a torch.nn.Module or a ModelBundle, "
-                f"not {describe(spec)}."
-            )
+        check_spec(spec, f"specs[{name!r}]")
     folded = [name.casefold() for name in specs]
     if len(set(folded)) < len(folded):
         raise AblationError("specs has names that differ only in case, which would have the same folder: choose others.")
     return dict(specs)
+
+
+def check_spec(spec: object, name: str) -> None:
+    """Raise AblationError for what builds no network."""
+    if isinstance(spec, type) and not issubclass(spec, nn.Module):
+        raise AblationError(f"{name} must be a class of networks, not {spec.__name__}.")
+    if not isinstance(spec, str | nn.Module | ModelBundle) and not callable(spec):
+        raise AblationError(
+            f"{name} must be the name of a network, a function of the number of classes, a torch.nn.Module or a ModelBundle, not "
+            f"{describe(spec)}."
+        )
 
 
 def check_name(name: object) -> None:
