@@ -261,7 +261,8 @@ CLASSES: dict[str, Case] = {
         ablation_panel,
         {},
         {
-            "study": nothing, "images": nothing, "recipe": optional(nothing), "seeds": number_of_seeds, "out": new_folder, "folder": optional(nothing),
+            "study": nothing, "images": nothing, "recipe": optional(nothing), "seeds": number_of_seeds, "out": new_folder,
+            "folder": optional(nothing),
             "baseline": optional(nothing), "validation": optional(nothing), "input_size": optional(no_size), "overwrite": boolean,
             "device": choice("auto", "cpu"), "state": empty_state, "height": nothing,
         },
