@@ -11,8 +11,8 @@ Studies:
   is, and with its first layer resampled to 7 x 7 at stride 2 by `dw.surgery`: both arms by the same recipe and the same seeds.
 
 Each study has a folder of its own in `--out`. The same command goes on where it was stopped or killed, and prints the runs that are
-complete; `--print` only prints. The learning rate, the initial weights and the number of epochs are the same for all variants and were not tuned for
-any of them. Images/s depend on what else the machine does: the load is printed.
+complete; `--print` only prints. The learning rate, the initial weights and the number of epochs are the same for all variants and were
+not tuned for any of them. Images/s depend on what else the machine does: the load is printed.
 """
 
 from __future__ import annotations
