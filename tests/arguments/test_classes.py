@@ -271,7 +271,7 @@ CLASSES: dict[str, Case] = {
     "ablation_panel.save": Case(lambda path: study_panel().save(path), {}, {"path": nothing}),
     "ablation_panel.start": Case(lambda variants: study_panel().start(variants), {}, {"variants": lambda value: REFUSED}),
     "ablation_panel.layer_explorer": Case(
-        lambda **one: study_panel().layer_explorer(**{"variant": "a", **one}).state, {}, {"variant": nothing, "seed": optional(whole(0, 0))}
+        lambda **one: study_panel().layer_explorer(**{"variant": "a", **one}).state["layer"], {}, {"variant": nothing, "seed": optional(whole(0, 0))}
     ),
     "training.wait": Case(lambda timeout: trained().wait(timeout).folder, {}, {"timeout": optional(real(low=0))}),
     "training.file": Case(lambda kind: trained().file(kind), {}, {"kind": nothing}),

@@ -29,11 +29,12 @@ FLAGS = {"progress": boolean, "job": optional(nothing)}
 
 
 def number_of_seeds(value: Any) -> Any:
-    """A number; or seeds, of which one case is enough."""
+    """1, or seeds, of which one case is enough: more are trained elsewhere."""
     listed = list(value) if isinstance(value, list | tuple | set | range | np.ndarray) and getattr(value, "shape", (1,)) != () else None
     if listed and all(whole(0)(part) is not REFUSED for part in listed) and len(set(listed)) == len(listed):
         return listed if isinstance(value, list) and value == [1] else SKIPPED
-    return whole(1, 3)(value)
+    number = whole(1, 3)(value)
+    return SKIPPED if number is not REFUSED and number != 1 else number
 
 
 COMMON_TRAINING = {
@@ -581,8 +582,8 @@ FUNCTIONS: dict[str, Case] = {
     "dw.run_ablation": Case(
         dw.run_ablation,
         {
-            "specs": {"a": mean_colour}, "images": Labelled(), "recipe": dw.Recipe(epochs=1, save_epochs=[]), "seeds": 1, "out": "study",
-            "input_size": 8, "overwrite": True, "device": "cpu", "progress": False,
+            "specs": {"a": mean_colour}, "images": Labelled(), "recipe": dw.Recipe(), "epochs": 1, "save_epochs": [], "seeds": 1,
+            "out": "study", "input_size": 8, "overwrite": True, "device": "cpu", "progress": False,
         },
         {
             "specs": nothing,

@@ -22,7 +22,7 @@ def net(classes: int, maps: int = 6, hidden: bool = True) -> nn.Module:
     inputs = 9 * maps
     middle = [nn.Linear(inputs, 12), nn.ReLU(), nn.Dropout(0.3)] if hidden else []
     last = nn.Linear(12 if hidden else inputs, classes)
-    return nn.Sequential(nn.Conv2d(3, maps, 5, stride=2), nn.ReLU(), nn.AdaptiveMaxPool2d(3), nn.Flatten(), *middle, last)
+    return nn.Sequential(nn.Conv2d(3, maps, 5, stride=2), nn.ReLU(), nn.MaxPool2d(3), nn.Flatten(), *middle, last)
 
 
 SPECS: dict[str, Callable[[int], nn.Module]] = {"whole": net, "without hidden": partial(net, hidden=False), "2 maps": partial(net, maps=2)}

@@ -56,7 +56,7 @@ class AblationStudy:
     >>> study = AblationStudy("runs/table3")
     Traceback (most recent call last):
         ...
-    deconvwidgets.errors.AblationError: There is no study in runs/table3: dw.run_ablation(specs, images, out='runs/table3') makes one.
+    deconvwidgets.errors.AblationError: There is no study in the folder runs/table3: dw.run_ablation(specs, images, out='runs/table3') makes one.
     """
 
     def __init__(self, folder: str | os.PathLike[str], build: Mapping[str, Spec] | None = None, images: object = None) -> None:
@@ -169,7 +169,7 @@ class AblationStudy:
         found = read_study(self._folder)
         if found is None:
             raise AblationError(
-                f"There is no study in {self._folder}: dw.run_ablation(specs, images, out={str(self._folder)!r}) makes one."
+                f"There is no study in the folder {self._folder}: dw.run_ablation(specs, images, out={str(self._folder)!r}) makes one."
             )
         return found
 

@@ -110,7 +110,7 @@ def build_variant(name: str, spec: Spec, categories: tuple[str, ...], input_size
         origin="given weights" if given else "random weights",
         architecture=spec if isinstance(spec, str) else None,
         parameters=sum(parameter.numel() for parameter in built.model.parameters()),
-        surgery=tuple(step.description for step in getattr(spec, "surgery", ())) if isinstance(spec, ModelBundle) else (),
+        surgery=tuple(step.label for step in spec.surgery) if isinstance(spec, ModelBundle) else (),
         paper=None if known is None else known.paper,
     )
     of_paper = built.of_paper or (known is not None and known.build is not None) or (isinstance(spec, str) and spec in PAPERS)
@@ -158,7 +158,7 @@ def _spatial(input_size: object) -> tuple[int, int] | None:
 
 def _description(spec: Spec) -> str:
     if isinstance(spec, ModelBundle):
-        return f"{spec.label}, trained further"
+        return f"{spec.name}, trained further"
     if isinstance(spec, nn.Module):
         return f"{type(spec).__name__}, trained further"
     if isinstance(spec, partial):

@@ -237,3 +237,16 @@ def test_the_first_layers_of_krizhevsky_have_the_rest_of_zfnet() -> None:
     ]
     sizes = [{name: tuple(value.shape) for name, value in one.state_dict().items()} for one in (ours, theirs)]
     assert {name for name in sizes[0] if sizes[0][name] != sizes[1][name]} == {"features.0.weight"}
+
+
+def test_an_operated_network_is_an_arm_of_its_own(study: dw.AblationStudy, coloured: Any, tmp_path: Path) -> None:
+    bundle = study.bundle("whole", 0)
+    grown = dw.surgery.resize_layer(bundle, "conv1", 9)  # without a change of the function
+    found = study_of(coloured, tmp_path, {"as it is": bundle, "9 maps": grown}, seeds=1)
+    first, second = found.table.rows
+    assert second.variant.surgery == tuple(step.label for step in grown.surgery)
+    assert second.variant.parameters == first.variant.parameters + 3 * (75 + 1) + 3 * 9 * 12
+    assert first.runs[0].curve[0][2] == second.runs[0].curve[0][2]  # before training
+    begun = found.checkpoints("9 maps").bundle(0).model.state_dict()
+    assert all(torch.equal(begun[name], value) for name, value in grown.model.state_dict().items())
+    assert first.complete == second.complete == 1
