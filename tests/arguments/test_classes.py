@@ -146,6 +146,11 @@ def study_panel() -> dw.AblationPanel:
     return dw.AblationPanel(study())
 
 
+def explored_layer(**one: Any) -> Any:
+    with study_panel().layer_explorer(**{"variant": "a", **one}) as explorer:
+        return explorer.state["layer"]
+
+
 def empty_mapping(value: Any) -> Any:
     return {} if isinstance(value, dict) and not value else REFUSED
 
@@ -271,7 +276,7 @@ CLASSES: dict[str, Case] = {
     "ablation_panel.save": Case(lambda path: study_panel().save(path), {}, {"path": nothing}),
     "ablation_panel.start": Case(lambda variants: study_panel().start(variants), {}, {"variants": lambda value: REFUSED}),
     "ablation_panel.layer_explorer": Case(
-        lambda **one: study_panel().layer_explorer(**{"variant": "a", **one}).state["layer"], {}, {"variant": nothing, "seed": optional(whole(0, 0))}
+        explored_layer, {}, {"variant": nothing, "seed": optional(whole(0, 0))}
     ),
     "training.wait": Case(lambda timeout: trained().wait(timeout).folder, {}, {"timeout": optional(real(low=0))}),
     "training.file": Case(lambda kind: trained().file(kind), {}, {"kind": nothing}),

@@ -53,10 +53,10 @@ class AblationStudy:
 
     Examples
     --------
-    >>> study = AblationStudy("runs/table3")
+    >>> study = AblationStudy("runs/none")
     Traceback (most recent call last):
         ...
-    deconvwidgets.errors.AblationError: There is no study in the folder runs/table3: dw.run_ablation(specs, images, out='runs/table3') makes one.
+    deconvwidgets.errors.AblationError: There is no study in the folder runs/none: dw.run_ablation(specs, images, out='runs/none') makes one.
     """
 
     def __init__(self, folder: str | os.PathLike[str], build: Mapping[str, Spec] | None = None, images: object = None) -> None:
