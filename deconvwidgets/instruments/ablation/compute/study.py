@@ -56,7 +56,7 @@ class AblationStudy:
     >>> study = AblationStudy("runs/none")
     Traceback (most recent call last):
         ...
-    deconvwidgets.errors.AblationError: There is no study in the folder runs/none: dw.run_ablation(specs, images, out='runs/none') makes one.
+    deconvwidgets.errors.AblationError: There is no study in the folder runs/none: ...
     """
 
     def __init__(self, folder: str | os.PathLike[str], build: Mapping[str, Spec] | None = None, images: object = None) -> None:
