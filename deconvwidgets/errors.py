@@ -57,6 +57,10 @@ class TrainingError(DeconvWidgetsError):
     """A network cannot be trained on the given images in the given way, or a training cannot be resumed."""
 
 
+class AblationError(DeconvWidgetsError):
+    """The variants of an ablation study cannot be trained alike, or a study cannot be read or resumed."""
+
+
 class ComparisonError(DeconvWidgetsError):
     """Two models cannot be compared: by their images, their layers, or a threshold that is not valid."""
 

@@ -8,6 +8,7 @@ const INSTRUMENTS = {
   transfer: ["src/transfer/panel.ts", "src/transfer/style.css"],
   evaluation: ["src/evaluation/panel.ts", "src/evaluation/style.css"],
   training: ["src/training/panel.ts", "src/training/style.css"],
+  ablation: ["src/ablation/panel.ts", "src/ablation/style.css"],
   comparison: ["src/comparison/explorer.ts", "src/comparison/style.css"],
   comparison_occlusion: ["src/comparison/occlusion.ts", "src/comparison/occlusion.css"],
   invariance: ["src/invariance/explorer.ts", "src/invariance/style.css"],

@@ -34,6 +34,7 @@ INSTRUMENT_PAIRS = {  # (instrument, another one that it may import)
     ("layers", "contributions"),
     ("occlusion", "contributions"),
     ("evolution", "layers"),
+    ("ablation", "training"),
     ("comparison", "layers"),
     ("comparison", "occlusion"),
     ("invariance", "occlusion"),  # lists and uploads images as it does

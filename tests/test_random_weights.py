@@ -55,7 +55,12 @@ VIEWS = {
     "TransferPanel": _transfer,
     "EvaluationPanel": _evaluation,
 }
-ELSEWHERE = {"EvolutionExplorer": "evolution", "TrainingPanel": "training", "SideBySide": "comparison"}  # their folders of the instruments
+ELSEWHERE = {  # their folders of the instruments
+    "EvolutionExplorer": "evolution",
+    "TrainingPanel": "training",
+    "AblationPanel": "ablation",
+    "SideBySide": "comparison",
+}
 
 
 def test_every_widget_is_swept():

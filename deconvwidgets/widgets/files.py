@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-_MIME_TYPES = {"csv": "text/csv", "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}
+_MIME_TYPES = {
+    "csv": "text/csv",
+    "html": "text/html",
+    "json": "application/json",
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+}
 
 
 def mime_type(name: str) -> str:

@@ -75,6 +75,9 @@ ALIASES = {  # what else may stand for an argument in a message
     "seed": "seed",
     "path": "path|folder|file|saved?|name",
     "frozen": "frozen|file",
+    "specs": "preset|no model|variant",
+    "study": "specs|preset|no model|variant|what to train",
+    "variants": "only watches",
 }
 
 

@@ -42,6 +42,7 @@ from tests.arguments.test_functions import (
     new_folder,
     no_folder,
     no_size,
+    number_of_seeds,
     probability,
     some_epochs,
 )
@@ -119,6 +120,47 @@ def trained() -> dw.LocalTrainingService:
 @cache
 def panel() -> dw.TrainingPanel:
     return dw.TrainingPanel(trained())
+
+
+@cache
+def study_folder() -> Path:
+    """Return the folder of a study of one run of one epoch."""
+    folder = Path(tempfile.mkdtemp())
+    dw.run_ablation({"a": mean_colour}, Labelled(), dw.Recipe(epochs=1), 1, folder, input_size=8, device="cpu", progress=False)
+    return folder
+
+
+@cache
+def study() -> dw.AblationStudy:
+    return dw.AblationStudy(study_folder(), {"a": mean_colour}, Labelled())
+
+
+def study_service(**one: Any) -> Any:
+    service = study().service(**{"variant": "a", **one})
+    service.close()
+    return service.overview().model
+
+
+@cache
+def study_panel() -> dw.AblationPanel:
+    return dw.AblationPanel(study())
+
+
+def explored_layer(**one: Any) -> Any:
+    with study_panel().layer_explorer(**{"variant": "a", **one}) as explorer:
+        return explorer.state["layer"]
+
+
+def empty_mapping(value: Any) -> Any:
+    return {} if isinstance(value, dict) and not value else REFUSED
+
+
+def ablation_panel(**arguments: Any) -> Any:
+    valid = {
+        "study": {"a": mean_colour}, "images": Labelled(), "recipe": dw.Recipe(epochs=1), "seeds": 1, "out": "study", "input_size": 8,
+    }  # fmt: skip
+    with dw.AblationPanel(**{**valid, **arguments}) as panel:
+        return panel.table, panel.state, panel.height
 
 
 def evolution_service(**arguments: Any) -> Any:
@@ -206,6 +248,35 @@ CLASSES: dict[str, Case] = {
     "dw.TrainingPanel": Case(
         training_panel, {}, {**TRAINING, "state": empty_state, "height": nothing},
         lambda made: (made[0].folder, made[0].plan, made[1]),
+    ),
+    "dw.AblationStudy": Case(
+        lambda **arguments: dw.AblationStudy(**{"folder": study_folder(), **arguments}).table,
+        {},
+        {"folder": nothing, "build": optional(empty_mapping), "images": optional(nothing)},
+    ),
+    "study.log": Case(lambda **one: study().log(**{"variant": "a", **one}), {}, {"variant": nothing, "seed": optional(whole(0, 0))}),
+    "study.checkpoints": Case(
+        lambda **one: study().checkpoints(**{"variant": "a", **one}).epochs, {}, {"variant": nothing, "seed": optional(whole(0, 0))}
+    ),
+    "study.bundle": Case(
+        lambda **one: study().bundle(**{"variant": "a", **one}).label, {}, {"variant": nothing, "seed": optional(whole(0, 0))}
+    ),
+    "study.service": Case(lambda **one: study_service(**one), {}, {"variant": nothing, "seed": optional(whole(0, 0))}),
+    "dw.AblationPanel": Case(
+        ablation_panel,
+        {},
+        {
+            "study": nothing, "images": nothing, "recipe": optional(nothing), "seeds": number_of_seeds, "out": new_folder,
+            "folder": optional(nothing),
+            "baseline": optional(nothing), "validation": optional(nothing), "input_size": optional(no_size), "overwrite": boolean,
+            "device": choice("auto", "cpu"), "state": empty_state, "height": nothing,
+        },
+    ),
+    "ablation_panel.wait": Case(lambda timeout: study_panel().wait(timeout), {}, {"timeout": optional(real(low=0))}),
+    "ablation_panel.save": Case(lambda path: study_panel().save(path), {}, {"path": nothing}),
+    "ablation_panel.start": Case(lambda variants: study_panel().start(variants), {}, {"variants": lambda value: REFUSED}),
+    "ablation_panel.layer_explorer": Case(
+        explored_layer, {}, {"variant": nothing, "seed": optional(whole(0, 0))}
     ),
     "training.wait": Case(lambda timeout: trained().wait(timeout).folder, {}, {"timeout": optional(real(low=0))}),
     "training.file": Case(lambda kind: trained().file(kind), {}, {"kind": nothing}),

@@ -31,6 +31,7 @@ KEYWORDS = {  # that a callable takes as **keywords
     "dw.lightning_callback": RECORDING,
     "dw.LocalTrainingService": {"validation", "input_size", "name", "pretrained", "overwrite", "device"},
     "dw.TrainingPanel": {"validation", "input_size", "name", "pretrained", "overwrite", "device"},
+    "dw.AblationPanel": {"baseline", "validation", "input_size", "overwrite", "device"},
     "recorder.end_epoch": {"train_loss", "train_top1"},
     "recorder.add_metrics": {"validation_loss", "my_metric"},
 }
@@ -48,6 +49,8 @@ OBJECTS = {  # what stands for an object of a class in the names of cases; and m
     "checkpoints": (dw.Checkpoints, set()),
     "training": (dw.LocalTrainingService, {"subscribe"}),
     "panel": (dw.TrainingPanel, {"set_state"}),
+    "study": (dw.AblationStudy, set()),
+    "ablation_panel": (dw.AblationPanel, {"set_state"}),
     "evolved": (dw.LocalEvolutionService, {"subscribe"}),
     "explorer": (dw.EvolutionExplorer, {"set_state"}),
     "layer_explorer": (dw.LayerExplorer, {"set_state"}),

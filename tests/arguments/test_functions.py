@@ -26,6 +26,17 @@ pytestmark = pytest.mark.slow
 BATCH = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 METHODS = choice("auto", "local", "full")
 FLAGS = {"progress": boolean, "job": optional(nothing)}
+
+
+def number_of_seeds(value: Any) -> Any:
+    """1, or seeds, of which one case is enough: more are trained elsewhere."""
+    listed = list(value) if isinstance(value, list | tuple | set | range | np.ndarray) and getattr(value, "shape", (1,)) != () else None
+    if listed and all(whole(0)(part) is not REFUSED for part in listed) and len(set(listed)) == len(listed):
+        return listed if isinstance(value, list) and value == [1] else SKIPPED
+    number = whole(1, 3)(value)
+    return SKIPPED if number is not REFUSED and number != 1 else number
+
+
 COMMON_TRAINING = {
     "bundle": nothing,
     "dataset": nothing,
@@ -596,6 +607,29 @@ FUNCTIONS: dict[str, Case] = {
             "workers": whole(1, 1),
         },
         lambda trained: [tensor.numpy() for tensor in trained.bundle.model.state_dict().values()],
+    ),
+    "dw.run_ablation": Case(
+        dw.run_ablation,
+        {
+            "specs": {"a": mean_colour}, "images": Labelled(), "recipe": dw.Recipe(), "epochs": 1, "save_epochs": [], "seeds": 1,
+            "out": "study", "input_size": 8, "overwrite": True, "device": "cpu", "progress": False,
+        },
+        {
+            "specs": nothing,
+            "images": nothing,
+            "recipe": optional(nothing),
+            "seeds": number_of_seeds,
+            "out": new_folder,
+            "baseline": optional(nothing),
+            "validation": optional(nothing),
+            "input_size": optional(no_size),
+            "overwrite": boolean,
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+            "engine": choice("local"),
+            "workers": whole(1, 1),
+        },
+        lambda study: [(run.seed, run.complete, run.train_error) for run in study.runs],
     ),
     "dw.open_checkpoints": Case(
         opened_checkpoint,

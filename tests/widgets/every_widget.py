@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from deconvwidgets.instruments.ablation.widget.panel import AblationPanel
 from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
 from deconvwidgets.instruments.comparison.widget.occlusion import SideBySideOcclusion
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
@@ -16,6 +17,7 @@ from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplore
 from deconvwidgets.instruments.training.widget.panel import TrainingPanel
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.widgets.explorer import Explorer
+from tests.instruments.ablation.widget.fake_service import FakeStudy
 from tests.instruments.comparison.widget.fake_api import FakeSideBySide
 from tests.instruments.evaluation.widget.fake_api import FakeEvaluationService
 from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
@@ -125,6 +127,16 @@ CASES = {
         {"kind": "file", "file": "training.csv"},
         "file",
         frozenset({"changed", "failed", "training"}),
+        "state",
+    ),
+    "ablation": Case(
+        AblationPanel,
+        FakeStudy,
+        {"measure": "train", "variant": "mine"},
+        {"measure": "loss"},
+        {"kind": "file", "file": "ablation.csv"},
+        "study_file",
+        frozenset({"changed", "failed", "ablation"}),
         "state",
     ),
     "comparison": Case(

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import deconvwidgets as dw
 from deconvwidgets.errors import DeconvWidgetsError
+from deconvwidgets.instruments.ablation.service.api import LocalAblationService
 from deconvwidgets.instruments.comparison.service.api import LocalSideBySide
 from deconvwidgets.instruments.evaluation.widget.state import requested_settings as evaluation_settings
 from deconvwidgets.instruments.training.service.api import LocalTrainingService
@@ -133,6 +134,13 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "cancel"},
         {"kind": "file", "file": "training.csv"},
     ],
+    "ablation": [
+        {"kind": "hello"},
+        {"kind": "status"},
+        {"kind": "start", "variants": ["zfnet"]},
+        {"kind": "cancel"},
+        {"kind": "file", "file": "ablation.csv"},
+    ],
     "evaluation": [
         {"kind": "hello"},
         {"kind": "status"},
@@ -229,6 +237,7 @@ STATES: dict[str, dict[str, Any]] = {
     "transfer": {**SETTINGS, "data": "photo-crops", "seed": 1, "curve": True, "run": 1, "compare": 1, "show": "confusion", "cell": [0, 1]},
     "training": {"accuracy": "accuracy", "layers": "updates"},
     "invariance": {**INVARIANCE, "measure": "distance", "tab": "images"},
+    "ablation": {"measure": "train"},
     "evaluation": {**EVALUATION, "automatic": False, "run": 1, "before": 2, "show": "changes", "cell": [0, 1], "label": 1, "output": 0},
     "evolution": {**EVOLUTION, "epoch": 1, "unit": ["conv2", 3], "rank": 2, "show": "both", "measure": "same_strongest"},
 }  # fmt: skip
@@ -272,7 +281,8 @@ def service_of(service, tmp_path_factory):
     checkpoints = dw.open_checkpoints(folder, build=bundle)
     evolution = dw.LocalEvolutionService(checkpoints, NoisePhotographs(), device="cpu", worker=SynchronousExecutor())
     both, training = LocalSideBySide(service, service), LocalTrainingService(folder=folder / "no training")
-    others = {"evolution": evolution, "comparison": both, "comparison_occlusion": both, "training": training}
+    ablation = LocalAblationService(folder / "no study")
+    others = {"ablation": ablation, "evolution": evolution, "comparison": both, "comparison_occlusion": both, "training": training}
     yield lambda name: others.get(name, service)
     evolution.close()
 

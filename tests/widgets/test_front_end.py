@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deconvwidgets.instruments.ablation.widget.panel import AblationPanel
 from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
 from deconvwidgets.instruments.comparison.widget.occlusion import SideBySideOcclusion
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
@@ -30,6 +31,7 @@ WIDGETS = (
     SideBySideLayers,
     SideBySideOcclusion,
     TrainingPanel,
+    AblationPanel,
 )
 NODE = shutil.which("node")
 
@@ -54,6 +56,7 @@ def test_all_built_files_belong_to_widgets() -> None:
     assert {path.name for path in STATIC.iterdir()} == {
         f"{name}.{kind}"
         for name in (
+            "ablation",
             "layers",
             "occlusion",
             "transfer",

@@ -76,6 +76,7 @@ export interface ServiceEvent {
     | "evaluation"
     | "contributions"
     | "training"
+    | "ablation"
     | "evolution"
     | "comparison"
     | "summary"

@@ -16,6 +16,8 @@ export interface ShowRequest {
   photograph?: Record<string, unknown>;
   /** Of a widget on two services: the one whose model is shown. */
   side?: "a" | "b";
+  /** Of an ablation study: the variant and the seed whose network is shown; null: the first seed that is complete. */
+  run?: [variant: string, seed: number | null];
 }
 
 interface ShowReply {

@@ -1,0 +1,111 @@
+"""Train the ablation studies of Zeiler & Fergus 2014 on Caltech-101 at small inputs, and print them beside the paper's table 3.
+
+    DECONVWIDGETS_DATA=folder python benchmarks/ablation.py --out runs [--study layers sizes first_layer further] [--input-size 64]
+        [--epochs 40] [--seeds 3] [--classes 101] [--device auto] [--engine local]
+
+Studies:
+
+- "layers", "sizes": the rows of table 3, with ZFNet as the network that is changed;
+- "first_layer": ZFNet against ZFNet with the first two convolutions of Krizhevsky et al. 2012 (section 4.1);
+- "further": the network with the first layer of 11 x 11 at stride 4 is taken from "first_layer" as trained, and trained further as it
+  is, and with its first layer resampled to 7 x 7 at stride 2 by `dw.surgery`: both arms by the same recipe and the same seeds.
+
+Each study has a folder of its own in `--out`. The same command goes on where it was stopped or killed, and prints the runs that are
+complete; `--print` only prints. The learning rate, the initial weights and the number of epochs are the same for all variants and were
+not tuned for any of them. Images/s depend on what else the machine does: the load is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import deconvwidgets as dw
+from deconvwidgets.errors import AblationError
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.images.labels import class_names
+from deconvwidgets.instruments.ablation.figures.texts import caption, difference_text, error_text, paper_text, parameters_text, speed_text
+from deconvwidgets.instruments.ablation.records import AblationTable
+
+PRESETS = {"layers": "table3_layers", "sizes": "table3_sizes", "first_layer": "first_layer"}
+RECIPE: Mapping[str, Any] = {"learning_rate": 0.01, "initial_std": "he", "max_filter_rms": None, "batch_size": 128, "save_epochs": (0,)}
+FURTHER: Mapping[str, Any] = {"learning_rate": 1e-3, "initial_std": None}
+FIRST = "zfnet_first_11x11_stride4"
+
+
+def main() -> None:
+    """Train what is missing, and print."""
+    options = arguments()
+    images = caltech(options.classes)
+    for name in options.study:
+        folder = options.out / name
+        if not options.print:
+            train(name, images, folder, options)
+        try:
+            show(dw.AblationStudy(folder).table)
+        except AblationError as error:
+            print(f"{name}: {error}")
+
+
+def arguments() -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--study", nargs="+", default=["layers", "sizes", "first_layer", "further"], choices=[*PRESETS, "further"])
+    parser.add_argument("--input-size", type=int, default=64)
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--further-epochs", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--classes", type=int, default=101, help="the first classes only, for a quick look")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--engine", default="local", choices=["local", "ray"])
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--print", action="store_true", help="only print what is complete")
+    return parser.parse_args()
+
+
+def caltech(classes: int) -> ImageSet:
+    """Return Caltech-101, or its first classes."""
+    images = dw.open_images("caltech101")
+    names = class_names(images)
+    return images if classes >= len(names) else images.only_classes(list(names[:classes]))
+
+
+def train(name: str, images: ImageSet, folder: Path, options: argparse.Namespace) -> None:
+    """Train the runs of a study that are not complete."""
+    common = {"seeds": options.seeds, "out": folder, "input_size": options.input_size, "device": options.device}
+    placed = {"engine": options.engine, "workers": options.workers}
+    if name != "further":
+        dw.run_ablation(PRESETS[name], images, epochs=options.epochs, **common, **placed, **RECIPE)
+        return
+    trained = dw.AblationStudy(options.out / "first_layer").bundle(FIRST, 0)
+    changed = dw.surgery.change_first_layer(trained, kernel_size=7, stride=2)
+    arms = {"11 x 11, stride 4": trained, "7 x 7, stride 2": changed}
+    dw.run_ablation(arms, images, epochs=options.further_epochs, **common, **placed, **{**RECIPE, **FURTHER})
+
+
+def show(table: AblationTable) -> None:
+    """Print a study as a table of Markdown."""
+    print(f"\n{table.complete} of {table.planned} runs complete; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
+    print("| Variant | Parameters | Train error | Top-1 error | Difference | Top-5 error | Images/s | Paper, top-1 |")
+    print("|---|---|---|---|---|---|---|---|")
+    for row in table.rows:
+        cells = (
+            row.variant.description or row.variant.name,
+            parameters_text(row.variant.parameters),
+            error_text(row.train_error),
+            error_text(row.top1_error),
+            difference_text(row.top1_difference) or "baseline",
+            error_text(row.top5_error),
+            speed_text(row.images_per_second),
+            paper_text(row),
+        )
+        print(f"| {' | '.join(cells)} |")
+    print(f"\n{caption(table)}")
+
+
+if __name__ == "__main__":
+    main()

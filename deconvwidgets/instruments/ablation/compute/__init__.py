@@ -1,0 +1,1 @@
+"""Training the variants of an ablation study, and reading its folder."""

@@ -1,0 +1,132 @@
+"""A study that is trained, watched, cancelled and resumed through its folder, and its panel."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import deconvwidgets as dw
+from deconvwidgets.errors import AblationError, ServiceError
+from deconvwidgets.instruments.ablation.compute.plan import plan_study
+from deconvwidgets.instruments.ablation.compute.study_file import STUDY_FILE
+from deconvwidgets.instruments.ablation.service.api import LocalAblationService
+from deconvwidgets.service.protocol import ServiceEvent
+from tests.instruments.ablation.conftest import QUICK, SPECS
+from tests.instruments.training.compute.conftest import CLASSES
+from tests.widgets.requests import wait_until
+
+
+@pytest.fixture
+def services() -> Iterator[Callable[..., LocalAblationService]]:
+    """Return a function that makes services, which are closed at the end."""
+    made: list[LocalAblationService] = []
+
+    def make(*arguments: Any, **options: Any) -> LocalAblationService:
+        made.append(LocalAblationService(*arguments, interval=0.3, **options))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.close()
+
+
+def planned(images: Any, out: Path, **fields: Any) -> Any:
+    options = {name: value for name, value in QUICK.items() if name != "input_size"}
+    return plan_study(SPECS, images, None, 2, out, fields={**options, **fields}, input_size=24, device="cpu")
+
+
+def test_what_is_trained_is_known_before_it_begins(services: Any, coloured: Any, tmp_path: Path) -> None:
+    status = services(planned(coloured, tmp_path)).status()
+    assert (status.phase, status.can_start, status.can_cancel, status.explorable) == ("new", True, False, True)
+    assert [row.variant.name for row in status.table.rows] == list(SPECS)
+    assert (status.table.planned, status.table.complete) == (6, 0)
+    assert dict(status.recipe)["Batch"] == "16 images"
+    assert not (tmp_path / STUDY_FILE).exists()
+
+
+def test_a_study_is_cancelled_from_another_service_and_resumed(services: Any, coloured: Any, tmp_path: Path) -> None:
+    service, watching = services(planned(coloured, tmp_path, epochs=400)), services(tmp_path)
+    assert "There is no study" in watching.status().message
+    events: list[ServiceEvent] = []
+    watching.subscribe(events.append)
+    service.start_study(["whole"])
+    wait_until(lambda: watching.status().table.rows and watching.status().table.rows[0].runs[0].epoch >= 2, 90)
+    assert watching.status().phase == "running"
+    with pytest.raises(AblationError, match=r"is trained in .* already"):
+        service.start_study()
+    with pytest.raises(AblationError, match="only watches"):
+        watching.start_study()
+    watching.cancel()
+    service.wait(90)
+    assert (service.status().phase, service.status().can_start) == ("incomplete", True)
+    wait_until(lambda: watching.status().phase == "incomplete")
+    assert {event.kind for event in events} == {"ablation"}
+    with pytest.raises(AblationError, match="No study is trained"):
+        watching.cancel()
+    epoch = service.status().table.rows[0].runs[0].epoch
+    service.start_study(["whole"])
+    wait_until(lambda: watching.status().table.rows[0].runs[0].epoch > epoch, 90)
+    service.cancel()
+    service.wait(90)
+
+
+def test_a_complete_study_is_shown_and_explored(services: Any, study: dw.AblationStudy, coloured: Any, tmp_path: Path) -> None:
+    service = services(study)
+    status = service.status()
+    assert (status.phase, status.table, status.can_start) == ("complete", study.table, False)
+    model = service.model_service("2 maps", 1)
+    assert model is service.model_service("2 maps", 1)
+    with pytest.raises(AblationError, match="no run with seed 7"):
+        service.model_service("2 maps", 7)
+    finished = services(planned(coloured, Path(shutil.copytree(study.folder, tmp_path / "copy"))))
+    with pytest.raises(AblationError, match="is complete"):
+        finished.start_study()
+    assert json.loads(service.study_file("ablation.json"))["interval"].startswith("95%")
+
+
+def test_a_damaged_study_is_reported_in_words(services: Any, study: dw.AblationStudy, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(study.folder, tmp_path / "copy"))
+    service = services(folder)
+    (folder / STUDY_FILE).write_text("{")
+    service.look()
+    assert "study.json is damaged" in service.status().message
+    with pytest.raises(ServiceError, match="nothing to save"):
+        service.study_file("ablation.csv")
+    shutil.copy(study.folder / STUDY_FILE, folder / STUDY_FILE)
+    service.look()
+    assert (service.status().message, service.status().phase) == ("", "complete")
+
+
+def test_the_panel_of_a_study(study: dw.AblationStudy, coloured: Any, tmp_path: Path) -> None:
+    with dw.AblationPanel(study) as panel, dw.AblationPanel(str(study.folder)) as by_folder, dw.AblationPanel(folder=tmp_path) as empty:
+        assert panel.table == by_folder.table == study.table
+        assert panel.summary["baseline"] == "whole"
+        assert set(panel.summary["top1_error"]) == set(SPECS)
+        assert (empty.summary, empty.status.phase) == ({}, "new")
+        for suffix in ("csv", "json", "html", "png", "svg", "pdf"):
+            assert panel.save(tmp_path / f"table.{suffix}").stat().st_size > 100
+        with panel.layer_explorer("whole") as explorer:
+            assert explorer.state["layer"]
+        with pytest.raises(ServiceError, match="no run of the study"):
+            empty.save(tmp_path / "none.csv")
+    with pytest.raises(AblationError, match="not both"):
+        dw.AblationPanel(study, folder=tmp_path)
+    with pytest.raises(AblationError, match="give out="):
+        dw.AblationPanel(SPECS, coloured)
+    with pytest.raises(TypeError, match="no argument 'epochs'"):
+        dw.AblationPanel(study, epochs=3)
+
+
+def test_the_panel_trains_what_it_is_given(coloured: Any, tmp_path: Path) -> None:
+    panel = dw.AblationPanel(SPECS, coloured, seeds=1, out=tmp_path, device="cpu", **QUICK)
+    with panel:
+        panel.start(["whole", "2 maps"])
+        table = panel.wait(120)
+        assert [row.complete for row in table.rows] == [1, 0, 1]
+        assert panel.status.phase == "incomplete"
+    assert dw.AblationStudy(tmp_path, SPECS).bundle("whole").categories == CLASSES
