@@ -34,4 +34,6 @@ class LayerNames:
                 architecture, classes, size = described.architecture, len(described.categories or ()), described.input_size
             else:
                 return
-            self._found = tuple(layer_aliases(architecture, classes, size).items()) if size is not None and classes else ()
+            self._found = ()  # also if it fails: it is not tried again
+            if size is not None and classes:
+                self._found = tuple(layer_aliases(architecture, classes, size).items())
