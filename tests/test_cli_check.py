@@ -36,6 +36,13 @@ def pruned():
         net[2].weight[3], net[2].bias[3] = 0.0, -1.0
     return as_bundle(net)
 
+def swapped():
+    net = network()
+    with torch.no_grad():
+        for tensor in (net[2].weight, net[2].bias):
+            tensor[:2] = tensor[:2].flip(0).clone()
+    return as_bundle(net)
+
 def nothing():
     return 5
 
@@ -78,8 +85,11 @@ def test_exit_codes_and_files(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert "died: 1 of 14 units, 0 allowed - EXCEEDED" in output
     assert "::error title=conv2%3A units died::1 of 8 units died: 3." in output
     assert [(folder / file).stat().st_size > 300 for file in ("r.html", "r.json", "r.csv", "r.xml")] == [True] * 4
-    assert run("check --against units.json --build own_file.py:pruned --max-died 1") == 0
+    for limit in ("--max-moved 0", "--max-split 0", "--max-changed 0"):  # no unit moved, was split or changed: only one died
+        assert run(f"check --against units.json --build own_file.py:pruned --max-died 1 {limit}") == 0
     assert run("check --against units.json --build own_file.py:pruned --layers conv1") == 0
+    for limit, code in (("", 0), ("--max-moved 2 --max-split 0", 0), ("--max-moved 1", 1)):
+        assert run(f"check --against units.json --build own_file.py:swapped {limit}") == code, limit
 
 
 def test_a_checkpoint_is_loaded_into_what_the_function_returns(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -207,7 +207,10 @@ def test_a_unit_ten_times_as_strong_is_changed(checked: Callable[..., UnitCheck]
         parts(net)[1].bias[4] *= 10
     found = checked(net)
     assert statuses(found, "conv2") == {"changed": [4]}
-    assert "10 times" in found.layer("conv2").reasons[4]
+    layer = found.layer("conv2")
+    assert "10 times" in layer.reasons[4]
+    assert layer.after.mean[4] == pytest.approx(10 * layer.before.mean[4], rel=1e-3)  # before is the frozen one
+    assert [one.same_weights for one in found.layers] == [True, False]
     assert checked(net, max_scale=11).layer("conv2").units("changed") == ()
 
 
