@@ -61,6 +61,10 @@ class ComparisonError(DeconvWidgetsError):
     """Two models cannot be compared: by their images, their layers, or a threshold that is not valid."""
 
 
+class DiagnosisError(DeconvWidgetsError):
+    """A network cannot be diagnosed on the given images, or a shift, direction or file is not valid."""
+
+
 class ServiceError(DeconvWidgetsError):
     """A request is not valid, or not possible in the current state of the service."""
 
