@@ -62,6 +62,7 @@ _HOMES = {
     "TrainingPanel": "deconvwidgets.instruments.training.widget.panel",
     "TransferPanel": "deconvwidgets.instruments.transfer.widget.panel",
     "EvaluationPanel": "deconvwidgets.instruments.evaluation.widget.panel",
+    "DiagnosisPanel": "deconvwidgets.instruments.diagnosis.widget.panel",
     "side_by_side": "deconvwidgets.side_by_side_widgets",
     "EvolutionExplorer": "deconvwidgets.instruments.evolution.widget.explorer",
     "static": "deconvwidgets.widgets.static_mode",

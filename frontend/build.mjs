@@ -10,6 +10,7 @@ const INSTRUMENTS = {
   training: ["src/training/panel.ts", "src/training/style.css"],
   comparison: ["src/comparison/explorer.ts", "src/comparison/style.css"],
   comparison_occlusion: ["src/comparison/occlusion.ts", "src/comparison/occlusion.css"],
+  diagnosis: ["src/diagnosis/panel.ts", "src/diagnosis/style.css"],
   evolution: ["src/evolution/explorer.ts", "src/evolution/style.css"],
 };
 

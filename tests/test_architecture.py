@@ -35,6 +35,8 @@ INSTRUMENT_PAIRS = {  # (instrument, another one that it may import)
     ("occlusion", "contributions"),
     ("evolution", "layers"),
     ("comparison", "layers"),
+    ("diagnosis", "layers"),
+    ("diagnosis", "evaluation"),  # the accuracy of an arm
     ("comparison", "occlusion"),
 }
 ROLES = ("defaults", "records", "compute", "figures", "service", "widget")  # in an instrument, a role imports only those before it
