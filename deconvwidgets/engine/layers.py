@@ -54,13 +54,13 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
     for call, node in graph.calls.items():
         names.setdefault(views.get(node, node), call)
     operation_names = _operation_names(graph)
-    feature_maps = {_product(graph, _after_activation(graph, node)) for node in _nodes_of(graph, "convolution")}
-    feature_maps.update(view for source, view in views.items() if _is_residual_sum(graph, source))
+    shown = set(feature_maps(graph).values())
+    shown.update(view for source, view in views.items() if _is_residual_sum(graph, source))
     fields = receptive_fields(graph)
     other_order = (channels_last(graph) | set(views)) - set(sources)
     layers = []
     for node, operation in graph.operations.items():
-        name = names.get(node, operation_names[node] if node in aliases or node in feature_maps else None)
+        name = names.get(node, operation_names[node] if node in aliases or node in shown else None)
         if (
             name is None
             or operation.shape is None
@@ -82,7 +82,7 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
         info = LayerInfo(
             name, aliases.get(node), _kind(graph, _factor_of(graph, source)), operation.shape[1], height, width, size, stride, offset
         )
-        layers.append(Layer(info, node in feature_maps, node=node, has_maps=len(operation.shape) == 4))
+        layers.append(Layer(info, node in shown, node=node, has_maps=len(operation.shape) == 4))
     return layers
 
 
@@ -129,6 +129,11 @@ def convolution_names(graph: Graph) -> dict[str, str]:
     maps = set(find_aliases(graph))
     numbered = {f"conv{number}": node for number, node in enumerate(_nodes_of(graph, "convolution"), start=1)}
     return {alias: names[_product(graph, node)] for alias, node in numbered.items() if alias in maps and _product(graph, node) in names}
+
+
+def feature_maps(graph: Graph) -> dict[fx.Node, fx.Node]:
+    """Return the node of each convolution's feature map by the convolution's node, in order of execution."""
+    return {node: _product(graph, _after_activation(graph, node)) for node in _nodes_of(graph, "convolution")}
 
 
 def _is_other_module(graph: Graph, alias: str, node: fx.Node) -> bool:
