@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "engine": "deconvwidgets.engine",
     "load_model": "deconvwidgets.models.zoo",
+    "surgery": "deconvwidgets.models.surgery",
     "ModelBundle": "deconvwidgets.models.bundle",
     "Head": "deconvwidgets.records.heads",
     "load_head": "deconvwidgets.models.head_files",
@@ -68,6 +69,8 @@ _HOMES = {
     "static": "deconvwidgets.widgets.static_mode",
 }
 
+_MODULES = ("engine", "surgery")  # names that are modules
+
 __all__ = sorted(_HOMES)
 
 
@@ -76,7 +79,7 @@ def __getattr__(name: str) -> Any:
     if home is None:
         raise AttributeError(f"module 'deconvwidgets' has no attribute {name!r}")
     module = import_module(home)
-    return module if home == f"deconvwidgets.{name}" else getattr(module, name)
+    return module if name in _MODULES else getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,8 @@
 
 `convN` is the map after the rectifier that directly follows the N-th convolution; batch norm and dropout may stand in between. If no
 rectifier follows directly, it is the output of the convolution's batch norm or, without one, of the convolution itself. `poolN` is the
-pooled map of convN. Fully connected layers are numbered on from the last convolution, as in the paper (AlexNet: conv5, then fc6).
+pooled map of convN. A map that is blurred and subsampled (`blur.py`) is meant as it is afterwards. Fully connected layers are numbered on
+from the last convolution, as in the paper (AlexNet: conv5, then fc6).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 from torch import fx
 
+from deconvwidgets.engine.blur import Blur
 from deconvwidgets.engine.channel_axis import channels_last
 from deconvwidgets.engine.graph import Graph
 from deconvwidgets.engine.ops import Role
@@ -52,15 +54,16 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
     views, sources = graph.trace.views, {view: source for source, view in graph.trace.views.items()}
     names: dict[fx.Node, str] = {}
     for call, node in graph.calls.items():
-        names.setdefault(views.get(node, node), call)
+        if not (_is_blur(graph, node) and call == graph.operations[node].module):  # the module that blurs its output names the layer
+            names.setdefault(views.get(node, node), call)
     operation_names = _operation_names(graph)
-    feature_maps = {_product(graph, _after_activation(graph, node)) for node in _nodes_of(graph, "convolution")}
-    feature_maps.update(view for source, view in views.items() if _is_residual_sum(graph, source))
+    shown = set(feature_maps(graph).values())
+    shown.update(view for source, view in views.items() if _is_residual_sum(graph, source))
     fields = receptive_fields(graph)
     other_order = (channels_last(graph) | set(views)) - set(sources)
     layers = []
     for node, operation in graph.operations.items():
-        name = names.get(node, operation_names[node] if node in aliases or node in feature_maps else None)
+        name = names.get(node, operation_names[node] if node in aliases or node in shown else None)
         if (
             name is None
             or operation.shape is None
@@ -82,7 +85,7 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
         info = LayerInfo(
             name, aliases.get(node), _kind(graph, _factor_of(graph, source)), operation.shape[1], height, width, size, stride, offset
         )
-        layers.append(Layer(info, node in feature_maps, node=node, has_maps=len(operation.shape) == 4))
+        layers.append(Layer(info, node in shown, node=node, has_maps=len(operation.shape) == 4))
     return layers
 
 
@@ -131,6 +134,11 @@ def convolution_names(graph: Graph) -> dict[str, str]:
     return {alias: names[_product(graph, node)] for alias, node in numbered.items() if alias in maps and _product(graph, node) in names}
 
 
+def feature_maps(graph: Graph) -> dict[fx.Node, fx.Node]:
+    """Return the node of each convolution's feature map by the convolution's node, in order of execution."""
+    return {node: _product(graph, _after_activation(graph, node)) for node in _nodes_of(graph, "convolution")}
+
+
 def _is_other_module(graph: Graph, alias: str, node: fx.Node) -> bool:
     """Return whether a module has the name of the alias, and is another layer than `node`."""
     module_output = graph.calls.get(alias)
@@ -170,12 +178,23 @@ def _after_activation(graph: Graph, node: fx.Node) -> fx.Node:
             break
         role = graph.operations[user].op.role
         if role in ("rectifier", "activation"):
-            return user
+            return _blurred(graph, user)
         if role not in ("batch norm", "transparent"):
             break
         last_norm = user if role == "batch norm" else last_norm
         current = user
-    return last_norm
+    return _blurred(graph, last_norm)
+
+
+def _blurred(graph: Graph, node: fx.Node) -> fx.Node:
+    """Return a map as it is subsampled by `Blur`, which belongs to the layer that it blurs; the map itself without one."""
+    while len(users := _users(graph, node)) == 1 and _is_blur(graph, users[0]):
+        node = users[0]
+    return node
+
+
+def _is_blur(graph: Graph, node: fx.Node) -> bool:
+    return node in graph.operations and graph.operations[node].module_type == Blur.__name__
 
 
 def _is_residual_sum(graph: Graph, node: fx.Node) -> bool:
@@ -201,7 +220,7 @@ def _pooled(graph: Graph, feature_map: fx.Node) -> fx.Node | None:
             continue
         operation = graph.operations[user]
         if operation.op.role == "pooling" and operation.window is not None:
-            return user
+            return _blurred(graph, user)
         if operation.op.role == "response norm":
             return _pooled(graph, user)
     return None

@@ -22,6 +22,7 @@ from deconvwidgets.models.head_files import HeadSource, as_head
 from deconvwidgets.models.headed_model import head_fields
 from deconvwidgets.models.image_conversion import ImageConversion
 from deconvwidgets.models.output_selection import Output
+from deconvwidgets.models.surgery_history import SurgeryHistory
 from deconvwidgets.models.task import TaskName, decide_task
 from deconvwidgets.models.transforms import Transform, transform_and_size
 from deconvwidgets.models.unit_factors import Units, UnitsSource, checked_units, scale_units
@@ -32,7 +33,7 @@ from deconvwidgets.records.repr import compact_repr
 
 
 @dataclass(frozen=True)
-class ModelBundle(ImageConversion):
+class ModelBundle(SurgeryHistory, ImageConversion):
     """A model in evaluation mode, its transform and its classes. It is immutable. Create one with `load_model` or `from_module`.
 
     Attributes
@@ -66,6 +67,8 @@ class ModelBundle(ImageConversion):
         The softmax head of the model, and the bundle that it was attached to.
     units, unchanged : mapping of (str, int) to float, and ModelBundle or None
         The factors by (dotted name of the layer, unit) that `with_units` set, and the bundle without them.
+    surgery, before_surgery : tuple of SurgeryStep, and ModelBundle or None
+        What `dw.surgery` did to the model, and the bundle before the last step.
 
     Examples
     --------
@@ -187,11 +190,6 @@ class ModelBundle(ImageConversion):
             display_channels=display_channels,
         )
         return bundle._predicting(task, categories, output, unit)
-
-    @property
-    def label(self) -> str:
-        """The name, with "(random weights)" if the model is not trained: its name in results and figures."""
-        return self.name if self.trained else f"{self.name} (random weights)"
 
     @property
     def task(self) -> Task | None:

@@ -195,9 +195,11 @@ def describe_classes(head: Head) -> str:
     muted_text = f", without {muted}" if muted else ""
     units = head.report.get("units")
     units_text = f", trained with {units}" if units else ""  # its accuracy is that with these units: they may be on now
+    surgery_text = ", trained before the surgery" if "surgery" in head.report else ""
     name = _DATASETS.get(dataset, dataset)
     possessive = name + ("'" if name.endswith("s") else "'s")
-    return f"{possessive} {len(head.categories):,} classes (head on {head.alias or head.layer}{accuracy_text}{muted_text}{units_text})"
+    on = f"{head.alias or head.layer}{accuracy_text}{muted_text}{units_text}{surgery_text}"
+    return f"{possessive} {len(head.categories):,} classes (head on {on})"
 
 
 def _fields(head: Head) -> dict[str, Any]:

@@ -1,0 +1,13 @@
+"""Operations on a network: each returns a new bundle, says what became of the weights, and can be undone.
+
+Zeiler & Fergus 2014, section 4.1, change the first layer of a network after they have seen what is wrong with it; table 3 removes and
+resizes layers. The operations keep as many weights as they can, so that a changed network can be looked at and measured at once, and
+trained on. Untouched parameters are shared with the given bundle, as with `with_head`: `dw.train` copies the model before it trains it.
+"""
+
+from deconvwidgets.models.surgery.pooling import swap_pooling
+from deconvwidgets.models.surgery.steps import apply, undo
+from deconvwidgets.models.surgery.strides import blur_strides
+from deconvwidgets.records.surgery import SurgeryStep
+
+__all__ = ["SurgeryStep", "apply", "blur_strides", "swap_pooling", "undo"]

@@ -1,0 +1,152 @@
+"""Other pooling in the place of a network's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import fx, nn
+
+from deconvwidgets.arguments import one_of
+from deconvwidgets.engine.graph import Graph
+from deconvwidgets.engine.windows import pair
+from deconvwidgets.errors import LayerError, ModelError
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.surgery.modules import BlurPool2d, PoolingKind, in_evaluation
+from deconvwidgets.models.surgery.operation import Change, operable, operated
+from deconvwidgets.models.surgery.sites import calls_of, checked_layers, modules_at, node_of, short_name
+
+_POOLING = (nn.MaxPool2d, nn.AvgPool2d, BlurPool2d)
+_WORDS = {"blur": "blurred pooling", "average": "average pooling", "max": "max pooling"}
+
+
+def swap_pooling(bundle: ModelBundle, layers: str | Sequence[str] | None = None, to: str = "blur") -> ModelBundle:
+    """Return a new bundle with other pooling. Maps keep their sizes and their grid, and no parameter changes.
+
+    "blur" is pooling at every position, then blurring with a triangle of 2 * stride - 1 positions before the subsampling (for a stride of
+    2, [1, 2, 1] / 4), after Zhang 2019: the map of a shifted image is closer to the shifted map. It is our extension; Zeiler & Fergus
+    2014, section 4.1, remove aliasing by a smaller stride.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The network. It is not changed.
+    layers : str or sequence of str, optional
+        Pooling layers, such as "pool1". By default, all with a stride of more than 1.
+    to : {"blur", "average", "max"}
+        "blur" keeps what is pooled (maxima, or averages), "average" and "max" replace it and remove blurring.
+
+    Returns
+    -------
+    ModelBundle
+        With one more step in `surgery`.
+
+    Raises
+    ------
+    LayerError
+        If a layer does not exist, is not the output of a pooling module, or there is nothing to swap.
+    ModelError
+        If the model cannot be traced, `to` is unknown, or the new model does not run.
+
+    Examples
+    --------
+    >>> import deconvwidgets as dw
+    >>> blurred = dw.surgery.swap_pooling(dw.load_model("alexnet", weights=None))
+    >>> blurred.label
+    'alexnet (random weights, blurred pooling)'
+    >>> blurred.surgery[0].arguments
+    {'layers': ['pool1', 'pool2', 'pool5'], 'to': 'blur'}
+    """
+    bundle, base, graph = operable(bundle)
+    one_of(to, "to", tuple(_WORDS), ModelError)
+    sites = _all_sites(base, graph, to) if layers is None else _sites(base, graph, checked_layers(base, layers))
+    modules: dict[str, nn.Module] = {path: _swapped(base, module, to, name) for path, (module, name, _) in sites.items()}
+    _check_calls(base, graph, sites)
+    names = sorted({name: position for _, name, position in sites.values()}.items(), key=lambda item: item[1])
+    swapped = [name for name, _ in names]
+    what = _WORDS[to].capitalize()
+    description = f"{what} in {', '.join(swapped)}" + (
+        ": pooled at every position, blurred, then subsampled with the old stride (Zhang 2019)." if to == "blur" else "."
+    )
+    return operated(bundle, Change(modules), "swap_pooling", _WORDS[to], description, {"layers": swapped, "to": to})
+
+
+Sites = dict[str, tuple[nn.Module, str, int]]  # the module, the name of its layer and its position, by the dotted name
+
+
+def _site(base: ModelBundle, graph: Graph, node: fx.Node) -> Sites:
+    position = list(graph.operations).index(node)
+    found = modules_at(graph, base.model, node, _POOLING)
+    return {path: (module, short_name(base, graph, node), position) for path, module in found[:1]}
+
+
+def _sites(base: ModelBundle, graph: Graph, layers: Sequence[str]) -> Sites:
+    sites: Sites = {}
+    for layer in layers:
+        found = _site(base, graph, node_of(base, layer))
+        if not found:
+            raise LayerError(_not_pooling(base, layer))
+        sites |= found
+    return sites
+
+
+def _not_pooling(base: ModelBundle, layer: str) -> str:
+    graph = base.network.graph
+    assert graph is not None
+    own = [info.short_name for info in base.network.layers if _site(base, graph, node_of(base, info.name))]
+    known = f"choose of {', '.join(own)}" if own else "it has none"
+    return f"{base.network.layer(layer).short_name} of {base.name} is not the output of a module nn.MaxPool2d or nn.AvgPool2d: {known}."
+
+
+def _all_sites(base: ModelBundle, graph: Graph, to: str) -> Sites:
+    """Return all pooling with a stride that is not as it should be."""
+    sites: Sites = {}
+    calls = set(graph.calls.values())
+    for node, operation in graph.operations.items():
+        found = _site(base, graph, node) if node in calls else {}
+        sites |= {path: site for path, site in found.items() if pair(site[0].stride) != (1, 1) and _kind(site[0]) != to}  # type: ignore[arg-type]
+        pools = operation.op.role == "pooling" and operation.window is not None and operation.window.stride != (1, 1)
+        if pools and operation.module_type not in ("MaxPool2d", "AvgPool2d", "BlurPool2d", "Blur") and "adaptive" not in operation.name:
+            raise LayerError(
+                f"{base.name} pools by {operation.name}{_in(operation.module)}, not by a module nn.MaxPool2d or nn.AvgPool2d, so it cannot "
+                "be swapped: name the layers that can."
+            )
+    if not sites:
+        raise LayerError(
+            f"{base.name} has no pooling layers with a stride that could become {_WORDS[to]}: name the layers if it has others."
+        )
+    return sites
+
+
+def _in(module: str) -> str:
+    return f" in '{module}'" if module else ""
+
+
+def _kind(module: nn.Module) -> str:
+    return {nn.MaxPool2d: "max", nn.AvgPool2d: "average"}.get(type(module), "blur")  # type: ignore[call-overload,no-any-return]
+
+
+def _check_calls(base: ModelBundle, graph: Graph, sites: Sites) -> None:
+    for path, (module, name, _) in sites.items():
+        swapped = sum(base.model.get_submodule(call.partition("#")[0]) is module for call in graph.calls if call.partition("#")[0] in sites)
+        if calls_of(graph, base.model, module) != swapped:
+            raise LayerError(f"The module '{path}' of {name} is called more than once, so it cannot be swapped in one place only.")
+
+
+def _swapped(base: ModelBundle, module: nn.Module, to: str, name: str) -> nn.Module:
+    """Return the module that replaces one."""
+    kind: PoolingKind = "average" if isinstance(module, nn.AvgPool2d) else getattr(module, "kind", "max")
+    kernel, padding = pair(module.kernel_size), pair(module.padding)  # type: ignore[arg-type]
+    stride = pair(module.stride) if module.stride else kernel  # type: ignore[arg-type]
+    dilation, ceil_mode = pair(getattr(module, "dilation", 1)), bool(module.ceil_mode)
+    counted = bool(getattr(module, "count_include_pad", False))
+    if getattr(module, "return_indices", False) or getattr(module, "divisor_override", None) is not None:
+        raise LayerError(f"{name} of {base.name} returns its switches, or has a divisor of its own, so it cannot be swapped.")
+    if to == "average" and dilation != (1, 1):
+        raise LayerError(f"{name} of {base.name} has a dilation of {dilation}, which average pooling cannot have.")
+    if to == "blur":
+        if kind == "average" and ceil_mode:
+            raise LayerError(f"{name} of {base.name} averages windows that pass the border (ceil_mode), which cannot be blurred.")
+        return BlurPool2d(kind, kernel, stride, padding, dilation, ceil_mode, counted)
+    if to == "average":
+        return in_evaluation(nn.AvgPool2d(kernel, stride, padding, ceil_mode, count_include_pad=counted))
+    return in_evaluation(nn.MaxPool2d(kernel, stride, padding, dilation, ceil_mode=ceil_mode))

@@ -1,0 +1,91 @@
+"""Undoing operations, and repeating them on another bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from deconvwidgets.arguments import describe
+from deconvwidgets.errors import ModelError
+from deconvwidgets.models.bundle import ModelBundle, require_bundle
+from deconvwidgets.models.surgery.pooling import swap_pooling
+from deconvwidgets.models.surgery.strides import blur_strides
+from deconvwidgets.records.surgery import SurgeryStep
+
+OPERATIONS: Mapping[str, Callable[..., ModelBundle]] = {
+    "swap_pooling": swap_pooling,
+    "blur_strides": blur_strides,
+}
+
+
+def undo(bundle: ModelBundle) -> ModelBundle:
+    """Return the bundle as it was before the last operation of `dw.surgery`: the same object, not a copy.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        A bundle after surgery. It is not changed. A head or factors of units that it was given since are not those of the result.
+
+    Raises
+    ------
+    ModelError
+        If nothing was done to it.
+
+    Examples
+    --------
+    >>> import deconvwidgets as dw
+    >>> bundle = dw.load_model("alexnet", weights=None)
+    >>> dw.surgery.undo(dw.surgery.swap_pooling(bundle)) is bundle
+    True
+    """
+    before = require_bundle(bundle).before_surgery
+    if before is None:
+        raise ModelError(f"Nothing was done to this {bundle.name} by dw.surgery: there is nothing to undo.")
+    return before
+
+
+def apply(bundle: ModelBundle, steps: Iterable[SurgeryStep | Mapping[str, Any]]) -> ModelBundle:
+    """Return a bundle after operations that were done to another one, in order: `dw.surgery.apply(other, operated.surgery)`.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The network. It is not changed.
+    steps : iterable of SurgeryStep or mapping
+        Mappings have the keys "operation" and "arguments", as a step in a JSON file has.
+
+    Returns
+    -------
+    ModelBundle
+
+    Raises
+    ------
+    ModelError, LayerError
+        If a step is none, or those of its function.
+
+    Examples
+    --------
+    >>> import deconvwidgets as dw
+    >>> steps = [{"operation": "swap_pooling", "arguments": {"layers": ["pool1"], "to": "average"}}]
+    >>> dw.surgery.apply(dw.load_model("alexnet", weights=None), steps).label
+    'alexnet (random weights, average pooling)'
+    """
+    result = require_bundle(bundle)
+    if isinstance(steps, str | Mapping) or not isinstance(steps, Iterable):
+        raise ModelError(f"steps must be steps of surgery, such as bundle.surgery, not {describe(steps)}.")
+    for step in steps:
+        operation, arguments = _parts(step)
+        result = operation(result, **arguments)
+    return result
+
+
+def _parts(step: object) -> tuple[Callable[..., ModelBundle], Mapping[str, Any]]:
+    if isinstance(step, SurgeryStep):
+        return OPERATIONS[step.operation], step.arguments
+    name, arguments = (step.get("operation"), step.get("arguments")) if isinstance(step, Mapping) else (None, None)
+    if not isinstance(name, str) or name not in OPERATIONS or not isinstance(arguments, Mapping):
+        known = ", ".join(OPERATIONS)
+        raise ModelError(
+            f'each of steps must be a SurgeryStep, or {{"operation": one of {known}, "arguments": {{...}}}}, not {describe(step)}.'
+        )
+    return OPERATIONS[name], arguments
