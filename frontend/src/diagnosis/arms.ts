@@ -24,6 +24,8 @@ export function cursorOf(curves: Curves | null, [right, down]: readonly [number,
   return curves && down === 0 && curves.shifts.includes(right) ? right : null;
 }
 
+const HINT = "Try a surgery of a finding: it makes a second network, without training, whose curves and accuracy are drawn beside these.";
+
 export function createArms({ pickArm, pickShift, undo }: Actions) {
   const caption = h("p", { class: "dwn-small" });
   const charts = h("div", { class: "dwn-charts", "data-testid": "charts" });
@@ -31,7 +33,8 @@ export function createArms({ pickArm, pickShift, undo }: Actions) {
   const button = h("button", { type: "button", class: "dwn-try", "data-testid": "undo", onclick: undo }, "Undo");
   const [name, steps, weights] = [h("b", {}), h("span", { class: "dwn-dim" }), h("p", { class: "dwn-dim" })];
   const plan = h("div", { class: "dwn-plan", "data-testid": "plan" }, h("p", {}, name, " ", steps), button, weights);
-  const element = h("section", { "aria-label": "Arms" }, caption, charts, note, plan);
+  const hint = h("p", { class: "dwn-dim" }, HINT);
+  const element = h("section", { "aria-label": "Networks compared" }, caption, charts, note, plan, hint);
   let made = new Map<number, ReturnType<typeof createCurveChart>>();
 
   const update = ({ arms, shown, shift, busy, available }: ArmsContent) => {
@@ -53,6 +56,7 @@ export function createArms({ pickArm, pickShift, undo }: Actions) {
     setText(note, describeAccuracy(arms));
     const arm = arms.find((one) => one.arm === shown);
     plan.hidden = !arm || arm.parent === null;
+    hint.hidden = arms.length > 1;
     if (!arm) return;
     setText(name, arm.label);
     setText(steps, arm.steps.join(" "));

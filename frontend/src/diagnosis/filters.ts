@@ -65,12 +65,12 @@ function bandElements({ name, text, units }: Band, tiles: { element: HTMLElement
 function createTile(first: FirstLayer, unit: number, onclick: () => void) {
   const { canvas, draw } = createFilterTile();
   const ratio = first.rms_ratio[unit] ?? 0;
-  const mark = ratio >= MARKED_RMS ? h("em", {}, `${ratio.toFixed(1)}×`) : null;
+  const mark = ratio >= MARKED_RMS ? `${ratio.toFixed(1)}×` : null; // shown by the style: it is part of the label
   const share = first.aliased[unit];
   const bar = share === null || share === undefined ? null : h("u", {}, h("i", { style: `width: ${(100 * share).toFixed(1)}%` }));
   const label = `Filter ${unit}: ${describeFilter(first, unit)}`;
   const properties = { type: "button", class: "dwn-filter", tabindex: -1, title: label, "aria-label": label, onclick };
-  const element = h("button", { ...properties, "data-testid": `filter-${unit}` }, canvas, mark, bar);
+  const element = h("button", { ...properties, "data-testid": `filter-${unit}`, "data-mark": mark }, canvas, bar);
   const update = (filters: Filters | undefined, chosen: boolean) => {
     draw(filters, unit);
     if (element.getAttribute("aria-pressed") === String(chosen)) return;

@@ -95,8 +95,9 @@ export function createStage({ move, step }: { move: (shift: Shift) => void; step
     photograph = newPhotograph ?? photograph;
     shift = newShift;
     draw();
-    slider.show(Math.min(SLIDER, Math.max(0, shift[0])), `${shift[0]} px`);
-    setText(place, describeShift(shift));
+    slider.show(Math.min(SLIDER, Math.max(0, shift[0])), `${Math.min(SLIDER, Math.max(0, shift[0]))} px`);
+    const onSlider = shift[1] === 0 && shift[0] >= 0 && shift[0] <= SLIDER; // which says it then
+    setText(place, onSlider ? "" : describeShift(shift));
     const { caption: words = "", label: truth = null } = photograph ?? {};
     setText(caption, truth ? `${words} · ${truth}` : words);
     caption.title = caption.textContent ?? "";

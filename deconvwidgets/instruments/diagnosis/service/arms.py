@@ -97,7 +97,7 @@ def operate(bundle: ModelBundle, wanted: SuggestedSurgery) -> ModelBundle:
         For arguments that the function does not have. Otherwise it raises what the function raises.
     """
     one_of(wanted.function, "surgery", _FUNCTIONS)
-    function: Callable[..., ModelBundle] = getattr(surgery, wanted.function)
+    function: Callable[..., ModelBundle] = getattr(surgery, str(wanted.function))
     arguments = {str(name): tuple(value) if isinstance(value, list) else value for name, value in dict(wanted.arguments).items()}
     try:
         changed = function(bundle, **arguments)
