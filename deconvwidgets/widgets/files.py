@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-_MIME_TYPES = {"csv": "text/csv", "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html", "json": "application/json"}
+_MIME_TYPES = {
+    "csv": "text/csv",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "pdf": "application/pdf",
+    "html": "text/html",
+    "json": "application/json",
+}
 
 
 def mime_type(name: str) -> str:

@@ -40,6 +40,7 @@ export function createArms({ pickArm, pickShift, undo }: Actions) {
   const update = ({ arms, shown, shift, busy, available }: ArmsContent) => {
     const known = arms.map(({ arm }) => arm);
     if (known.length !== made.size || known.some((arm) => !made.has(arm))) {
+      for (const [arm, chart] of made) if (!known.includes(arm)) chart.close();
       made = new Map(
         arms.map((arm) => [arm.arm, made.get(arm.arm) ?? createCurveChart({ arm, pickArm: () => pickArm(arm.arm), pickShift })]),
       );
@@ -63,7 +64,10 @@ export function createArms({ pickArm, pickShift, undo }: Actions) {
     setText(weights, `${describeWeights(arm)} · nothing trained`);
     button.disabled = busy || !available;
   };
-  return { element, update };
+  const close = () => {
+    for (const chart of made.values()) chart.close();
+  };
+  return { element, update, close };
 }
 
 function describeMeasure({ photographs, reference, layers }: Curves): string {

@@ -5,7 +5,8 @@ import { linearScale } from "../ui/scales.ts";
 import { createDrawing, elementFactory } from "../ui/svg.ts";
 import type { Arm, Curves } from "./wire.ts";
 
-const [WIDTH, HEIGHT] = [196, 210];
+const HEIGHT = 210;
+const MIN_WIDTH = 110;
 const MARGIN = { left: 34, right: 8, top: 8, bottom: 20 };
 
 export interface CurveContent {
@@ -47,7 +48,6 @@ export function labelPlaces(ends: readonly (number | null)[], gap: number): (num
 export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickArm: () => void; pickShift: (shift: number) => void }) {
   const drawing = createDrawing();
   const svg = elementFactory(drawing.namespaceURI);
-  drawing.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   drawing.setAttribute("role", "img");
   const title = h("button", { type: "button", class: "dwn-chart-title", title: arm.steps.join(" "), onclick: pickArm }, arm.label);
   const message = h("p", { class: "dwn-small" });
@@ -56,9 +56,13 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
   let drawn = "";
   let shifts: number[] = [];
   let toX = (_: number) => 0;
+  let last: CurveContent | null = null;
+  let chartWidth = 0;
+  const observer = new ResizeObserver(() => last && update(last));
+  observer.observe(element);
   drawing.addEventListener("click", (event) => {
     const { left, width } = drawing.getBoundingClientRect();
-    const at = ((event as MouseEvent).clientX - left) * (WIDTH / width);
+    const at = ((event as MouseEvent).clientX - left) * (chartWidth / width); // the chart may be magnified
     const distances = shifts.map((shift) => Math.abs(toX(shift) - at));
     const nearest = shifts[distances.indexOf(Math.min(...distances))];
     if (nearest !== undefined) pickShift(nearest);
@@ -69,7 +73,9 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
     element.dataset.shown = String(shown);
     title.setAttribute("aria-pressed", String(shown));
     setText(message, measuring);
-    const key = JSON.stringify([now, content.base !== null, content.highest, content.cursor]);
+    last = content;
+    chartWidth = Math.max(MIN_WIDTH, drawing.clientWidth);
+    const key = JSON.stringify([now, content.base !== null, content.highest, content.cursor, chartWidth]);
     if (key === drawn) return;
     drawn = key;
     figures.replaceChildren(...describeFigures(now));
@@ -79,9 +85,10 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
   const draw = (curves: Curves, { base, highest, cursor, arm: now }: CurveContent) => {
     ({ shifts } = curves);
     const scale = linearScale([highest]);
-    const last = Math.max(1, ...shifts);
-    const [right, bottom] = [WIDTH - MARGIN.right, HEIGHT - MARGIN.bottom];
-    toX = (shift: number) => MARGIN.left + (shift / last) * (right - MARGIN.left);
+    const furthest = Math.max(1, ...shifts);
+    const [right, bottom] = [chartWidth - MARGIN.right, HEIGHT - MARGIN.bottom];
+    drawing.setAttribute("viewBox", `0 0 ${chartWidth} ${HEIGHT}`);
+    toX = (shift: number) => MARGIN.left + (shift / furthest) * (right - MARGIN.left);
     const toY = (value: number) => bottom - (scale.height(value) ?? 0) * (bottom - MARGIN.top);
     const path = (values: (number | null)[]) =>
       linePath(
@@ -119,7 +126,7 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
     const texts = [...named.map((index) => curves.layers[index] ?? ""), "probability"];
     return labelPlaces(ends, 12).flatMap((y, place) => {
       const properties = {
-        x: WIDTH - MARGIN.right,
+        x: chartWidth - MARGIN.right,
         y: y ?? 0,
         "text-anchor": "end",
         class: place === named.length ? "dwn-harm-text" : "dwn-strong",
@@ -127,7 +134,7 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
       return y === null ? [] : [svg("text", properties, texts[place] ?? "")];
     });
   };
-  return { element, update };
+  return { element, update, close: () => observer.disconnect() };
 }
 
 /** Return the change of the deepest layer by one pixel, and the accuracy. */

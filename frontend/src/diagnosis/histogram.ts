@@ -4,14 +4,13 @@ import { createDrawing, elementFactory } from "../ui/svg.ts";
 import { frequencyText, percent, strideText } from "./texts.ts";
 import type { FirstLayer } from "./wire.ts";
 
-const [WIDTH, HEIGHT, BELOW, ABOVE, SIDE] = [548, 140, 18, 16, 6];
+const [HEIGHT, BELOW, ABOVE, SIDE, MIN_WIDTH] = [140, 18, 16, 6, 200];
 const TICKS = [0, 0.1, 0.2, 0.3, 0.4, 0.5];
 const MAX_FREQUENCY = 0.5;
 
 export function createHistogram() {
   const drawing = createDrawing();
   const svg = elementFactory(drawing.namespaceURI);
-  drawing.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   drawing.setAttribute("role", "img");
   const caption = "Energy of all filters by spatial frequency (cycles per pixel)";
   const element = h(
@@ -21,11 +20,16 @@ export function createHistogram() {
     drawing,
   );
   let drawn: FirstLayer | null = null;
-  const x = (frequency: number) => SIDE + ((WIDTH - 2 * SIDE) * frequency) / MAX_FREQUENCY;
+  let width = 0;
+  const x = (frequency: number) => SIDE + ((width - 2 * SIDE) * frequency) / MAX_FREQUENCY;
+  const observer = new ResizeObserver(() => drawn && update(drawn));
+  observer.observe(element);
 
   const update = (first: FirstLayer) => {
-    if (drawn === first) return;
-    drawn = first;
+    const newWidth = Math.max(MIN_WIDTH, drawing.clientWidth);
+    if (drawn === first && width === newWidth) return;
+    [drawn, width] = [first, newWidth];
+    drawing.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     const { histogram, edges, carried, stride } = first;
     const highest = Math.max(...histogram) || 1;
     const floor = HEIGHT - BELOW;
@@ -39,7 +43,7 @@ export function createHistogram() {
     });
     const strided = stride.some((step) => step > 1);
     const limit = `stride ${strideText(first)} carries up to ${frequencyText(carried)}`;
-    const end = x(carried) > WIDTH / 2;
+    const end = x(carried) > width / 2;
     const line = [
       svg("line", { class: "dwn-limit", x1: x(carried), x2: x(carried), y1: 2, y2: floor }),
       svg("text", { class: "dwn-strong", x: x(carried) + (end ? -5 : 5), y: 11, "text-anchor": end ? "end" : "start" }, limit),
@@ -51,5 +55,5 @@ export function createHistogram() {
     drawing.setAttribute("aria-label", `${caption}; ${strided ? limit : "the stride is 1"}`);
     drawing.replaceChildren(...bars, ...(strided ? line : []), ...ticks);
   };
-  return { element, update };
+  return { element, update, close: () => observer.disconnect() };
 }

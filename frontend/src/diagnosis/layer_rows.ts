@@ -77,6 +77,7 @@ function createLayerRow(layer: string, pick: (unit: UnitName) => void) {
     const { left, width } = changeBar(relative ?? 0);
     bar.style.cssText = `left: ${left}%; width: ${width}%`;
     setText(values, `${formatNumber(before)} → ${formatNumber(after)}`);
+    element.title = `The strongest activation of ${layer} / ${unit}: ${values.textContent}`;
     setText(change, signedPercent(relative));
     change.dataset.large = String(Math.abs(relative ?? 0) > LARGE);
     setText(all, percent(shown.change, 1));

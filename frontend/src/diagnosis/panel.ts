@@ -92,6 +92,11 @@ class DiagnosisView extends ExplorerView<DiagnosisState, DiagnosisStore> {
     });
   }
 
+  override close(): void {
+    for (const part of [this.histogram, this.arms]) part.close();
+    super.close();
+  }
+
   override focusMain(): void {
     this.findings.focus();
   }

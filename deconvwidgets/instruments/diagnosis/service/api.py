@@ -180,6 +180,7 @@ class DiagnosisApi(InstrumentApi):
             before = self._arms.get(integer(parent, "parent"))
             found = self._arms.find(before.number, wanted)
             if found is None:
+                self._arms.require_room()
                 with self._context.device_lock.request():
                     changed = operate(before.bundle, wanted)
                 found = self._arms.add(before.number, wanted, changed)

@@ -56,13 +56,16 @@ class Arms:
         """Return the arm that the same surgery has made of the same arm."""
         return next((run for run in self.all() if run.origin == _origin(parent, wanted)), None)
 
+    def require_room(self) -> None:
+        """Raise DiagnosisError if there are too many arms for another one."""
+        if len(self.all()) >= _MAX_ARMS:
+            raise DiagnosisError(f"There are {_MAX_ARMS} arms: undo one of them first.")
+
     def add(self, parent: int, wanted: SuggestedSurgery, bundle: ModelBundle) -> ArmRun:
-        """Add an arm. Raises DiagnosisError if there are too many."""
+        """Add the arm that a surgery has made of another arm."""
         before = self.get(parent)
         label = wanted.label if parent == 0 else f"{before.label}, {wanted.label}"
         with self._lock:
-            if len(self._runs) >= _MAX_ARMS:
-                raise DiagnosisError(f"There are {_MAX_ARMS} arms: undo one of them first.")
             self._last += 1
             self._runs[self._last] = run = ArmRun(self._last, bundle, before.images, label, parent, _origin(parent, wanted))
         return run

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.diagnosis.panel_records import ArmAccuracy, ArmSummary, Phase
@@ -57,7 +55,9 @@ class DiagnosisRun(MeasuredRun):
             return self.diagnosis
         if self.problem:
             raise DiagnosisError(f"The diagnosis failed: {self.problem}")
-        raise DiagnosisError("The diagnosis is still running: wait for it." if self.active else "The diagnosis was stopped: start it again.")
+        raise DiagnosisError(
+            "The diagnosis is still running: wait for it." if self.active else "The diagnosis was stopped: start it again."
+        )
 
 
 class ArmRun(MeasuredRun):
@@ -76,9 +76,7 @@ class ArmRun(MeasuredRun):
     def summary(self) -> ArmSummary:
         """Return the arm as a record."""
         steps = self.bundle.surgery if self.parent is not None else ()
-        counts: Mapping[str, int] = (
-            {name: sum(count for _, count in getattr(steps[-1], name)) for name in ("kept", "cut", "new")} if steps else {}
-        )
+        kept, cut, new = steps[-1].counts if steps else (0, 0, 0)
         return ArmSummary(
             arm=self.number,
             label=self.label,
@@ -90,5 +88,7 @@ class ArmRun(MeasuredRun):
             curves=self.curves,
             accuracy=self.accuracy,
             no_accuracy=self.no_accuracy,
-            **counts,
+            kept=kept,
+            cut=cut,
+            new=new,
         )

@@ -79,9 +79,7 @@ class DiagnosisPanel(Explorer):
     _service: SupportsDiagnosis
     state = StateTrait(MESSAGES).tag(sync=True)
 
-    def __init__(
-        self, service: SupportsDiagnosis, state: Mapping[str, Any] | None = None, height: int = 940, **options: Any
-    ) -> None:
+    def __init__(self, service: SupportsDiagnosis, state: Mapping[str, Any] | None = None, height: int = 940, **options: Any) -> None:
         super().__init__(service, state, height=height, **options)
 
     def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:

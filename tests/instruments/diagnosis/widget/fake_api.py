@@ -95,7 +95,17 @@ def fake_diagnosis() -> Diagnosis:
     pair = (UnitEvidence("conv2", 1, 0.97, "like unit 2, correlation 0.97"), UnitEvidence("conv2", 2, 0.97, "like unit 1"))
     aliasing = "38% of what the first layer computes is finer than a stride of 4 can carry."
     findings = (
-        Finding("aliasing", "found", "Aliasing at the first stride", "13 of 24", aliasing, "measured on 20 photographs", "saw it", worst, (SMALL, BLUR)),
+        Finding(
+            "aliasing",
+            "found",
+            "Aliasing at the first stride",
+            "13 of 24",
+            aliasing,
+            "measured on 20 photographs",
+            "saw it",
+            worst,
+            (SMALL, BLUR),
+        ),
         Finding("shift", "near", "Changes under shifts", "9.5% at 1 px", "The median change of conv2.", "20 photographs", "", (), (BLUR,)),
         Finding("near_copies", "near", "Near copies", "1 pair", "conv2 1 and 2.", "40 photographs", "", pair, (MERGE,)),
         Finding("dead_units", "clear", "Dead units", "0 of 89", "Every unit is active in some photograph.", "40 photographs"),
@@ -126,7 +136,9 @@ class FakeDiagnosisApi:
         self.version, self.current = 1, True
         self.problem: str | None = None
         self.result = fake_diagnosis()
-        self.arms = [ArmSummary(arm=0, label="as it is", parent=None, phase="done", curves=shift_curves(), accuracy=ArmAccuracy(0.935, 200))]
+        self.arms = [
+            ArmSummary(arm=0, label="as it is", parent=None, phase="done", curves=shift_curves(), accuracy=ArmAccuracy(0.935, 200))
+        ]
 
     def status(self) -> DiagnosisStatus:
         progress = Progress("diagnosis", 10, 40, 12.0) if self.phase == "running" else None
