@@ -163,6 +163,22 @@ REQUESTS["evolution"] = [
     {"kind": "source_image", **AT_EPOCH, "rank": 2, "size": 48},
     {"kind": "enlarged", **AT_EPOCH, "rank": 1, "size": 48, "rule": "gradient", "contrast": "shared"},
 ]
+BLUR = {"label": "blur pool", "function": "swap_pooling", "arguments": {"to": "blur"}}
+REQUESTS["diagnosis"] = [
+    {"kind": "hello"},
+    {"kind": "status"},
+    {"kind": "stop"},
+    {"kind": "start"},
+    {"kind": "diagnosis"},
+    {"kind": "filters", "tile": 16},
+    {"kind": "spectrum", "unit": 1},
+    {"kind": "photograph", "image": "crop:4"},
+    {"kind": "shifted", "image": "crop:4", "right": 2, "down": -1, "arm": 0},
+    {"kind": "add_arm", "surgery": BLUR, "parent": 0},
+    {"kind": "remove_arm", "arm": 1},
+    {"kind": "file", "file": "curves.csv"},
+    {"kind": "mosaics", "layer": "conv1", "unit": 1, "tile": 20, "rule": "deconvnet", "contrast": "tile", "parts": ["patches"]},
+]
 UNITS = [
     {"kind": "set_units", "units": [["conv1", 1, 0.5], ["conv1", 2, 0]]},
     {"kind": "save_units", "path": "units.json"},
@@ -221,6 +237,7 @@ STATES: dict[str, dict[str, Any]] = {
     "transfer": {**SETTINGS, "data": "photo-crops", "seed": 1, "curve": True, "run": 1, "compare": 1, "show": "confusion", "cell": [0, 1]},
     "training": {"accuracy": "accuracy", "layers": "updates"},
     "evaluation": {**EVALUATION, "automatic": False, "run": 1, "before": 2, "show": "changes", "cell": [0, 1], "label": 1, "output": 0},
+    "diagnosis": {"finding": "shift", "sort": "rms", "unit": ["conv1", 2], "image": "crop:3", "shift": [4, -3], "arm": 0},
     "evolution": {**EVOLUTION, "epoch": 1, "unit": ["conv2", 3], "rank": 2, "show": "both", "measure": "same_strongest"},
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ import pytest
 
 from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
 from deconvwidgets.instruments.comparison.widget.occlusion import SideBySideOcclusion
+from deconvwidgets.instruments.diagnosis.widget.panel import DiagnosisPanel
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
 from deconvwidgets.instruments.evolution.widget.explorer import EvolutionExplorer
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
@@ -24,6 +25,7 @@ WIDGETS = (
     OcclusionExplorer,
     TransferPanel,
     EvaluationPanel,
+    DiagnosisPanel,
     EvolutionExplorer,
     SideBySideLayers,
     SideBySideOcclusion,
@@ -51,6 +53,16 @@ def test_modules_and_styles_have_no_references(widget: type) -> None:
 def test_all_built_files_belong_to_widgets() -> None:
     assert {path.name for path in STATIC.iterdir()} == {
         f"{name}.{kind}"
-        for name in ("layers", "occlusion", "transfer", "evaluation", "evolution", "comparison", "comparison_occlusion", "training")
+        for name in (
+            "layers",
+            "occlusion",
+            "transfer",
+            "evaluation",
+            "diagnosis",
+            "evolution",
+            "comparison",
+            "comparison_occlusion",
+            "training",
+        )
         for kind in ("js", "css")
     }

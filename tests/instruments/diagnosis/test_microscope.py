@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 from torch import nn
 
+from deconvwidgets.compute.job import JobContext
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.diagnosis.compute.accuracy import arm_accuracy
 from deconvwidgets.instruments.diagnosis.compute.filter_pictures import filter_spectrum, filter_sprite
 from deconvwidgets.instruments.diagnosis.compute.microscope import ShiftMicroscope, median_change, watched_layers
 from deconvwidgets.instruments.diagnosis.compute.shifted_photograph import ShiftedPhotograph
-from deconvwidgets.compute.job import JobContext
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
 from tests.instruments.diagnosis.widget.fake_api import first_layer

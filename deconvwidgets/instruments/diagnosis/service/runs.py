@@ -1,4 +1,4 @@
-"""What a worker computes for a DiagnosisPanel: the diagnosis, and the curves and the accuracy of each arm. Written by jobs, read from any thread."""
+"""What a worker computes for a DiagnosisPanel. Runs are written by jobs, and read from any thread."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ def test_files(service):
     api = service.diagnosis
     with pytest.raises(DiagnosisError, match="No arm is measured yet"):
         api.file("curves.csv")
-    with pytest.raises(ServiceError, match="There is no file 'report.doc'"):
+    with pytest.raises(ServiceError, match=r"There is no file 'report\.doc'"):
         api.file("report.doc")
     api.start()
     rows = list(csv.DictReader(io.StringIO(api.file("curves.csv").decode())))
