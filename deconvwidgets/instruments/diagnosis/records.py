@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Level = Literal["found", "near", "clear", "blind"]
 LEVELS: tuple[Level, ...] = ("found", "near", "clear", "blind")
+Direction = Literal["right", "left", "up", "down"]
+DIRECTIONS: tuple[Direction, ...] = ("right", "left", "up", "down")
 # The checks, in the order of the report. "found" and "near" are about what a check names; "blind": it cannot be made on this network.
 CHECKS = (
     "aliasing", "shift", "frequencies", "one_photograph", "near_copies", "dominating_filters", "dead_units", "always_active", "input",
@@ -106,12 +108,12 @@ class FirstLayer:
         The shares of each filter's energy below, between and above `bands`; NaN for a filter of zeros.
     bands : tuple of (float, float)
         The limits of low, middle and high frequencies.
-    total_shares : tuple of (float, float, float)
-        The same shares of the energy of all filters together.
+    mean_shares : tuple of (float, float, float)
+        Their means over the filters, so that each counts the same.
     noise_shares : tuple of (float, float, float)
         Those of filters of this size with independent random weights, as a reference.
     histogram : array (bins,), float64
-        The share of the energy of all filters in each bin of frequency; the rest of 1 is above the last edge (diagonal frequencies).
+        The mean share of a filter's energy in each bin of frequency; the rest of 1 is above the last edge (diagonal frequencies).
     edges : array (bins + 1,), float64
         0 to 0.5.
     carried : float
@@ -119,8 +121,8 @@ class FirstLayer:
     aliased : array (U,), float64
         The share of the energy of each filter's responses at stride 1 to photographs that is above `carried` along an axis, so that the
         stride aliases it; 0 at stride 1, NaN if it was not measured.
-    aliased_total : float
-        The same share of the responses of all filters together.
+    aliased_mean : float
+        Its mean over the filters.
     photographs : int
         The number of photographs that it was measured on.
     """
@@ -135,13 +137,13 @@ class FirstLayer:
     centre: NDArray[np.float64]
     shares: NDArray[np.float64]
     bands: tuple[float, float]
-    total_shares: tuple[float, float, float]
+    mean_shares: tuple[float, float, float]
     noise_shares: tuple[float, float, float]
     histogram: NDArray[np.float64]
     edges: NDArray[np.float64]
     carried: float
     aliased: NDArray[np.float64]
-    aliased_total: float
+    aliased_mean: float
     photographs: int
 
     __repr__ = compact_repr
@@ -167,7 +169,8 @@ class ShiftCurves:
     probability : array (S,), float64
         The mean absolute change of the probability of each photograph's class, 0 to 1; NaN if the model predicts no probabilities.
     reference : {"label", "predicted"}
-        The class: that of the photograph's label, or, where no label names one of the model's classes, the one predicted unshifted.
+        The class: that of the photograph's label, over the photographs whose label names one of the model's classes; if there is none, the
+        class that is predicted for each unshifted photograph.
     photographs : int
         The number of photographs.
     filled : int
@@ -179,7 +182,7 @@ class ShiftCurves:
     layers: tuple[str, ...]
     strides: tuple[int, ...]
     shifts: tuple[int, ...]
-    direction: Literal["right", "left", "up", "down"]
+    direction: Direction
     changes: NDArray[np.float64]
     probability: NDArray[np.float64]
     reference: Literal["label", "predicted"]
