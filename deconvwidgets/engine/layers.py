@@ -57,8 +57,7 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
         if not (_is_blur(graph, node) and call == graph.operations[node].module):  # the module that blurs its output names the layer
             names.setdefault(views.get(node, node), call)
     operation_names = _operation_names(graph)
-    shown = set(feature_maps(graph).values())
-    shown.update(view for source, view in views.items() if _is_residual_sum(graph, source))
+    shown = {*feature_maps(graph).values(), *(view for source, view in views.items() if _is_residual_sum(graph, source))}
     fields = receptive_fields(graph)
     other_order = (channels_last(graph) | set(views)) - set(sources)
     layers = []
@@ -167,6 +166,11 @@ def _kind(graph: Graph, node: fx.Node) -> str:
 def _nodes_of(graph: Graph, role: Role) -> list[fx.Node]:
     """Return the nodes whose operations have a role, and depend on the input."""
     return [node for node, operation in graph.operations.items() if operation.op.role == role and operation.varies]
+
+
+def feature_map_of(graph: Graph, node: fx.Node) -> fx.Node:
+    """Return the map that the alias of a convolution or linear layer means."""
+    return _product(graph, _after_activation(graph, node))
 
 
 def _after_activation(graph: Graph, node: fx.Node) -> fx.Node:

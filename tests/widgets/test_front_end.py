@@ -31,6 +31,9 @@ WIDGETS = (
     SideBySideOcclusion,
     TrainingPanel,
 )
+BUILT = (
+    "layers", "occlusion", "transfer", "evaluation", "diagnosis", "evolution", "comparison", "comparison_occlusion", "training",
+)  # fmt: skip
 NODE = shutil.which("node")
 
 
@@ -51,18 +54,4 @@ def test_modules_and_styles_have_no_references(widget: type) -> None:
 
 
 def test_all_built_files_belong_to_widgets() -> None:
-    assert {path.name for path in STATIC.iterdir()} == {
-        f"{name}.{kind}"
-        for name in (
-            "layers",
-            "occlusion",
-            "transfer",
-            "evaluation",
-            "diagnosis",
-            "evolution",
-            "comparison",
-            "comparison_occlusion",
-            "training",
-        )
-        for kind in ("js", "css")
-    }
+    assert {path.name for path in STATIC.iterdir()} == {f"{name}.{kind}" for name in BUILT for kind in ("js", "css")}

@@ -5,9 +5,24 @@ resizes layers. The operations keep as many weights as they can, so that a chang
 trained on. Untouched parameters are shared with the given bundle, as with `with_head`: `dw.train` copies the model before it trains it.
 """
 
+from deconvwidgets.models.surgery.first_layer import change_first_layer
+from deconvwidgets.models.surgery.normalizing import insert_normalization
 from deconvwidgets.models.surgery.pooling import swap_pooling
+from deconvwidgets.models.surgery.removing import remove_layers
+from deconvwidgets.models.surgery.resizing import merge_units, resize_layer
 from deconvwidgets.models.surgery.steps import apply, undo
 from deconvwidgets.models.surgery.strides import blur_strides
 from deconvwidgets.records.surgery import SurgeryStep
 
-__all__ = ["SurgeryStep", "apply", "blur_strides", "swap_pooling", "undo"]
+__all__ = [
+    "SurgeryStep",
+    "apply",
+    "blur_strides",
+    "change_first_layer",
+    "insert_normalization",
+    "merge_units",
+    "remove_layers",
+    "resize_layer",
+    "swap_pooling",
+    "undo",
+]

@@ -109,7 +109,8 @@ def operated(
 
 def _with_modules(model: nn.Module, modules: Mapping[str, nn.Module], name: str) -> nn.Module:
     copied = copy_sharing_tensors(model)
-    for path, module in modules.items():
+    for path in sorted(modules, key=lambda path: path.count(".")):  # a module before its parts
+        module = copy_sharing_tensors(modules[path])  # its parts are those of the old model
         old = copied.get_submodule(path)
         if not path or _is_hooked(old):
             what = f"'{path}' of {name} has hooks or parametrizations" if path else f"{name} is a single module"
@@ -131,7 +132,7 @@ def _check(base: ModelBundle, model: nn.Module, change: Change, operation: str) 
     called: set[str] = set()
     probe = copy_sharing_tensors(model)
     for path in change.modules:
-        probe.get_submodule(path).register_forward_hook(lambda module, args, output, path=path: called.add(path))  # type: ignore[misc]
+        probe.get_submodule(path).register_forward_hook(lambda module, args, output, path=path: called.add(path))
     batch = example_batch(base.model, base.input_size, 1 if base.network.single else 2)
     with torch.no_grad():
         before = _tensors(copy_sharing_tensors(base.model)(batch.clone()))
@@ -149,9 +150,13 @@ def _check(base: ModelBundle, model: nn.Module, change: Change, operation: str) 
     if base.classifier is not None and shapes[0] != shapes[1]:
         raise ModelError(f"After {operation}, {base.name} returns outputs of shape {shapes[1]}, not {shapes[0]}: its answers would change.")
     if change.same_function and shapes[0] == shapes[1]:
-        error = max(float((one - other).abs().max() / other.abs().max().clamp(min=1e-30)) for one, other in zip(after, before, strict=True))
-        if not error <= _TOLERANCE:
-            raise ModelError(f"{operation} would change what {base.name} computes, by {error:.1e} of its largest output, and was not done.")
+        differences = [
+            float((one - other).abs().max() / other.abs().max().clamp(min=1e-30)) for one, other in zip(after, before, strict=True)
+        ]
+        if not max(differences, default=0.0) <= _TOLERANCE:
+            raise ModelError(
+                f"{operation} would change what {base.name} computes, by {max(differences):.1e} of its largest output, and was not done."
+            )
 
 
 def _tensors(output: Any) -> list[Tensor]:

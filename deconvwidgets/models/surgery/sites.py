@@ -9,6 +9,7 @@ from torch import Tensor, fx, nn
 
 from deconvwidgets.arguments import describe, texts
 from deconvwidgets.engine.graph import Graph
+from deconvwidgets.engine.layers import feature_map_of
 from deconvwidgets.errors import LayerError
 from deconvwidgets.models.bundle import ModelBundle
 
@@ -59,10 +60,10 @@ def checked_layer(bundle: ModelBundle, layer: object, name: str = "layer") -> st
     return bundle.network.layer(layer).name
 
 
-def checked_layers(bundle: ModelBundle, layers: object) -> list[str]:
+def checked_layers(bundle: ModelBundle, layers: object, name: str = "layers") -> list[str]:
     """Return the names of layers, which exist, without repetitions. Raises LayerError for anything else."""
-    listed = texts(layers, "layers", "names of layers, such as ['conv3', 'conv4']", LayerError)
-    return list({checked_layer(bundle, name): name for name in listed}.values())
+    listed = texts(layers, name, "names of layers, such as ['conv3', 'conv4']", LayerError)
+    return list(dict.fromkeys(checked_layer(bundle, layer) for layer in listed))
 
 
 def node_of(bundle: ModelBundle, layer: str) -> fx.Node:
@@ -70,6 +71,11 @@ def node_of(bundle: ModelBundle, layer: str) -> fx.Node:
     node = bundle.network.node(layer)
     assert node is not None
     return node
+
+
+def name_of(bundle: ModelBundle, graph: Graph, node: fx.Node) -> str:
+    """Return how messages call a convolution or linear layer: by the alias of its feature map ("conv3"), if it has one."""
+    return short_name(bundle, graph, feature_map_of(graph, node))
 
 
 def short_name(bundle: ModelBundle, graph: Graph, node: fx.Node) -> str:
@@ -125,13 +131,21 @@ def weighted_of_layer(bundle: ModelBundle, graph: Graph, layer: str) -> Weighted
     LayerError
         If it is the map of none, or its weight cannot be changed.
     """
-    node = node_of(bundle, layer)
-    name = bundle.network.layer(layer).short_name
+    node, name = node_of(bundle, layer), bundle.network.layer(layer).short_name
     while (operation := graph.operations[node]).op.role in ("rectifier", "activation", "batch norm", "transparent") or is_blur(graph, node):
         node = operation.node.args[0]  # type: ignore[assignment]
     if operation.op.role not in ("convolution", "linear"):
         raise LayerError(f"{name} is not the map of a convolution or a linear layer, but of {operation.name or 'the input'}: choose one.")
-    return weighted(graph, bundle.model, node, name)
+    return weighted(graph, bundle.model, node, name_of(bundle, graph, node))
+
+
+def leaf_at(graph: Graph, model: nn.Module, node: fx.Node) -> tuple[str, nn.Module] | None:
+    """Return the module without parts whose output a node is, with its dotted name; None if there is none that is called once."""
+    for call, output in graph.calls.items():
+        module = model.get_submodule(call.partition("#")[0])
+        if output is node and not any(module.children()):
+            return (call, module) if calls_of(graph, model, module) == 1 else None
+    return None
 
 
 def is_blur(graph: Graph, node: fx.Node) -> bool:

@@ -16,9 +16,9 @@ from deconvwidgets.models.surgery.operation import Change, operable, operated
 from deconvwidgets.models.surgery.sites import (
     Weighted,
     activation_after,
-    calls_of,
     checked_layers,
-    short_name,
+    leaf_at,
+    name_of,
     weighted,
     weighted_of_layer,
 )
@@ -62,7 +62,7 @@ def blur_strides(bundle: ModelBundle, layers: str | Sequence[str] | None = None)
         found = [node for node, operation in graph.operations.items() if _has_stride(graph, node) and operation.varies]
         if not found:
             raise LayerError(f"{base.name} has no convolutions with a stride of more than 1.")
-        convolutions = [weighted(graph, base.model, node, short_name(base, graph, activation_after(graph, node) or node)) for node in found]
+        convolutions = [weighted(graph, base.model, node, name_of(base, graph, node)) for node in found]
     else:
         convolutions = [weighted_of_layer(base, graph, layer) for layer in checked_layers(base, layers)]
     modules: dict[str, nn.Module] = {}
@@ -96,14 +96,10 @@ def _blurred(base: ModelBundle, graph: Graph, convolution: Weighted) -> dict[str
     activation = activation_after(graph, convolution.node)
     if activation is None:
         return {convolution.path: followed_by(dense, blur)}
-    own = [path for call, output in graph.calls.items() if output is activation and _is_leaf(base.model, path := call.partition("#")[0])]
-    if not own or calls_of(graph, base.model, base.model.get_submodule(own[0])) > 1:
+    own = leaf_at(graph, base.model, activation)
+    if own is None:
         raise LayerError(
             f"The rectifier after {name} of {base.name} is a function call or a module that is called more than once, so no blur can be "
             "put after it: give the model a rectifier module for this layer, or name other layers."
         )
-    return {convolution.path: dense, own[0]: followed_by(base.model.get_submodule(own[0]), blur)}
-
-
-def _is_leaf(model: nn.Module, path: str) -> bool:
-    return not any(model.get_submodule(path).children())
+    return {convolution.path: dense, own[0]: followed_by(own[1], blur)}

@@ -1,4 +1,4 @@
-/** The energy of all filters of the first layer by spatial frequency, and what the stride carries. */
+/** The energy of the first layer's filters by spatial frequency, and what the stride carries. */
 import { h } from "../ui/dom.ts";
 import { createDrawing, elementFactory } from "../ui/svg.ts";
 import { frequencyText, percent, strideText } from "./texts.ts";
@@ -12,7 +12,7 @@ export function createHistogram() {
   const drawing = createDrawing();
   const svg = elementFactory(drawing.namespaceURI);
   drawing.setAttribute("role", "img");
-  const caption = "Energy of all filters by spatial frequency (cycles per pixel)";
+  const caption = "Energy by spatial frequency (cycles per pixel), mean over the filters";
   const element = h(
     "figure",
     { class: "dwn-figure", "data-testid": "histogram" },

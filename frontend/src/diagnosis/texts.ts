@@ -89,10 +89,10 @@ export function filterBands(first: FirstLayer, sort: Sort): Band[] {
   };
   return ["low", "middle", "high"].map((name, band) => {
     const inBand = units.filter((unit) => bandOf(unit) === band).sort((a, b) => value(first.centre, a) - value(first.centre, b));
-    const share = percent(first.total_shares[band]);
+    const share = percent(first.mean_shares[band]);
     return {
       name: `Mostly ${name}`,
-      text: `${formatCount(inBand.length, "filter")} · ${share} of all energy · ${ranges[band]}`,
+      text: `${formatCount(inBand.length, "filter")} · ${share} of the energy of all filters · ${ranges[band]}`,
       units: inBand,
     };
   });

@@ -55,14 +55,15 @@ export interface FirstLayer {
   kernel_size: [number, number];
   stride: [number, number];
   bands: [number, number];
-  total_shares: [number, number, number];
+  /** Means over the filters. */
+  mean_shares: [number, number, number];
   noise_shares: [number, number, number];
-  /** The share of all energy in each bin. */
+  /** The share of the energy in each bin, as the mean over the filters. */
   histogram: number[];
   edges: number[];
   /** The highest frequency that the stride carries. */
   carried: number;
-  aliased_total: number | null;
+  aliased_mean: number | null;
   photographs: number;
   centre: (number | null)[];
   /** Of low, middle and high frequencies. */

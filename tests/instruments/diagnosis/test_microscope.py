@@ -13,7 +13,7 @@ from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.diagnosis.compute.accuracy import arm_accuracy
 from deconvwidgets.instruments.diagnosis.compute.filter_pictures import filter_spectrum, filter_sprite
 from deconvwidgets.instruments.diagnosis.compute.microscope import ShiftMicroscope, median_change, watched_layers
-from deconvwidgets.instruments.diagnosis.compute.shifted_photograph import ShiftedPhotograph
+from deconvwidgets.instruments.diagnosis.compute.wide_input import wide_input
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
 from tests.instruments.diagnosis.widget.fake_api import first_layer
@@ -53,39 +53,39 @@ def reference_input(image: Image.Image, transform: Preprocess, right: int, down:
 @pytest.mark.parametrize(("right", "down"), [(0, 0), (1, 0), (-3, 0), (0, 2), (5, -4), (-12, 12)])
 def test_content_beside_the_crop_moves_in(net, noise, right, down):
     transform = Preprocess(resize=24, crop=(16, 16), mean=MEAN, std=STD)
-    shifted = ShiftedPhotograph.of(bundle_of(net, transform), noise, margin=12)
-    torch.testing.assert_close(shifted.input(right, down), reference_input(noise, transform, right, down), rtol=0, atol=1e-6)
+    shifted = wide_input(bundle_of(net, transform), noise, margin=12)
+    torch.testing.assert_close(shifted.shifted(right, down), reference_input(noise, transform, right, down), rtol=0, atol=1e-6)
 
 
 def test_the_photograph_as_it_is_is_the_models_own_input_bit_for_bit(net, noise):
     bundle = bundle_of(net, Preprocess(resize=24, crop=(16, 16), mean=MEAN, std=STD))
-    assert torch.equal(ShiftedPhotograph.of(bundle, noise, 12).input(0, 0), bundle.prepare(noise))
+    assert torch.equal(wide_input(bundle, noise, 12).shifted(0), bundle.prepare(noise))
 
 
-def test_what_is_filled_is_counted_by_side(net, noise):
+def test_what_is_real_is_counted_by_side(net, noise):
     bundle = bundle_of(net, Preprocess(resize=24, crop=(16, 16), mean=MEAN, std=STD))
-    assert ShiftedPhotograph.of(bundle, noise, 4).filled == (0, 0, 0, 0)
-    assert ShiftedPhotograph.of(bundle, noise, 7).filled == (0, 3, 0, 3)  # 31 x 24 pixels: 7 and 8 beside the crop, 4 above and below
+    assert wide_input(bundle, noise, 4).real == (4, 4, 4, 4)
+    assert wide_input(bundle, noise, 7).real == (7, 4, 7, 4)  # 31 x 24 pixels: 7 and 8 beside the crop, 4 above and below
 
 
 def test_an_unknown_transform_repeats_the_edge_of_the_input(net, noise):
     bundle = bundle_of(net, lambda image: torch.from_numpy(np.asarray(image.resize((16, 16)), np.float32).transpose(2, 0, 1)) / 255)
-    shifted = ShiftedPhotograph.of(bundle, noise, 5)
-    assert shifted.filled == (5, 5, 5, 5)
-    moved, still = shifted.input(2, 0), bundle.prepare(noise)
+    shifted = wide_input(bundle, noise, 5)
+    assert shifted.real == (0, 0, 0, 0)
+    moved, still = shifted.shifted(2, 0), bundle.prepare(noise)
     assert torch.equal(moved[:, :, 2:], still[:, :, :-2])
     assert torch.equal(moved[:, :, :2], still[:, :, :1].expand(-1, -1, 2))
 
 
 def test_an_image_that_is_smaller_than_the_crop_keeps_the_padding_of_its_transform(net):
     bundle, small = bundle_of(net, Preprocess(resize=None, crop=(16, 16), mean=MEAN, std=STD)), Image.new("RGB", (9, 30), "red")
-    assert torch.equal(ShiftedPhotograph.of(bundle, small, 4).input(0, 0), bundle.prepare(small))
+    assert torch.equal(wide_input(bundle, small, 4).shifted(0), bundle.prepare(small))
 
 
 def test_layers_and_probabilities_are_those_of_the_model(net, noise):
     transform = Preprocess(resize=24, crop=(16, 16), mean=MEAN, std=STD)
     bundle = bundle_of(net, transform, categories=["cat", "dog", "kite"])
-    microscope = ShiftMicroscope(bundle, ShiftedPhotograph.of(bundle, noise, 8), watched_layers(bundle), "dog")
+    microscope = ShiftMicroscope(bundle, wide_input(bundle, noise, 8), watched_layers(bundle), "dog")
     layers, predicted = microscope.shifted(3, -1)
     with torch.no_grad():
         before, after = (reference_input(noise, transform, *shift)[None] for shift in ((0, 0), (3, -1)))
@@ -107,7 +107,7 @@ def test_layers_and_probabilities_are_those_of_the_model(net, noise):
 
 def test_a_photograph_that_is_not_moved_does_not_change(net, noise):
     bundle = bundle_of(net, Preprocess(resize=24, crop=(16, 16), mean=MEAN, std=STD), categories=["cat", "dog", "kite"])
-    layers, predicted = ShiftMicroscope(bundle, ShiftedPhotograph.of(bundle, noise, 8), watched_layers(bundle)).shifted(0, 0)
+    layers, predicted = ShiftMicroscope(bundle, wide_input(bundle, noise, 8), watched_layers(bundle)).shifted(0, 0)
     assert all(shown.change == 0 and shown.before == shown.after for shown in layers)
     assert predicted is not None
     assert (predicted.reference, predicted.now) == ("predicted", predicted.name)
@@ -119,7 +119,7 @@ def test_a_shift_by_the_stride_leaves_the_first_layer_as_it_is(noise):
     image = Image.new("RGB", (40, 40))
     image.paste(noise.crop((0, 0, 5, 5)), (18, 18))
     bundle = bundle_of(net, Preprocess(resize=None, crop=(16, 16), mean=MEAN, std=STD))
-    microscope = ShiftMicroscope(bundle, ShiftedPhotograph.of(bundle, image, 8), watched_layers(bundle))
+    microscope = ShiftMicroscope(bundle, wide_input(bundle, image, 8), watched_layers(bundle))
     assert microscope.shifted(4, 0)[0][0].change == pytest.approx(0, abs=1e-6)
     assert microscope.shifted(2, 0)[0][0].change > 0.01
 
@@ -135,11 +135,11 @@ def test_a_model_that_cannot_be_traced_and_one_without_classes(noise):
             return maps.relu() if float(maps.detach().mean()) > 1e9 else maps.relu() * 1.0
 
     bundle = bundle_of(Branching(), Preprocess(resize=24, crop=(16, 16), mean=MEAN, std=STD))
-    photograph = ShiftedPhotograph.of(bundle, noise, 8)
+    photograph = wide_input(bundle, noise, 8)
     layers, predicted = ShiftMicroscope(bundle, photograph, watched_layers(bundle)).shifted(1, 0)
     assert predicted is None
     with torch.no_grad():
-        expected = bundle.network.map(photograph.input(1, 0)[None], layers[0].layer)[0, layers[0].unit].max()
+        expected = bundle.network.map(photograph.shifted(1, 0)[None], layers[0].layer)[0, layers[0].unit].max()
     assert layers[0].after == pytest.approx(float(expected), rel=1e-5)
 
 
@@ -152,7 +152,7 @@ def test_the_median_is_over_active_units_only():
 def test_large_maps_are_reduced_by_maxima(noise):
     net = nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), nn.ReLU())
     bundle = bundle_of(net, Preprocess(resize=128, crop=(128, 128), mean=MEAN, std=STD), side=128)
-    ((shown,), _) = ShiftMicroscope(bundle, ShiftedPhotograph.of(bundle, noise, 4), watched_layers(bundle)).shifted(1, 0)
+    ((shown,), _) = ShiftMicroscope(bundle, wide_input(bundle, noise, 4), watched_layers(bundle)).shifted(1, 0)
     assert shown.maps.shape == (2, 56, 56)
     np.testing.assert_allclose(shown.maps.max(axis=(1, 2)), [shown.before, shown.after], rtol=1e-6)
 

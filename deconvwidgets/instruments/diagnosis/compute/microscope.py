@@ -18,7 +18,7 @@ from deconvwidgets.compute.devices import to_model
 from deconvwidgets.compute.scores import require_outputs, scores_of
 from deconvwidgets.engine.executor import call_operation, run_outputs
 from deconvwidgets.engine.graph import Operation
-from deconvwidgets.instruments.diagnosis.compute.shifted_photograph import ShiftedPhotograph
+from deconvwidgets.instruments.diagnosis.compute.wide_input import WideInput
 from deconvwidgets.instruments.diagnosis.panel_records import ShiftedClass, ShiftedLayer
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.class_names import class_of_label
@@ -43,17 +43,17 @@ class ShiftMicroscope:
     Parameters
     ----------
     bundle : ModelBundle
-    photograph : ShiftedPhotograph
+    photograph : WideInput
     layers : sequence of LayerInfo
         The layers to watch.
     label : str, optional
         The photograph's label. If it names one of the model's classes, that class's probability is watched, else the predicted one's.
     """
 
-    def __init__(self, bundle: ModelBundle, photograph: ShiftedPhotograph, layers: Sequence[LayerInfo], label: str | None = None) -> None:
+    def __init__(self, bundle: ModelBundle, photograph: WideInput, layers: Sequence[LayerInfo], label: str | None = None) -> None:
         self._bundle, self._photograph, self._layers = bundle, photograph, tuple(layers)
         self._units: dict[str, int] = {}
-        self._before = self._run(photograph.input(0, 0))
+        self._before = self._run(photograph.shifted(0))
         labelled = class_of_label(label, bundle.categories or ())
         scores = self._before.scores
         self._reference = "predicted" if labelled is None else "label"
@@ -67,7 +67,7 @@ class ShiftMicroscope:
 
     def shifted(self, right: int, down: int) -> tuple[tuple[ShiftedLayer, ...], ShiftedClass | None]:
         """Return what is computed with the content moved. The caller holds the device."""
-        after = self._before if right == down == 0 else self._run(self._photograph.input(right, down))
+        after = self._before if right == down == 0 else self._run(self._photograph.shifted(right, down))
         return tuple(self._layer(info, after) for info in self._layers), self._predicted(after)
 
     def _layer(self, info: LayerInfo, after: _Values) -> ShiftedLayer:
@@ -125,7 +125,7 @@ class ShiftMicroscope:
     def _reduce(self, name: str, value: Tensor, found: _Values) -> None:
         strongest = value[0].amax(dim=(1, 2))
         unit = self._units.setdefault(name, int(strongest.argmax()))
-        found.strongest[name] = strongest.double().cpu().numpy()
+        found.strongest[name] = strongest.cpu().double().numpy()
         shown = value[:1, unit : unit + 1].float()
         size = [min(side, _MAX_SIDE) for side in shown.shape[2:]]
         reduced = torch.nn.functional.adaptive_max_pool2d(shown, size) if size != list(shown.shape[2:]) else shown

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.image_set import ImageSet, label_name
 from deconvwidgets.instruments.diagnosis.compute.microscope import ShiftMicroscope, watched_layers
-from deconvwidgets.instruments.diagnosis.compute.shifted_photograph import ShiftedPhotograph
+from deconvwidgets.instruments.diagnosis.compute.wide_input import WideInput, wide_input
 from deconvwidgets.instruments.diagnosis.panel_records import MARGIN, ShiftPhotograph
 from deconvwidgets.instruments.diagnosis.service.runs import ArmRun
 from deconvwidgets.models.bundle import ModelBundle
@@ -32,14 +32,14 @@ class Microscopes:
 
     def __init__(self, device_lock: DeviceLock, share_of: Callable[[int], int]) -> None:
         self._device_lock, self._share_of = device_lock, share_of
-        self._photographs: ByteCache[ShiftedPhotograph] = ByteCache(_PHOTOGRAPH_BYTES, lambda one: one.pixels.nbytes)
+        self._photographs: ByteCache[WideInput] = ByteCache(_PHOTOGRAPH_BYTES, lambda one: one.pixels.nbytes)
         self._microscopes: ByteCache[ShiftMicroscope] = ByteCache(_MICROSCOPE_BYTES, lambda one: one.nbytes)
 
     def photograph(self, snapshot: Snapshot, image: str) -> ShiftPhotograph:
         """Return a photograph with its margin. Raises PictureError if there is none, or it cannot be read."""
         number, images = _crop(snapshot, image), snapshot.images
         crop, shifted = images.crop(number), self._photograph(snapshot, snapshot.bundle, number)
-        name, (height, width) = images.source_name(crop.source), shifted.size
+        name, (_, height, width) = images.source_name(crop.source), snapshot.bundle.input_size
         picture = encode_image(snapshot.bundle.to_picture(shifted.pixels))
         return ShiftPhotograph(
             image=image,
@@ -49,7 +49,7 @@ class Microscopes:
             width=width,
             height=height,
             margin=MARGIN,
-            filled=shifted.filled,
+            filled=tuple(MARGIN - pixels for pixels in shifted.real),  # type: ignore[arg-type] # four of them
             previous=_first_crop(images, crop.source - 1),
             next=_first_crop(images, crop.source + 1),
         )
@@ -72,11 +72,11 @@ class Microscopes:
         """Forget what networks computed: they are no longer used."""
         self._microscopes.keep_only(lambda key: False)
 
-    def _photograph(self, snapshot: Snapshot, bundle: ModelBundle, number: int) -> ShiftedPhotograph:
+    def _photograph(self, snapshot: Snapshot, bundle: ModelBundle, number: int) -> WideInput:
         key = (id(bundle.transform), number)
         found = self._photographs.get(key)
         if found is None:
-            found = ShiftedPhotograph.of(bundle, snapshot.images.open_crop(number), MARGIN)
+            found = wide_input(bundle, snapshot.images.open_crop(number), MARGIN)
             self._photographs.put(key, found)
         return found
 

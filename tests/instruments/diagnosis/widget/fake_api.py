@@ -62,13 +62,13 @@ def first_layer() -> FirstLayer:
         centre=frequencies,
         shares=shares,
         bands=(0.06, 0.18),
-        total_shares=(0.06, 0.4, 0.54),
+        mean_shares=(0.06, 0.4, 0.54),
         noise_shares=(0.01, 0.09, 0.9),
         histogram=counts / counts.sum(),
         edges=np.linspace(0, 0.5, 26),
         carried=0.125,
         aliased=np.clip((frequencies - 0.1) * 3, 0, 1),
-        aliased_total=0.38,
+        aliased_mean=0.38,
         photographs=20,
     )
 
