@@ -18,6 +18,7 @@ from deconvwidgets.compute.devices import to_model
 from deconvwidgets.compute.scores import require_outputs, scores_of
 from deconvwidgets.engine.executor import call_operation, run_outputs
 from deconvwidgets.engine.graph import Operation
+from deconvwidgets.instruments.diagnosis.compute.shift_response import relative_changes
 from deconvwidgets.instruments.diagnosis.compute.wide_input import WideInput
 from deconvwidgets.instruments.diagnosis.panel_records import ShiftedClass, ShiftedLayer
 from deconvwidgets.models.bundle import ModelBundle
@@ -134,8 +135,8 @@ class ShiftMicroscope:
 
 def median_change(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
     """Return the median of ``|after - before| / before`` over the units that are active before; NaN if none is."""
-    active = before > 0
-    return float(np.median(np.abs(after[active] - before[active]) / before[active])) if active.any() else float("nan")
+    (changes,) = relative_changes(np.stack([before, after]).astype(np.float32))
+    return float(np.median(changes)) if len(changes) else float("nan")
 
 
 def watched_layers(bundle: ModelBundle) -> tuple[LayerInfo, ...]:
