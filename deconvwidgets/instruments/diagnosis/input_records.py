@@ -45,11 +45,12 @@ class InputCheck:
     layers : tuple of str
         The dotted names of the batch norms with running statistics, in order of execution.
     divergences : array (layers,), float64
-        Of each: the mean over channels of the Kullback-Leibler divergence, in nats, of the normal distribution with the mean and variance
-        of these photographs from the one with those that training recorded.
-    near, found : float
-        The limits by which `level` is judged.
+        Of each: the median over channels of the squared 2-Wasserstein distance between the normal distribution with the mean and variance
+        of these photographs and the one with those that training recorded, over the recorded variance: ((mean - recorded mean)^2 +
+        (deviation - recorded deviation)^2) / recorded variance. 0 for equal statistics, 1 for a constant input of the recorded mean.
+        `level` is judged by the first.
     photographs : int
+        The number of photographs of the statistics; 0 without batch norm.
     variants : tuple of InputVariant
         The sweep over ways to prepare the photographs, the best first; () without labels.
     labelled : int
@@ -64,8 +65,6 @@ class InputCheck:
     summary: str
     layers: tuple[str, ...]
     divergences: NDArray[np.float64]
-    near: float
-    found: float
     photographs: int
     variants: tuple[InputVariant, ...] = ()
     labelled: int = 0
