@@ -82,7 +82,8 @@ WIDGET_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         {"images": optional(nothing), "state": empty_state, "height": nothing},
     ),
     "dw.DiagnosisPanel": (
-        lambda service: lambda **arguments: state_of(dw.DiagnosisPanel(service, **arguments)), {}, {"state": empty_state, "height": nothing},
+        lambda service: lambda **arguments: state_of(dw.DiagnosisPanel(service, **arguments)), {},
+        {"state": empty_state, "height": nothing},
     ),
     "diagnosis_panel.save": (lambda service: dw.DiagnosisPanel(FakeDiagnosisService()).save, {}, {"path": nothing}),
     "diagnosis_panel.wait": (

@@ -7,6 +7,7 @@ import type { Arm, Curves } from "./wire.ts";
 
 const HEIGHT = 210;
 const MIN_WIDTH = 110;
+const NAMES_AT = 0.75; // of the shifts: where the names of curves stand
 const MARGIN = { left: 34, right: 8, top: 8, bottom: 20 };
 
 export interface CurveContent {
@@ -32,7 +33,7 @@ export function highestOf(curves: readonly Curves[]): number {
   return 100 * Math.max(0.01, ...values.map((value) => value ?? 0));
 }
 
-/** Return where the names of curves stand: at their right end, and apart from each other. */
+/** Return where the names of curves stand: at their curves, and apart from each other. */
 export function labelPlaces(ends: readonly (number | null)[], gap: number): (number | null)[] {
   const order = ends.map((end, index) => ({ end, index })).filter((one): one is { end: number; index: number } => one.end !== null);
   order.sort((a, b) => a.end - b.end);
@@ -73,6 +74,7 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
     element.dataset.shown = String(shown);
     title.setAttribute("aria-pressed", String(shown));
     setText(message, measuring);
+    drawing.toggleAttribute("hidden", !now.curves);
     last = content;
     chartWidth = Math.max(MIN_WIDTH, drawing.clientWidth);
     const key = JSON.stringify([now, content.base !== null, content.highest, content.cursor, chartWidth]);
@@ -118,17 +120,18 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
   };
 
   const curveNames = (curves: Curves, toY: (value: number) => number) => {
+    const at = Math.floor(NAMES_AT * (shifts.length - 1));
     const named = [0, curves.layers.length - 1].filter((index, place, all) => all.indexOf(index) === place);
     const ends = [...named.map((index) => curves.changes[index]), curves.probability].map((values) => {
-      const middle = values?.[Math.floor(shifts.length / 2)];
-      return middle === null || middle === undefined ? null : toY(100 * middle) - 4;
+      const value = values?.[at];
+      return value === null || value === undefined ? null : toY(100 * value) - 5;
     });
     const texts = [...named.map((index) => curves.layers[index] ?? ""), "probability"];
     return labelPlaces(ends, 12).flatMap((y, place) => {
       const properties = {
-        x: chartWidth - MARGIN.right,
+        x: toX(shifts[at] ?? 0),
         y: y ?? 0,
-        "text-anchor": "end",
+        "text-anchor": "middle",
         class: place === named.length ? "dwn-harm-text" : "dwn-strong",
       };
       return y === null ? [] : [svg("text", properties, texts[place] ?? "")];

@@ -55,7 +55,7 @@ function createLayerRow(layer: string, pick: (unit: UnitName) => void) {
     h("span", { role: "rowheader" }, button),
     inCell(maps[0]),
     inCell(maps[1]),
-    h("span", { class: "dwn-layer-change", role: "cell" }, track, values, change),
+    h("span", { class: "dwn-layer-change", role: "cell" }, track, change, values),
     all,
   );
   let drawn: ShiftedMaps | null = null;
