@@ -51,8 +51,8 @@ def diagnose(
 
     Nine checks: aliasing by the first stride, changes under shift, extreme frequencies in the first layer, units that answer one
     photograph, near-copies, dominating filters, dead and always active units, and whether the input is prepared as in training. Each
-    says what it was measured on, and how it is judged; the measures and limits are our extension. The statistics of units are read from the activation index
-    of the images, which is built if the cache has none.
+    says what it was measured on, and how it is judged; the measures and limits are our extension. The statistics of units are read from
+    the activation index of the images, which is built if the cache has none.
 
     Parameters
     ----------
