@@ -50,7 +50,7 @@ def _finding(finding: Finding) -> str:
 
 def _filters(layer: FirstLayer) -> str:
     order = np.argsort(np.nan_to_num(layer.centre), kind="stable").tolist()
-    sheet = webp_uri(filter_sheet(layer.weights, order, _COLUMNS, _TILE), Quality(1.0, None))
+    sheet = webp_uri(filter_sheet(layer.weights, order, _COLUMNS, _TILE), Quality(95))
     size = f"{layer.kernel_size[0]} x {layer.kernel_size[1]}, stride {max(layer.stride)}"
     name = f"{len(layer.weights):,} filters of {layer.alias} ({size}), by frequency"
     largest = float(layer.histogram.max(initial=0)) or 1.0

@@ -36,8 +36,8 @@ def caption(diagnosis: Diagnosis) -> str:
     """Return what a diagnosis was measured on, and how it is meant."""
     notes = " ".join(diagnosis.notes)
     return (
-        f"{diagnosis.weights}. {diagnosis.units:,} units of {len(diagnosis.layers)} layers, {diagnosis.crops:,} crops. The checks extend what "
-        f"Zeiler & Fergus 2014, section 4.1, saw by eye; the limits are our choice. {notes}"
+        f"{diagnosis.weights}. {diagnosis.units:,} units of {len(diagnosis.layers)} layers, {diagnosis.crops:,} crops. The checks extend "
+        f"what Zeiler & Fergus 2014, section 4.1, saw by eye; the limits are our choice. {notes}"
     ).strip()
 
 
