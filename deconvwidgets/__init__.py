@@ -53,6 +53,7 @@ _HOMES = {
     "diagnose": "deconvwidgets.instruments.diagnosis.compute.diagnose",
     "shift_response": "deconvwidgets.instruments.diagnosis.compute.shift_response",
     "check_input": "deconvwidgets.instruments.diagnosis.compute.check_input",
+    "diagnosis_file": "deconvwidgets.instruments.diagnosis.figures.files",
     "LocalModelService": "deconvwidgets.local_service",
     "LocalEvolutionService": "deconvwidgets.instruments.evolution.service.api",
     "serve": "deconvwidgets.remote.serve",
