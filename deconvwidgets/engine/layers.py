@@ -174,7 +174,7 @@ def feature_map_of(graph: Graph, node: fx.Node) -> fx.Node:
 
 
 def _after_activation(graph: Graph, node: fx.Node) -> fx.Node:
-    """Return the activation that directly follows a convolution or linear layer; else its batch norm, or the layer itself."""
+    """Return the activation that directly follows a convolution or linear layer; else its batch norm or blur, or the layer itself."""
     current, last_norm = node, node
     while len(users := _users(graph, current)) == 1:
         user = users[0]
@@ -183,11 +183,12 @@ def _after_activation(graph: Graph, node: fx.Node) -> fx.Node:
         role = graph.operations[user].op.role
         if role in ("rectifier", "activation"):
             return _blurred(graph, user)
-        if role not in ("batch norm", "transparent"):
+        blurs = _is_blur(graph, user)
+        if not blurs and role not in ("batch norm", "transparent"):
             break
-        last_norm = user if role == "batch norm" else last_norm
+        last_norm = user if blurs or role == "batch norm" else last_norm
         current = user
-    return _blurred(graph, last_norm)
+    return last_norm
 
 
 def _blurred(graph: Graph, node: fx.Node) -> fx.Node:

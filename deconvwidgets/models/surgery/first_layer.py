@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from deconvwidgets.arguments import as_integer, describe, flag
+from deconvwidgets.arguments import describe, flag, integer_array
 from deconvwidgets.engine.graph import Graph
 from deconvwidgets.engine.windows import Pair, Window, pair
 from deconvwidgets.errors import LayerError, ModelError
@@ -105,11 +105,11 @@ def resampled(weight: Tensor, size: Pair) -> Tensor:
 def _pair(value: object, name: str, default: Pair) -> Pair:
     if value is None:
         return default
-    parts = list(value) if isinstance(value, list | tuple) and len(value) == 2 else [value, value]
-    numbers = [as_integer(part) for part in parts]
-    if not all(number is not None and 1 <= number <= _MAX_SIZE for number in numbers):
-        raise ModelError(f"{name} must be a number of pixels from 1 to {_MAX_SIZE}, or (rows, columns), not {describe(value)}.")
-    return (numbers[0], numbers[1])  # type: ignore[return-value]
+    expected = f"a number of pixels from 1 to {_MAX_SIZE}, or (rows, columns)"
+    numbers = integer_array(value, name, ((), (2,)), expected, ModelError)
+    if numbers.min() < 1 or numbers.max() > _MAX_SIZE:
+        raise ModelError(f"{name} must be {expected}, not {describe(value)}.")
+    return pair(numbers.reshape(-1).tolist())
 
 
 def _words(size: Pair, stride: Pair) -> str:

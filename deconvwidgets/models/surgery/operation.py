@@ -150,9 +150,8 @@ def _check(base: ModelBundle, model: nn.Module, change: Change, operation: str) 
     if base.classifier is not None and shapes[0] != shapes[1]:
         raise ModelError(f"After {operation}, {base.name} returns outputs of shape {shapes[1]}, not {shapes[0]}: its answers would change.")
     if change.same_function and shapes[0] == shapes[1]:
-        differences = [
-            float((one - other).abs().max() / other.abs().max().clamp(min=1e-30)) for one, other in zip(after, before, strict=True)
-        ]
+        pairs = zip(after, before, strict=True)
+        differences = [float((one - other).abs().max() / other.abs().max().clamp(min=1e-30)) for one, other in pairs]
         if not max(differences, default=0.0) <= _TOLERANCE:
             raise ModelError(
                 f"{operation} would change what {base.name} computes, by {max(differences):.1e} of its largest output, and was not done."

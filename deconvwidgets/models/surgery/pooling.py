@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import fx, nn
 
@@ -59,10 +60,10 @@ def swap_pooling(bundle: ModelBundle, layers: str | Sequence[str] | None = None,
     bundle, base, graph = operable(bundle)
     one_of(to, "to", tuple(_WORDS), ModelError)
     sites = _all_sites(base, graph, to) if layers is None else _sites(base, graph, checked_layers(base, layers))
-    modules: dict[str, nn.Module] = {path: _swapped(base, module, to, name) for path, (module, name, _) in sites.items()}
     _check_calls(base, graph, sites)
-    names = sorted({name: position for _, name, position in sites.values()}.items(), key=lambda item: item[1])
-    swapped = [name for name, _ in names]
+    modules: dict[str, nn.Module] = {site.path: _swapped(base, site, to) for site in sites}
+    order = list(graph.operations)
+    swapped = list(dict.fromkeys(site.name for site in sorted(sites, key=lambda site: order.index(site.node))))
     what = _WORDS[to].capitalize()
     description = f"{what} in {', '.join(swapped)}" + (
         ": pooled at every position, blurred, then subsampled with the old stride (Zhang 2019)." if to == "blur" else "."
@@ -70,22 +71,28 @@ def swap_pooling(bundle: ModelBundle, layers: str | Sequence[str] | None = None,
     return operated(bundle, Change(modules), "swap_pooling", _WORDS[to], description, {"layers": swapped, "to": to})
 
 
-Sites = dict[str, tuple[nn.Module, str, int]]  # the module, the name of its layer and its position, by the dotted name
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """One call of a pooling module: its output, its dotted name, the module, and the name of its layer."""
+
+    node: fx.Node
+    path: str
+    module: nn.Module
+    name: str
 
 
-def _site(base: ModelBundle, graph: Graph, node: fx.Node) -> Sites:
-    position = list(graph.operations).index(node)
+def _site(base: ModelBundle, graph: Graph, node: fx.Node) -> _Site | None:
     found = modules_at(graph, base.model, node, _POOLING)
-    return {path: (module, short_name(base, graph, node), position) for path, module in found[:1]}
+    return _Site(node, *found[0], short_name(base, graph, node)) if found else None
 
 
-def _sites(base: ModelBundle, graph: Graph, layers: Sequence[str]) -> Sites:
-    sites: Sites = {}
+def _sites(base: ModelBundle, graph: Graph, layers: Sequence[str]) -> list[_Site]:
+    sites = []
     for layer in layers:
-        found = _site(base, graph, node_of(base, layer))
-        if not found:
+        site = _site(base, graph, node_of(base, layer))
+        if site is None:
             raise LayerError(_not_pooling(base, layer))
-        sites |= found
+        sites.append(site)
     return sites
 
 
@@ -97,13 +104,14 @@ def _not_pooling(base: ModelBundle, layer: str) -> str:
     return f"{base.network.layer(layer).short_name} of {base.name} is not the output of a module nn.MaxPool2d or nn.AvgPool2d: {known}."
 
 
-def _all_sites(base: ModelBundle, graph: Graph, to: str) -> Sites:
+def _all_sites(base: ModelBundle, graph: Graph, to: str) -> list[_Site]:
     """Return all pooling with a stride that is not as it should be."""
-    sites: Sites = {}
+    sites: list[_Site] = []
     calls = set(graph.calls.values())
     for node, operation in graph.operations.items():
-        found = _site(base, graph, node) if node in calls else {}
-        sites |= {path: site for path, site in found.items() if pair(site[0].stride) != (1, 1) and _kind(site[0]) != to}  # type: ignore[arg-type]
+        site = _site(base, graph, node) if node in calls else None
+        if site is not None and pair(site.module.stride) != (1, 1) and _kind(site.module) != to:  # type: ignore[arg-type]
+            sites.append(site)
         pools = operation.op.role == "pooling" and operation.window is not None and operation.window.stride != (1, 1)
         if pools and operation.module_type not in ("MaxPool2d", "AvgPool2d", "BlurPool2d", "Blur") and "adaptive" not in operation.name:
             raise LayerError(
@@ -111,9 +119,7 @@ def _all_sites(base: ModelBundle, graph: Graph, to: str) -> Sites:
                 "be swapped: name the layers that can."
             )
     if not sites:
-        raise LayerError(
-            f"{base.name} has no pooling layers with a stride that could become {_WORDS[to]}: name the layers if it has others."
-        )
+        raise LayerError(f"{base.name} has no pooling layers with a stride that could become {_WORDS[to]}: name layers if it has others.")
     return sites
 
 
@@ -125,15 +131,17 @@ def _kind(module: nn.Module) -> str:
     return {nn.MaxPool2d: "max", nn.AvgPool2d: "average"}.get(type(module), "blur")
 
 
-def _check_calls(base: ModelBundle, graph: Graph, sites: Sites) -> None:
-    for path, (module, name, _) in sites.items():
-        swapped = sum(base.model.get_submodule(call.partition("#")[0]) is module for call in graph.calls if call.partition("#")[0] in sites)
-        if calls_of(graph, base.model, module) != swapped:
-            raise LayerError(f"The module '{path}' of {name} is called more than once, so it cannot be swapped in one place only.")
+def _check_calls(base: ModelBundle, graph: Graph, sites: Sequence[_Site]) -> None:
+    for site in sites:
+        if calls_of(graph, base.model, site.module) != sum(other.module is site.module for other in sites):
+            raise LayerError(
+                f"The module '{site.path}' of {site.name} is called more than once, so it cannot be swapped in one place only."
+            )
 
 
-def _swapped(base: ModelBundle, module: nn.Module, to: str, name: str) -> nn.Module:
+def _swapped(base: ModelBundle, site: _Site, to: str) -> nn.Module:
     """Return the module that replaces one."""
+    module, name = site.module, site.name
     kind: PoolingKind = "average" if isinstance(module, nn.AvgPool2d) else getattr(module, "kind", "max")
     kernel, padding = pair(module.kernel_size), pair(module.padding)  # type: ignore[arg-type]
     stride = pair(module.stride) if module.stride else kernel  # type: ignore[arg-type]

@@ -16,7 +16,6 @@ from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.surgery.channels import Dependence, dependence_of
 from deconvwidgets.models.surgery.modules import in_evaluation
 from deconvwidgets.models.surgery.operation import Change, operable, operated
-from deconvwidgets.models.surgery.resizing import MAX_SEED
 from deconvwidgets.models.surgery.sites import activation_after, checked_layers, leaf_at, weighted_of_layer
 from deconvwidgets.models.surgery.units import head_reading, with_parameters
 
@@ -67,7 +66,7 @@ def remove_layers(bundle: ModelBundle, layers: str | Sequence[str], *, seed: int
     'alexnet (random weights, without conv3 and conv4)'
     """
     bundle, base, graph = operable(bundle)
-    number = integer(seed, "seed", 0, MAX_SEED, ModelError)
+    number = integer(seed, "seed", 0, None, ModelError)
     sites = {}
     for layer in checked_layers(base, layers):
         site = weighted_of_layer(base, graph, layer)
@@ -194,4 +193,5 @@ def _new_head(
 def _random(shape: tuple[int, ...], like: Tensor, generator: torch.Generator) -> Tensor:
     """Return normal values with a variance of 2 / inputs, on the device and in the type of another tensor."""
     deviation = (2 / prod(shape[1:])) ** 0.5
-    return (torch.randn(shape, generator=generator) * deviation).to(like.device, like.dtype)
+    values = torch.randn(shape, generator=generator) * deviation
+    return values.to(like.device, like.dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 from deconvwidgets.arguments import integer, integers
 from deconvwidgets.engine.graph import Graph
@@ -13,11 +13,10 @@ from deconvwidgets.errors import LayerError, ModelError
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.surgery.channels import Dependence, dependence_of
 from deconvwidgets.models.surgery.operation import operable, operated
-from deconvwidgets.models.surgery.sites import activation_after, checked_layer, weighted_of_layer
+from deconvwidgets.models.surgery.sites import checked_layer, weighted_of_layer
 from deconvwidgets.models.surgery.units import NewUnits, change_units, strengths
 
 MAX_UNITS = 2**16
-MAX_SEED = 2**32 - 1
 
 
 def resize_layer(bundle: ModelBundle, layer: str, units: int, *, seed: int = 0) -> ModelBundle:
@@ -62,7 +61,7 @@ def resize_layer(bundle: ModelBundle, layer: str, units: int, *, seed: int = 0) 
     """
     bundle, base, graph = operable(bundle)
     count = integer(units, "units", 1, MAX_UNITS, ModelError)
-    number = integer(seed, "seed", 0, MAX_SEED, ModelError)
+    number = integer(seed, "seed", 0, None, ModelError)
     found = _dependence(base, graph, layer)
     name, old = found.source.name, found.units
     if count == old:
@@ -195,9 +194,20 @@ def _incoming_of(found: Dependence, unit: int) -> Tensor:
 
 def _is_homogeneous(graph: Graph, found: Dependence) -> bool:
     """Return whether a unit that is twice another one before its activation is so for what reads it."""
-    activation = activation_after(graph, found.source.node)
-    others = [
-        node for node in found.visited if graph.operations[node].op.role in ("activation", "gate", "rectifier") and node is not activation
-    ]
-    linear = activation is None or graph.operations[activation].name in ("relu", "leaky_relu")
-    return linear and not others and not found.mixed
+    return all(node is found.source.node or _scales(graph, found, node) for node in found.visited)
+
+
+def _scales(graph: Graph, found: Dependence, node: fx.Node) -> bool:
+    """Return whether an operation after a layer returns twice as much for twice the input. Batch norm before the activation counts as one
+    with the layer.
+    """
+    operation = graph.operations[node]
+    if operation.op.role == "batch norm":
+        while node is not found.source.node:
+            node = node.args[0]  # type: ignore[assignment]
+            if graph.operations[node].op.role not in ("batch norm", "transparent") and node is not found.source.node:
+                return False
+        return True
+    pads_zero = operation.window is not None and operation.window.kind == "pad" and operation.window.fill == 0
+    linear = operation.op.role in ("pooling", "transparent") or operation.op.spatial == "reshape" or pads_zero
+    return linear or operation.name in ("relu", "leaky_relu", "mean", "sum", "amax", "squeeze", "unsqueeze")

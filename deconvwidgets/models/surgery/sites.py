@@ -162,6 +162,6 @@ def activation_after(graph: Graph, node: fx.Node) -> fx.Node | None:
         role = graph.operations[node].op.role
         if role in ("rectifier", "activation"):
             return node
-        if role not in ("batch norm", "transparent"):
+        if role not in ("batch norm", "transparent") and not is_blur(graph, node):
             return None
     return None
