@@ -11,6 +11,7 @@ from weakref import ref
 from deconvwidgets.arguments import describe, instance, integer, one_of, seconds
 from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.instruments.diagnosis.compute.filter_pictures import filter_spectrum, filter_sprite
+from deconvwidgets.instruments.diagnosis.figures.files import diagnosis_file
 from deconvwidgets.instruments.diagnosis.panel_records import (
     MARGIN,
     DiagnosisStatus,
@@ -23,7 +24,7 @@ from deconvwidgets.instruments.diagnosis.panel_records import (
 )
 from deconvwidgets.instruments.diagnosis.records import Diagnosis, FirstLayer, SuggestedSurgery
 from deconvwidgets.instruments.diagnosis.service.arms import Arms, operate
-from deconvwidgets.instruments.diagnosis.service.files import curves_csv, report_bytes
+from deconvwidgets.instruments.diagnosis.service.files import curves_csv
 from deconvwidgets.instruments.diagnosis.service.jobs import DiagnoseJob, MeasureJob
 from deconvwidgets.instruments.diagnosis.service.microscopes import Microscopes
 from deconvwidgets.instruments.diagnosis.service.runs import ArmRun, DiagnosisRun
@@ -209,7 +210,7 @@ class DiagnosisApi(InstrumentApi):
         """
         one_of(kind, "file", get_args(ReportFile))
         if kind != "curves.csv":
-            return report_bytes(self.diagnosis(), kind)
+            return diagnosis_file(self.diagnosis(), kind.removeprefix("report."))
         measured = [arm for arm in self.status().arms if arm.curves is not None]
         if not measured:
             raise DiagnosisError("No arm is measured yet: wait for the curves.")

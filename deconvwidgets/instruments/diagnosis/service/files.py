@@ -1,35 +1,24 @@
-"""The files of a DiagnosisPanel."""
+"""The curves of a DiagnosisPanel's arms as a file. The report is that of `dw.diagnosis_file`."""
 
 from __future__ import annotations
 
-import csv
-import io
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
+from deconvwidgets.figures.csv_table import csv_share, csv_table, csv_text
 from deconvwidgets.instruments.diagnosis.panel_records import ArmSummary
-from deconvwidgets.instruments.diagnosis.records import Diagnosis
 
-
-def report_bytes(diagnosis: Diagnosis, kind: str) -> bytes:
-    """Return the report "report.html", "report.json", "report.csv" or "report.png" as bytes."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / kind
-        diagnosis.save(path)
-        return path.read_bytes()
+_COLUMNS = ("arm", "layer", "shift", "median_change", "probability_change", "top1", "photographs")
 
 
 def curves_csv(arms: Sequence[ArmSummary]) -> bytes:
     """Return the curves of all arms as a table: a row per arm, layer and shift. The probability is that of the photographs' class."""
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(["arm", "layer", "shift", "median_change", "probability_change", "top1", "photographs"])
+    rows: list[tuple[object, ...]] = []
     for arm in arms:
         if arm.curves is None:
             continue
-        curves, top1 = arm.curves, "" if arm.accuracy is None else arm.accuracy.top1
+        curves, top1 = arm.curves, "" if arm.accuracy is None else csv_share(arm.accuracy.top1)
         for layer, changes in zip(curves.layers, curves.changes.tolist(), strict=True):
             for shift, change, probability in zip(curves.shifts, changes, curves.probability.tolist(), strict=True):
-                table.writerow([arm.label, layer, shift, change, probability, top1, curves.photographs])
-    return text.getvalue().encode()
+                values = (csv_share(change), csv_share(probability), top1, curves.photographs)
+                rows.append((csv_text(arm.label), csv_text(layer), shift, *values))
+    return csv_table(_COLUMNS, rows)

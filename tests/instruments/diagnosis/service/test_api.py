@@ -204,7 +204,7 @@ def test_files(service):
     api.start()
     rows = list(csv.DictReader(io.StringIO(api.file("curves.csv").decode())))
     assert len(rows) == 27  # 3 layers, 9 shifts
-    assert (rows[9]["arm"], rows[9]["layer"], rows[10]["median_change"]) == ("as it is", "conv2", "0.01")
+    assert (rows[9]["arm"], rows[9]["layer"], rows[10]["median_change"]) == ("as it is", "conv2", "0.010000")
 
 
 def test_without_a_first_convolution_there_are_no_filters(service, monkeypatch):

@@ -122,7 +122,7 @@ def fake_diagnosis() -> Diagnosis:
         findings=findings,
         first_layer=first_layer(),
         shift=shift_curves(),
-        input=InputCheck(level="blind", summary="", layers=(), divergences=np.zeros(0), near=0.1, found=0.3, photographs=40),
+        input=InputCheck(level="blind", summary="", layers=(), divergences=np.zeros(0), photographs=40),
     )
 
 
