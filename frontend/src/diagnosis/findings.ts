@@ -102,7 +102,8 @@ function createUnit({ layer, unit, text }: UnitEvidence, first: FirstLayer | nul
   const tile = isFilter ? createFilterTile() : null;
   const label = `${unitText([layer, unit])}: ${text}`;
   const properties = { type: "button", class: "dwn-unit", "aria-label": label, title: label, onclick: () => pick([layer, unit]) };
-  const element = h("button", properties, tile?.canvas ?? h("b", {}, unitText([layer, unit])), h("span", {}, text));
+  const short = tile ? (text.split(" ")[0] ?? "") : text; // below a picture there is room for one word
+  const element = h("button", properties, tile?.canvas ?? h("b", {}, unitText([layer, unit])), h("span", {}, short));
   element.dataset.kind = isFilter ? "filter" : "unit";
   const update = (filters: Filters | undefined, chosen: UnitName | null) => {
     tile?.draw(filters, unit);

@@ -74,13 +74,13 @@ class DiagnosisApi(InstrumentApi):
         )
 
     def start(self) -> None:
-        """Diagnose the service's model on a worker, then measure its shift curves. Does nothing while it is running.
+        """Diagnose the service's model on a worker, then measure its shift curves.
 
-        Raises ServiceError if the service is closed.
+        Does nothing while it is running, and if this model was diagnosed already. Raises ServiceError if the service is closed.
         """
         with self._changing:
             snapshot, current = self._context.snapshot, self._run
-            if current is not None and current.active and current.bundle is snapshot.bundle:
+            if current is not None and current.bundle is snapshot.bundle and (current.active or current.phase == "done"):
                 return
             if current is not None:
                 current.stop()
@@ -229,7 +229,8 @@ class DiagnosisApi(InstrumentApi):
     def _follow(self, snapshot: Snapshot) -> None:
         """Begin with new arms if the model is another one. The diagnosis stays, and is marked as that of another model."""
         with self._changing:
-            if snapshot.bundle is self._arms.base.bundle:
+            base = self._arms.base
+            if snapshot.bundle is base.bundle and snapshot.images is base.images:
                 return
             self._arms.stop()
             self._arms = Arms(snapshot.bundle, snapshot.images)

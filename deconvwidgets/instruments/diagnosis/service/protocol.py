@@ -29,7 +29,7 @@ class DiagnosisService(Protocol):
         ...
 
     def start(self) -> None:
-        """Diagnose the service's model on a worker, then measure its shift curves. Does nothing while it is running."""
+        """Diagnose the service's model on a worker, then measure its shift curves. Does nothing while it is running, or if that is done."""
         ...
 
     def stop(self) -> None:

@@ -104,7 +104,7 @@ class DiagnosisPanel(Explorer):
         return self._service.diagnosis.status().arms
 
     def start(self) -> None:
-        """Start the diagnosis, and return at once. Does nothing while it is running."""
+        """Start the diagnosis, and return at once. Does nothing while it is running, and if this model was diagnosed already."""
         self._service.diagnosis.start()
 
     def stop(self) -> None:

@@ -61,8 +61,8 @@ def test_a_diagnosis_is_made_once_then_the_network_as_it_is_is_measured(service,
     assert (arm.label, arm.phase, arm.curves.photographs) == ("as it is", "done", 20)
     assert arm.accuracy is None
     assert "cat" in arm.no_accuracy  # which is no class of the model
-    api.start()  # it is not measured twice
-    assert [kind for kind, _ in fake_checks] == ["diagnose", "shift_response", "diagnose"]
+    api.start()  # the same model is not diagnosed twice
+    assert [kind for kind, _ in fake_checks] == ["diagnose", "shift_response"]
 
 
 def test_a_failure_is_told_in_words(service, monkeypatch):
