@@ -49,10 +49,8 @@ def network(kernel: int = 5, stride: int = 2, norm: bool = False, seed: int = 0)
     first = nn.Conv2d(3, 12, kernel, stride=stride, padding=kernel // 2)
     middle: list[nn.Module] = [nn.BatchNorm2d(12)] if norm else []
     second = nn.Conv2d(12, 16, 3, padding=1)
-    model = nn.Sequential(
-        first, *middle, nn.ReLU(), nn.MaxPool2d(2), second, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 2)
-    )
-    return model.eval()
+    top = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 2))
+    return nn.Sequential(first, *middle, nn.ReLU(), nn.MaxPool2d(2), second, nn.ReLU(), *top).eval()
 
 
 def bundle_of(model: nn.Sequential, transform: Preprocess = TRANSFORM, name: str = "planted") -> ModelBundle:
