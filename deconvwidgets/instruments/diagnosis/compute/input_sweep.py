@@ -102,7 +102,7 @@ class Sweep:
 
     def right(self, number: int) -> NDArray[np.bool_]:
         """Return which photographs are classified as their label, with the way of a number."""
-        return np.concatenate(self._ranks[number]) == 0
+        return np.asarray(np.concatenate(self._ranks[number]) == 0, np.bool_)
 
     def variants(self) -> tuple[InputVariant, ...]:
         """Return the results, in the order of `ways`."""

@@ -54,17 +54,18 @@ class LayerUnits:
     @property
     def dead(self) -> NDArray[np.bool_]:
         """Whether the activation is the same in every crop, and not above 0. A unit that is always negative and varies is not dead."""
-        return (self.minimum == self.maximum) & (self.maximum <= 0)
+        return np.asarray((self.minimum == self.maximum) & (self.maximum <= 0), np.bool_)
 
     @property
     def constant(self) -> NDArray[np.bool_]:
         """Whether the activation is above 0 and the same in every crop, and not at the layer's upper limit, as that of ReLU6."""
-        return (self.minimum == self.maximum) & (self.maximum > 0) & ~self.saturated
+        return np.asarray((self.minimum == self.maximum) & (self.maximum > 0) & ~self.saturated, np.bool_)
 
     @property
     def saturated(self) -> NDArray[np.bool_]:
         """Whether the activation is in every crop the largest of the layer: at the limit of its activation function."""
-        return (self.minimum == self.maximum) & (self.maximum > 0) & (self.maximum == self.maximum.max(initial=0)) & self._limited
+        largest = (self.minimum == self.maximum) & (self.maximum > 0) & (self.maximum == self.maximum.max(initial=0))
+        return np.asarray(largest & self._limited, np.bool_)
 
     @property
     def _limited(self) -> bool:

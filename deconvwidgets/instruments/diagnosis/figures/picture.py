@@ -128,4 +128,4 @@ def _add_shift(drawing: Drawing, curves: ShiftCurves, y: float) -> float:
     if shown:
         first, last = curves.layers[shown[0]], curves.layers[shown[-1]]
         drawing.add(Text(_RIGHT + 46, chart.bottom + 40, f"Dark: {last}. Blue: {first}. Light: the layers between.", 12, "quiet"))
-    return chart.bottom + 48
+    return float(chart.bottom + 48)
