@@ -67,7 +67,7 @@ ALIASES = {  # what else may stand for an argument in a message
     "batch": "batch|image",
     "run": "[Rr]un",
     "before": "[Rr]un",
-    "after": "[Rr]un",
+    "after": "[Rr]un|layer",
     "build": "no model",
     "source": "no file",
     "sources": "a source|photograph",

@@ -88,6 +88,9 @@ def public() -> Iterator[tuple[str, Callable[..., Any]]]:
     for name in dw.engine.__all__:
         if inspect.isfunction(getattr(dw.engine, name)):
             yield f"dw.engine.{name}", getattr(dw.engine, name)
+    for name in dw.surgery.__all__:
+        if inspect.isfunction(getattr(dw.surgery, name)):
+            yield f"dw.surgery.{name}", getattr(dw.surgery, name)
     yield "dw.ActivationIndex.build", dw.ActivationIndex.build
     yield "dw.ModelBundle.from_module", dw.ModelBundle.from_module
     for stand_in, (kind, others) in OBJECTS.items():

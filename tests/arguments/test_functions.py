@@ -213,7 +213,76 @@ RECORDING = {
     **dict.fromkeys(("initial", "pretrained", "resume", "overwrite"), boolean),
 }
 COMPUTED = {"dtype": choice("model", "float64"), "device": choice("auto", "cpu"), "job": optional(nothing)}
+
+
+def refuse_only(kind: Any) -> Any:
+    """Refuse what is none of the kind; the others are tested elsewhere."""
+    return lambda value: REFUSED if kind(value) is REFUSED else SKIPPED
+
+
+def surgery_result(bundle: Any) -> Any:
+    return bundle.label, [dict(step.arguments) for step in bundle.surgery]
+
+
+WITH_WEIGHTS = choice("0", "1", "3", "conv1", "conv2")  # layers that are maps of convolutions
+SURGERY = {
+    "dw.surgery.remove_layers": Case(
+        dw.surgery.remove_layers,
+        {"bundle": BUNDLE, "layers": "conv2"},
+        {"bundle": nothing, "layers": refuse_only(names_of_layers), "seed": whole(0)},
+        surgery_result,
+    ),
+    "dw.surgery.resize_layer": Case(
+        dw.surgery.resize_layer,
+        {"bundle": BUNDLE, "layer": "conv1", "units": 2},
+        {"bundle": nothing, "layer": WITH_WEIGHTS, "units": whole(1, 2**16), "seed": whole(0)},
+        surgery_result,
+    ),
+    "dw.surgery.change_first_layer": Case(
+        dw.surgery.change_first_layer,
+        {"bundle": BUNDLE, "kernel_size": 5},
+        {
+            "bundle": nothing,
+            "kernel_size": refuse_only(optional(wholes((), (2,), low=1, high=64))),
+            "stride": refuse_only(optional(wholes((), (2,), low=1, high=64))),
+            "keep_grid": boolean,
+        },
+        surgery_result,
+    ),
+    "dw.surgery.swap_pooling": Case(
+        dw.surgery.swap_pooling,
+        {"bundle": BUNDLE},
+        {"bundle": nothing, "layers": refuse_only(optional(names_of_layers)), "to": choice("blur", "average")},
+        surgery_result,
+    ),
+    "dw.surgery.blur_strides": Case(
+        dw.surgery.blur_strides,
+        {"bundle": BUNDLE},
+        {"bundle": nothing, "layers": refuse_only(optional(names_of_layers))},
+        surgery_result,
+    ),
+    "dw.surgery.insert_normalization": Case(
+        dw.surgery.insert_normalization,
+        {"bundle": BUNDLE, "after": "conv1"},
+        {"bundle": nothing, "after": refuse_only(names_of_layers), "kind": choice("batch_norm", "response_norm")},
+        surgery_result,
+    ),
+    "dw.surgery.merge_units": Case(
+        dw.surgery.merge_units,
+        {"bundle": BUNDLE, "layer": "conv1", "units": [0, 1]},
+        {"bundle": nothing, "layer": refuse_only(WITH_WEIGHTS), "units": refuse_only(different(wholes((2,), (1,), high=3)))},
+        surgery_result,
+    ),
+    "dw.surgery.undo": Case(dw.surgery.undo, {"bundle": dw.surgery.swap_pooling(BUNDLE)}, {"bundle": nothing}, lambda bundle: bundle.name),
+    "dw.surgery.apply": Case(
+        dw.surgery.apply,
+        {"bundle": BUNDLE, "steps": []},
+        {"bundle": nothing, "steps": lambda value: value if isinstance(value, list | tuple) and not value else REFUSED},
+        surgery_result,
+    ),
+}
 FUNCTIONS: dict[str, Case] = {
+    **SURGERY,
     "dw.project": Case(
         project,
         {"bundle": BUNDLE, "images": noise(), "layer": "conv2", "unit": 1},

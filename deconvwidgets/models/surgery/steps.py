@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from deconvwidgets.arguments import describe
@@ -53,14 +53,14 @@ def undo(bundle: ModelBundle) -> ModelBundle:
     return before
 
 
-def apply(bundle: ModelBundle, steps: Iterable[SurgeryStep | Mapping[str, Any]]) -> ModelBundle:
+def apply(bundle: ModelBundle, steps: Sequence[SurgeryStep | Mapping[str, Any]]) -> ModelBundle:
     """Return a bundle after operations that were done to another one, in order: `dw.surgery.apply(other, operated.surgery)`.
 
     Parameters
     ----------
     bundle : ModelBundle
         The network. It is not changed.
-    steps : iterable of SurgeryStep or mapping
+    steps : sequence of SurgeryStep or mapping
         Mappings have the keys "operation" and "arguments", as a step in a JSON file has.
 
     Returns
@@ -80,7 +80,7 @@ def apply(bundle: ModelBundle, steps: Iterable[SurgeryStep | Mapping[str, Any]])
     'alexnet (random weights, average pooling)'
     """
     result = require_bundle(bundle)
-    if isinstance(steps, str | Mapping) or not isinstance(steps, Iterable):
+    if not isinstance(steps, list | tuple):
         raise ModelError(f"steps must be steps of surgery, such as bundle.surgery, not {describe(steps)}.")
     for step in steps:
         operation, arguments = _parts(step)

@@ -19,7 +19,6 @@ from tests.models.surgery.networks import (
     odd,
     outputs,
     plain,
-    residual,
     shared,
     shared_residual,
 )  # fmt: skip
@@ -50,7 +49,7 @@ def test_layers_that_read_other_numbers_of_units_get_new_weights_by_the_seed():
     pixels = bundle.model[2](torch.relu(bundle.model[0](batch())))
     expected = nn.functional.linear(nn.functional.max_pool2d(pixels, 3, 2).flatten(1), shorter.model[12].weight)
     assert torch.allclose(outputs(shorter), expected)
-    assert float(shorter.model[12].weight.std()) == pytest.approx((2 / (6 * positions)) ** 0.5, rel=0.1)
+    assert float(shorter.model[12].weight.detach().std()) == pytest.approx((2 / (6 * positions)) ** 0.5, rel=0.1)
 
 
 def test_dropout_goes_with_its_layer_and_a_shared_rectifier_may_remain():
@@ -65,16 +64,14 @@ def test_dropout_goes_with_its_layer_and_a_shared_rectifier_may_remain():
     ("bundle", "layers", "message"),
     [
         (shared, "fc5", "are the answer"),
-        (lambda: odd("twice"), "one", "other sizes"),
+        (lambda: odd("twice"), "one", "used more than once"),
         (lambda: odd("sum"), "two", "an addition"),
         (lambda: odd("functional"), "conv1", "other sizes"),
-        (lambda: odd("tanh"), "two", None),
+        (lambda: odd("tanh"), "two", "function call"),
         (shared, [], "layers must be names"),
     ],
 )
 def test_layers_that_cannot_be_removed_are_refused_by_name(bundle, layers, message):
-    if message is None:  # the rectifier is a function, and what the layer reads is not rectified
-        message = "function call"
     with pytest.raises(LayerError, match=message):
         dw.surgery.remove_layers(bundle(), layers)
 
@@ -163,46 +160,47 @@ def test_response_normalisation_is_zfnets():
         dw.surgery.insert_normalization(bundle, "conv1", "layer_norm")
 
 
-def operations(bundle):
+def all_operations(bundle):
     """One of each, each on the result of the one before."""
-    yield (one := dw.surgery.resize_layer(bundle, "conv2", 9))
-    yield (two := dw.surgery.swap_pooling(one))
-    yield (three := dw.surgery.merge_units(two, "conv2", [0, 7, 8][: 2 + (two is None)]) if False else two)
-    yield (four := dw.surgery.insert_normalization(three, "conv3"))
-    yield (five := dw.surgery.change_first_layer(four, 5))
-    yield dw.surgery.remove_layers(five, ["conv2", "fc4"])
+    grown = dw.surgery.resize_layer(bundle, "conv2", 9)
+    copied = next(unit for unit in range(7) if torch.equal(grown.model[3].weight[unit], grown.model[3].weight[7]))
+    merged = dw.surgery.merge_units(dw.surgery.swap_pooling(grown), "conv2", [copied, 7])
+    changed = dw.surgery.change_first_layer(dw.surgery.insert_normalization(merged, "conv3"), 5)
+    return dw.surgery.remove_layers(changed, ["conv2", "fc4"])
 
 
-def test_steps_are_data_that_repeat_what_was_done():
-    bundle = shared()
-    *_, done = operations(bundle)
+@pytest.mark.slow
+def test_steps_are_data_that_repeat_what_was_done_and_nothing_is_mutated():
+    bundle = plain()
+    before = {name: value.clone() for name, value in bundle.model.state_dict().items()}
+    done = all_operations(bundle)
+    assert all(torch.equal(value, before[name]) for name, value in bundle.model.state_dict().items())
+    assert (bundle.label, done.label) == ("net", "net (6 operations of surgery)")
+    assert "changed by surgery" in done.weights
+    assert sum(note.startswith("Surgery: ") for note in done.notes) == 6
     stored = json.loads(json.dumps([{key: asdict(step)[key] for key in ("operation", "arguments")} for step in done.surgery]))
-    for steps in (done.surgery, stored):
-        again = dw.surgery.apply(bundle, steps)
-        assert torch.equal(outputs(again), outputs(done))
-        assert again.surgery == done.surgery
+    again = dw.surgery.apply(bundle, stored)
+    assert torch.equal(outputs(again), outputs(done))
+    assert again.surgery == done.surgery
     for _ in done.surgery:
         done = dw.surgery.undo(done)
     assert done is bundle
+
+
+def test_undoing_nothing_and_repeating_no_steps_are_refused():
+    bundle = shared()
     with pytest.raises(ModelError, match="nothing to undo"):
-        dw.surgery.undo(done)
+        dw.surgery.undo(bundle)
     for steps in ("undo", [{"operation": "undo", "arguments": {}}], [1], {"operation": "undo"}):
         with pytest.raises(ModelError, match="steps"):
             dw.surgery.apply(bundle, steps)
 
 
-def test_nothing_is_mutated_and_names_say_what_was_done():
-    bundle = plain()
-    before = {name: value.clone() for name, value in bundle.model.state_dict().items()}
-    *_, done = operations(bundle)
-    assert all(torch.equal(value, before[name]) for name, value in bundle.model.state_dict().items())
-    assert bundle.label == "net"
-    assert done.label == f"net ({len(done.surgery)} operations of surgery)"
-    assert "changed by surgery" in done.weights
-    assert sum(note.startswith("Surgery: ") for note in done.notes) == len(done.surgery)
-    headless = done.with_units({("conv1", 0): 0.0})
-    assert headless.surgery == done.surgery
-    assert dw.surgery.undo(headless) is done.before_surgery
+def test_units_that_are_switched_off_afterwards_keep_the_history():
+    done = dw.surgery.swap_pooling(shared())
+    scaled = done.with_units({("conv1", 0): 0.0})
+    assert scaled.surgery == done.surgery
+    assert dw.surgery.undo(scaled) is shared()
 
 
 class Untraceable(nn.Module):
@@ -228,8 +226,7 @@ def test_models_that_cannot_be_traced_are_refused():
         dw.surgery.swap_pooling("alexnet")
 
 
-def test_a_changed_network_is_trained_and_projected_like_any_other(tiny_images):
-    changed = dw.surgery.swap_pooling(residual())
-    assert dw.project(changed, tiny_images, "conv1", unit=0).pixels.shape[0] == 1 if False else True
+def test_an_index_of_a_changed_network_says_so(tiny_images):
+    changed = dw.surgery.swap_pooling(shared_residual())
     index = dw.ActivationIndex.build(changed, tiny_images, layers=["conv1"], k=2, progress=False, device="cpu")
     assert index.identity.model == "net (blurred pooling)"

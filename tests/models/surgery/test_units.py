@@ -27,7 +27,7 @@ def strongest(bundle, conv, readers, count, norm=None):
     """The units with the largest product of norms, by loops."""
     module, found = bundle.model[conv], []
     for unit in range(len(module.weight)):
-        incoming = float((module.weight[unit].double() ** 2).sum()) ** 0.5
+        incoming = float((module.weight[unit].detach().double() ** 2).sum()) ** 0.5
         if norm is not None:
             layer = bundle.model[norm]
             incoming *= abs(float(layer.weight[unit])) / float(layer.running_var[unit] + layer.eps) ** 0.5
