@@ -178,7 +178,7 @@ class DiagnosisApi(InstrumentApi):
         """
         wanted = instance(surgery, SuggestedSurgery, "surgery", DiagnosisError)
         with self._changing:
-            before = self._arms.get(integer(parent, "parent"))
+            before = self._arms.get(integer(parent, "parent"), "parent arm")
             found = self._arms.find(before.number, wanted)
             if found is None:
                 self._arms.require_room()

@@ -44,12 +44,12 @@ class Arms:
         with self._lock:
             return tuple(self._runs.values())
 
-    def get(self, number: int) -> ArmRun:
-        """Return an arm. Raises DiagnosisError for an unknown one."""
+    def get(self, number: int, name: str = "arm") -> ArmRun:
+        """Return an arm. Raises DiagnosisError, with the name of the argument, for an unknown one."""
         with self._lock:
             found = self._runs.get(number)
         if found is None:
-            raise DiagnosisError(f"There is no arm {describe(number)}: it was undone, or the model was changed. Choose another one.")
+            raise DiagnosisError(f"There is no {name} {describe(number)}: it was undone, or the model was changed. Choose another one.")
         return found
 
     def find(self, parent: int, wanted: SuggestedSurgery) -> ArmRun | None:
@@ -74,7 +74,7 @@ class Arms:
         """Remove an arm, and return it. Raises DiagnosisError if it is unknown, the model as it is, or one that another arm was made of."""
         run = self.get(number)
         if run.parent is None:
-            raise DiagnosisError("The model as it is cannot be undone: nothing was done to it.")
+            raise DiagnosisError(f"The arm {number} is the model as it is, which cannot be undone: nothing was done to it.")
         made_of_it = [other.label for other in self.all() if other.parent == number]
         if made_of_it:
             raise DiagnosisError(f"Undo {made_of_it[0]!r} first, which was made of {run.label!r}.")
