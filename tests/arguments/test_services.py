@@ -215,7 +215,8 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
     "diagnosis.photograph": (lambda service: service.diagnosis.photograph, {"image": "crop:0"}, {"image": nothing}),
     "diagnosis.shifted": (lambda service: service.diagnosis.shifted, {"request": ShiftRequest("crop:0")}, {"request": nothing}),
     "diagnosis.add_arm": (
-        lambda service: service.diagnosis.add_arm, {"surgery": AVERAGE}, {"surgery": nothing, "parent": whole(0, 0)}
+        lambda service: lambda **arguments: service.diagnosis.remove_arm(service.diagnosis.add_arm(**arguments)), {"surgery": AVERAGE},
+        {"surgery": nothing, "parent": whole(0, 0)},
     ),
     "diagnosis.remove_arm": (lambda service: service.diagnosis.remove_arm, {"arm": 0}, {"arm": nothing}),
     "diagnosis.wait_for_arm": (

@@ -50,6 +50,12 @@ def diagnosed(panel: Any, arguments: dict[str, Any]) -> int:
     return len(panel.wait(**arguments).findings)
 
 
+def tried(panel: Any, arguments: dict[str, Any]) -> int:
+    """Try a surgery, and undo it: the next case begins with the network as it is."""
+    panel.try_surgery(**arguments)
+    return panel.undo()
+
+
 def shift_of(panel: Any, arguments: dict[str, Any]) -> tuple[int, int]:
     request = panel.shifted(**arguments).request
     return request.right, request.down
@@ -94,7 +100,7 @@ WIDGET_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         {"right": optional(whole(-32, 32)), "down": optional(whole(-32, 32))},
     ),
     "diagnosis_panel.try_surgery": (
-        lambda service: lambda **arguments: dw.DiagnosisPanel(service).try_surgery(**arguments), {"surgery": AVERAGE},
+        lambda service: lambda **arguments: tried(dw.DiagnosisPanel(service), arguments), {"surgery": AVERAGE},
         {"surgery": nothing, "parent": optional(whole(0, 0))},
     ),
     "dw.EvolutionExplorer": (

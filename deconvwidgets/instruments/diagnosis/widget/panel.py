@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from deconvwidgets.instruments.diagnosis.panel_records import ArmSummary, ShiftedResult, ShiftRequest
-from deconvwidgets.instruments.diagnosis.records import Diagnosis, SuggestedSurgery
+from deconvwidgets.instruments.diagnosis.records import LEVELS, Diagnosis, SuggestedSurgery
 from deconvwidgets.instruments.diagnosis.service.protocol import SupportsDiagnosis
 from deconvwidgets.instruments.diagnosis.widget.messages import HANDLERS
 from deconvwidgets.instruments.diagnosis.widget.state import MESSAGES, checked_state
 from deconvwidgets.widgets.explorer import Explorer
 from deconvwidgets.widgets.messages import Reply, Request
 from deconvwidgets.widgets.state import State, StateTrait
-
-_COUNTED = ("found", "near", "clear", "blind")
 
 
 class DiagnosisPanel(Explorer):
@@ -90,7 +88,7 @@ class DiagnosisPanel(Explorer):
         if status.phase != "done":
             return {}
         diagnosis = self._service.diagnosis.diagnosis()
-        counts = {level: diagnosis.count(level) for level in _COUNTED}
+        counts = {level: diagnosis.count(level) for level in LEVELS}
         return {**counts, "findings": [one.title for one in diagnosis.findings if one.level == "found"], "arms": len(status.arms)}
 
     @property
@@ -142,8 +140,8 @@ class DiagnosisPanel(Explorer):
         ServiceError
             For a shift of more than 32 pixels.
         """
-        shift = [own if given is None else given for own, given in zip(self.state["shift"], (right, down), strict=True)]
-        return self._service.diagnosis.shifted(ShiftRequest(self.state["image"], *shift, arm=self.state["arm"]))
+        across, along = (own if given is None else given for own, given in zip(self.state["shift"], (right, down), strict=True))
+        return self._service.diagnosis.shifted(ShiftRequest(self.state["image"], across, along, self.state["arm"]))
 
     def try_surgery(self, surgery: SuggestedSurgery, parent: int | None = None) -> int:
         """Change an arm by a surgery, show the new arm, and return its number.
