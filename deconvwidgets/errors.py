@@ -69,6 +69,10 @@ class InvarianceError(DeconvWidgetsError):
     """A transformation or its amount is not valid, or the features of transformed photographs cannot be compared."""
 
 
+class DiagnosisError(DeconvWidgetsError):
+    """A network cannot be diagnosed on the given images, or a shift, direction or file is not valid."""
+
+
 class ServiceError(DeconvWidgetsError):
     """A request is not valid, or not possible in the current state of the service."""
 

@@ -12,6 +12,7 @@ from deconvwidgets.errors import ActivationIndexError, LayerError, ServiceError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.contributions.service.api import ContributionsApi
+from deconvwidgets.instruments.diagnosis.service.api import DiagnosisApi
 from deconvwidgets.instruments.evaluation.service.api import EvaluationApi
 from deconvwidgets.instruments.invariance.service.api import InvarianceApi
 from deconvwidgets.instruments.layers.service.api import LayersApi
@@ -85,6 +86,7 @@ class LocalModelService:
     contributions = Instrument(ContributionsApi)
     evaluation = Instrument(EvaluationApi)
     invariance = Instrument(InvarianceApi)
+    diagnosis = Instrument(DiagnosisApi)
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ const INSTRUMENTS = {
   comparison: ["src/comparison/explorer.ts", "src/comparison/style.css"],
   comparison_occlusion: ["src/comparison/occlusion.ts", "src/comparison/occlusion.css"],
   invariance: ["src/invariance/explorer.ts", "src/invariance/style.css"],
+  diagnosis: ["src/diagnosis/panel.ts", "src/diagnosis/style.css"],
   evolution: ["src/evolution/explorer.ts", "src/evolution/style.css"],
 };
 

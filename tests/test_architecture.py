@@ -36,6 +36,8 @@ INSTRUMENT_PAIRS = {  # (instrument, another one that it may import)
     ("evolution", "layers"),
     ("ablation", "training"),
     ("comparison", "layers"),
+    ("diagnosis", "layers"),
+    ("diagnosis", "evaluation"),  # the accuracy of an arm
     ("comparison", "occlusion"),
     ("invariance", "occlusion"),  # lists and uploads images as it does
 }

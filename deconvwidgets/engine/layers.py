@@ -56,13 +56,12 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
     for call, node in _naming_calls(graph):
         names.setdefault(views.get(node, node), call)
     operation_names = _operation_names(graph)
-    feature_maps = {feature_map_of(graph, node) for node in _nodes_of(graph, "convolution")}
-    feature_maps.update(view for source, view in views.items() if _is_residual_sum(graph, source))
+    shown = {*feature_maps(graph).values(), *(view for source, view in views.items() if _is_residual_sum(graph, source))}
     fields = receptive_fields(graph)
     other_order = (channels_last(graph) | set(views)) - set(sources)
     layers = []
     for node, operation in graph.operations.items():
-        name = names.get(node, operation_names[node] if node in aliases or node in feature_maps else None)
+        name = names.get(node, operation_names[node] if node in aliases or node in shown else None)
         if (
             name is None
             or operation.shape is None
@@ -84,7 +83,7 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
         info = LayerInfo(
             name, aliases.get(node), _kind(graph, _factor_of(graph, source)), operation.shape[1], height, width, size, stride, offset
         )
-        layers.append(Layer(info, node in feature_maps, node=node, has_maps=len(operation.shape) == 4))
+        layers.append(Layer(info, node in shown, node=node, has_maps=len(operation.shape) == 4))
     return layers
 
 
@@ -142,6 +141,11 @@ def weighted_names(graph: Graph) -> dict[str, str]:
     nodes = [("conv", node) for node in _nodes_of(graph, "convolution")] + [("fc", node) for node in _nodes_of(graph, "linear")]
     numbered = {f"{kind}{number}": _product(graph, node) for number, (kind, node) in enumerate(nodes, start=1)}
     return {alias: names[node] for alias, node in numbered.items() if alias in known and node in names}
+
+
+def feature_maps(graph: Graph) -> dict[fx.Node, fx.Node]:
+    """Return the node of each convolution's feature map by the convolution's node, in order of execution."""
+    return {node: _product(graph, _after_activation(graph, node)) for node in _nodes_of(graph, "convolution")}
 
 
 def _is_other_module(graph: Graph, alias: str, node: fx.Node) -> bool:

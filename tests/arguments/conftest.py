@@ -29,6 +29,7 @@ def service(tmp_path_factory):
         service._context.replace(images=images, index=dw.ActivationIndex.build(BUNDLE, images, k=9, progress=False, device="cpu"))
         service.transfer.start(TransferSettings("images", layer="conv2", images_per_class=2, folds=1, weight_decay=1e-2))
         service.evaluation.start(EvaluationSettings(mapping={"a": (0,), "b": (1,)}, automatic=False))
+        service.diagnosis.start()
         service.occlusion.start_maps(OcclusionRequest("crop:0"), MapsSettings((8, 8), (8, 8)))
         yield service
         service.close()

@@ -58,6 +58,7 @@ OBJECTS = {  # what stands for an object of a class in the names of cases; and m
     "invariance_explorer": (dw.InvarianceExplorer, {"set_state"}),
     "transfer_panel": (dw.TransferPanel, {"set_state"}),
     "evaluation_panel": (dw.EvaluationPanel, {"set_state"}),
+    "diagnosis_panel": (dw.DiagnosisPanel, {"set_state"}),
     "evolution": (FeatureEvolution, set()),
     "comparison": (Comparison, set()),
     "index": (dw.ActivationIndex, {"build", "check", "empty", "from_state", "labels_of"}),

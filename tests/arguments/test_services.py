@@ -10,6 +10,8 @@ import pytest
 
 import deconvwidgets as dw
 from deconvwidgets.instruments.contributions.records import ContributionsRequest
+from deconvwidgets.instruments.diagnosis.panel_records import ShiftRequest
+from deconvwidgets.instruments.diagnosis.records import SuggestedSurgery
 from deconvwidgets.instruments.evaluation.settings import PhotographsRequest
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
 from deconvwidgets.instruments.transfer.records import TestsRequest
@@ -72,6 +74,7 @@ def with_field(record: Any, name: str) -> Callable[[Any], Any]:
     return lambda value: dataclasses.replace(record, **{name: value})
 
 
+AVERAGE = SuggestedSurgery("average pooling", "swap_pooling", {"to": "average"})
 METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any], dict[str, Kind]]] = {
     "service.wait": (lambda service: lambda timeout: service.wait(timeout).overview().version, {}, {"timeout": optional(real(low=0))}),
     "service.set_head": (lambda service: lambda head: with_other_head(service, head), {}, {"head": optional(nothing)}),
@@ -205,6 +208,24 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
     "transfer.steps": (lambda service: service.transfer.steps, {"run": 1}, {"since": whole(0)}),
     "transfer.photograph": (lambda service: service.transfer.photograph, {"run": 1, "source": 0}, {"source": whole(0, 15)}),
     "transfer.photographs": (lambda service: service.transfer.photographs, {"run": 1, "request": TestsRequest()}, {"request": nothing}),
+    "diagnosis.filters": (lambda service: lambda **arguments: service.diagnosis.filters(**arguments).tile, {}, {"tile": whole(8, 256)}),
+    "diagnosis.spectrum": (
+        lambda service: lambda **arguments: service.diagnosis.spectrum(**arguments).values, {"unit": 0}, {"unit": whole(0, 3)}
+    ),
+    "diagnosis.photograph": (lambda service: service.diagnosis.photograph, {"image": "crop:0"}, {"image": nothing}),
+    "diagnosis.shifted": (lambda service: service.diagnosis.shifted, {"request": ShiftRequest("crop:0")}, {"request": nothing}),
+    "diagnosis.add_arm": (
+        lambda service: lambda **arguments: service.diagnosis.remove_arm(service.diagnosis.add_arm(**arguments)), {"surgery": AVERAGE},
+        {"surgery": nothing, "parent": whole(0, 0)},
+    ),
+    "diagnosis.remove_arm": (lambda service: service.diagnosis.remove_arm, {"arm": 0}, {"arm": nothing}),
+    "diagnosis.wait_for_arm": (
+        lambda service: service.diagnosis.wait_for_arm, {"arm": 0}, {"arm": whole(0, 0), "timeout": optional(real(low=0))}
+    ),
+    "diagnosis.wait": (
+        lambda service: lambda **arguments: len(service.diagnosis.wait(**arguments).findings), {}, {"timeout": optional(real(low=0))}
+    ),
+    "diagnosis.file": (lambda service: service.diagnosis.file, {"kind": "curves.csv"}, {"kind": nothing}),
     "evaluation.results": (lambda service: service.evaluation.results, {}, {"run": whole(1, 1)}),
     "evaluation.wait": (lambda service: service.evaluation.wait, {"run": 1}, {"timeout": optional(real(low=0))}),
     "evaluation.photographs": (

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import deconvwidgets as dw
+from deconvwidgets.instruments.diagnosis.records import SuggestedSurgery
 from tests.arguments.checking import Case, check
 from tests.arguments.hostile_values import REFUSED, SKIPPED, Kind, nothing, optional, real, whole
 from tests.arguments.test_services import indexed
+from tests.instruments.diagnosis.widget.fake_api import FakeDiagnosisService
 from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 
 pytestmark = pytest.mark.slow
@@ -38,6 +40,25 @@ def state_layer(value: Any) -> Any:
 def not_none(kind: Kind) -> Kind:
     """The kind; None is tested elsewhere."""
     return lambda value: SKIPPED if value is None else kind(value)
+
+
+AVERAGE = SuggestedSurgery("average pooling", "swap_pooling", {"to": "average"})
+
+
+def diagnosed(panel: Any, arguments: dict[str, Any]) -> int:
+    """Wait for a diagnosis that is complete."""
+    return len(panel.wait(**arguments).findings)
+
+
+def tried(panel: Any, arguments: dict[str, Any]) -> int:
+    """Try a surgery, and undo it: the next case begins with the network as it is."""
+    panel.try_surgery(**arguments)
+    return panel.undo()
+
+
+def shift_of(panel: Any, arguments: dict[str, Any]) -> tuple[int, int]:
+    request = panel.shifted(**arguments).request
+    return request.right, request.down
 
 
 def drawn_units(value: Any) -> Any:
@@ -71,6 +92,22 @@ WIDGET_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         lambda service: lambda **arguments: state_of(dw.EvaluationPanel(service, **arguments)), {},
         {"images": optional(nothing), "state": empty_state, "height": nothing},
     ),
+    "dw.DiagnosisPanel": (
+        lambda service: lambda **arguments: state_of(dw.DiagnosisPanel(service, **arguments)), {},
+        {"state": empty_state, "height": nothing},
+    ),
+    "diagnosis_panel.save": (lambda service: dw.DiagnosisPanel(FakeDiagnosisService()).save, {}, {"path": nothing}),
+    "diagnosis_panel.wait": (
+        lambda service: lambda **arguments: diagnosed(dw.DiagnosisPanel(service), arguments), {}, {"timeout": optional(real(low=0))},
+    ),
+    "diagnosis_panel.shifted": (
+        lambda service: lambda **arguments: shift_of(dw.DiagnosisPanel(service), arguments), {},
+        {"right": optional(whole(-32, 32)), "down": optional(whole(-32, 32))},
+    ),
+    "diagnosis_panel.try_surgery": (
+        lambda service: lambda **arguments: tried(dw.DiagnosisPanel(service), arguments), {"surgery": AVERAGE},
+        {"surgery": nothing, "parent": optional(whole(0, 0))},
+    ),
     "dw.EvolutionExplorer": (
         lambda service: lambda **arguments: state_of(dw.EvolutionExplorer(FakeEvolutionService(), **arguments)), {},
         {"images": optional(nothing), "state": empty_state, "height": nothing},
@@ -78,6 +115,7 @@ WIDGET_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
     **{
         f"dw.{name}(service)": (lambda service, name=name: lambda service: getattr(dw, name)(service), {}, {"service": nothing})
         for name in ("LayerExplorer", "OcclusionExplorer", "TransferPanel", "EvaluationPanel", "InvarianceExplorer")
+        for name in ("LayerExplorer", "OcclusionExplorer", "TransferPanel", "EvaluationPanel", "DiagnosisPanel")
     },
     "layer_explorer.save": (
         lambda service: dw.LayerExplorer(service, "conv1").save, {"path": "x.svg", "what": "layers"},

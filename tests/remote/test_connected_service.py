@@ -21,6 +21,8 @@ import deconvwidgets.instruments
 from deconvwidgets import errors
 from deconvwidgets.errors import DeconvWidgetsError, HeadError, LayerError, PictureError, ServiceError
 from deconvwidgets.instruments.contributions.records import ContributionsRequest
+from deconvwidgets.instruments.diagnosis.panel_records import ShiftRequest
+from deconvwidgets.instruments.diagnosis.records import SuggestedSurgery
 from deconvwidgets.instruments.evaluation.settings import EvaluationSettings, PhotographsRequest
 from deconvwidgets.instruments.invariance.records import InvarianceRequest
 from deconvwidgets.instruments.layers.records import EnlargeRequest, PlacePicturesRequest
@@ -68,6 +70,7 @@ PROTOCOLS = dict(protocols())
 FIRST, CONV2 = OcclusionRequest("crop:0", "conv2", 3), ContributionsRequest("crop:0", "conv2")
 MAPS, STATE = MapsSettings((8, 8), (8, 8)), {"layer": "conv2", "unit": 3}
 TRAIN, EVALUATE = TransferSettings("images", "conv2", images_per_class=2, folds=1), EvaluationSettings("images")
+AVERAGE = SuggestedSurgery("average pooling", "swap_pooling", {"to": "average"})
 # Calls of each method, in this order: with arguments that are answered, and ones that are refused. A new method of a protocol needs one.
 CALLS = {
     "layers": [
@@ -170,6 +173,22 @@ CALLS = {
         ("photograph", [1, 0], [1, 999]),
         ("compare", [1], [77]),
         ("file", [1, "classes.csv"], [1, "x.doc"]),
+        ("stop", []),
+    ],
+    "diagnosis": [
+        ("status", []),
+        ("start", []),
+        ("wait", [], ["soon"]),
+        ("wait_for_arm", [0], [77]),
+        ("diagnosis", []),
+        ("filters", [16], [4]),
+        ("spectrum", [1], [99]),
+        ("photograph", ["crop:4"], ["crop:999"]),
+        ("shifted", [ShiftRequest("crop:4", 2, -1)], [ShiftRequest("crop:4", 99)]),
+        ("add_arm", [AVERAGE], [SuggestedSurgery("x", "system")]),
+        ("wait_for_arm", [1]),
+        ("remove_arm", [1], [77]),
+        ("file", ["curves.csv"], ["x.doc"]),
         ("stop", []),
     ],
 }

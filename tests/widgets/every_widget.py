@@ -9,6 +9,7 @@ from typing import Any
 from deconvwidgets.instruments.ablation.widget.panel import AblationPanel
 from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
 from deconvwidgets.instruments.comparison.widget.occlusion import SideBySideOcclusion
+from deconvwidgets.instruments.diagnosis.widget.panel import DiagnosisPanel
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
 from deconvwidgets.instruments.evolution.widget.explorer import EvolutionExplorer
 from deconvwidgets.instruments.invariance.widget.explorer import InvarianceExplorer
@@ -19,6 +20,7 @@ from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.widgets.explorer import Explorer
 from tests.instruments.ablation.widget.fake_service import FakeStudy
 from tests.instruments.comparison.widget.fake_api import FakeSideBySide
+from tests.instruments.diagnosis.widget.fake_api import FakeDiagnosisService
 from tests.instruments.evaluation.widget.fake_api import FakeEvaluationService
 from tests.instruments.evolution.widget.fake_api import FakeEvolutionService
 from tests.instruments.invariance.widget.fake_api import FakeInvarianceService
@@ -97,6 +99,17 @@ CASES = {
         "state",
         api="evaluation",
         prepare=lambda service: service.evaluation.whole_run(),
+    ),
+    "diagnosis": Case(
+        DiagnosisPanel,
+        FakeDiagnosisService,
+        {"finding": "shift", "shift": [3, 0]},
+        {"shift": [3, 99]},
+        {"kind": "file", "file": "report.csv"},
+        "file",
+        frozenset({"changed", "failed", "diagnosis"}),
+        "state",
+        api="diagnosis",
     ),
     "evolution": Case(
         EvolutionExplorer,

@@ -178,6 +178,21 @@ REQUESTS["invariance"] = [
     {"kind": "curves", "image": "crop:2", "transform": "rotate", "layers": ["conv1"]},
     {"kind": "file", "figure": "curves.csv", "state": {**INVARIANCE, "measure": "relative"}},
     *(request for request in REQUESTS["occlusion"] if request["kind"] in ("images", "upload")),
+BLUR = {"label": "blur pool", "function": "swap_pooling", "arguments": {"to": "blur"}}
+REQUESTS["diagnosis"] = [
+    {"kind": "hello"},
+    {"kind": "status"},
+    {"kind": "stop"},
+    {"kind": "start"},
+    {"kind": "diagnosis"},
+    {"kind": "filters", "tile": 16},
+    {"kind": "spectrum", "unit": 1},
+    {"kind": "photograph", "image": "crop:4"},
+    {"kind": "shifted", "image": "crop:4", "right": 2, "down": -1, "arm": 0},
+    {"kind": "add_arm", "surgery": BLUR, "parent": 0},
+    {"kind": "remove_arm", "arm": 1},
+    {"kind": "file", "file": "curves.csv"},
+    {"kind": "mosaics", "layer": "conv1", "unit": 1, "tile": 20, "rule": "deconvnet", "contrast": "tile", "parts": ["patches"]},
 ]
 UNITS = [
     {"kind": "set_units", "units": [["conv1", 1, 0.5], ["conv1", 2, 0]]},
@@ -239,6 +254,7 @@ STATES: dict[str, dict[str, Any]] = {
     "invariance": {**INVARIANCE, "measure": "distance", "tab": "images"},
     "ablation": {"measure": "train"},
     "evaluation": {**EVALUATION, "automatic": False, "run": 1, "before": 2, "show": "changes", "cell": [0, 1], "label": 1, "output": 0},
+    "diagnosis": {"finding": "shift", "sort": "rms", "unit": ["conv1", 2], "image": "crop:3", "shift": [4, -3], "arm": 0},
     "evolution": {**EVOLUTION, "epoch": 1, "unit": ["conv2", 3], "rank": 2, "show": "both", "measure": "same_strongest"},
 }  # fmt: skip
 

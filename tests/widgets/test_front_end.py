@@ -12,6 +12,7 @@ import pytest
 from deconvwidgets.instruments.ablation.widget.panel import AblationPanel
 from deconvwidgets.instruments.comparison.widget.layers import SideBySideLayers
 from deconvwidgets.instruments.comparison.widget.occlusion import SideBySideOcclusion
+from deconvwidgets.instruments.diagnosis.widget.panel import DiagnosisPanel
 from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
 from deconvwidgets.instruments.evolution.widget.explorer import EvolutionExplorer
 from deconvwidgets.instruments.invariance.widget.explorer import InvarianceExplorer
@@ -27,12 +28,16 @@ WIDGETS = (
     InvarianceExplorer,
     TransferPanel,
     EvaluationPanel,
+    DiagnosisPanel,
     EvolutionExplorer,
     SideBySideLayers,
     SideBySideOcclusion,
     TrainingPanel,
     AblationPanel,
 )
+BUILT = (
+    "layers", "occlusion", "transfer", "evaluation", "diagnosis", "evolution", "comparison", "comparison_occlusion", "training",
+)  # fmt: skip
 NODE = shutil.which("node")
 
 
@@ -69,3 +74,4 @@ def test_all_built_files_belong_to_widgets() -> None:
         )
         for kind in ("js", "css")
     }
+    assert {path.name for path in STATIC.iterdir()} == {f"{name}.{kind}" for name in BUILT for kind in ("js", "css")}

@@ -74,6 +74,7 @@ export interface ServiceEvent {
     | "transfer"
     | "occlusion"
     | "evaluation"
+    | "diagnosis"
     | "contributions"
     | "training"
     | "ablation"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx
 
 from deconvwidgets.arguments import flag
+from deconvwidgets.compute.class_labels import classes_of_labels
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.engine.layer_cut import CutValues
 from deconvwidgets.engine.linear_head import LinearHead
@@ -18,7 +19,6 @@ from deconvwidgets.errors import ContributionError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.instruments.contributions.ablation import UnitAblation
 from deconvwidgets.instruments.contributions.compute.ablation_table import AblationTable, Method
-from deconvwidgets.instruments.contributions.compute.class_labels import classes_of_labels
 from deconvwidgets.instruments.contributions.compute.methods import masked_outputs, variants_per_batch
 from deconvwidgets.instruments.contributions.compute.outputs import OutputsAbove, prepared_bundle
 from deconvwidgets.instruments.contributions.compute.photographs import Photographs

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deconvwidgets.arguments import as_integer, describe
+from deconvwidgets.compute.class_labels import classes_of_labels
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.engine.linear_head import LinearHead
 from deconvwidgets.errors import ContributionError, LayerError
 from deconvwidgets.images.image_set import ImageSet
-from deconvwidgets.instruments.contributions.compute.class_labels import classes_of_labels
 from deconvwidgets.instruments.contributions.compute.methods import by_gradient, masked_outputs
 from deconvwidgets.instruments.contributions.compute.outputs import OutputsAbove
 from deconvwidgets.instruments.contributions.compute.photographs import Photographs

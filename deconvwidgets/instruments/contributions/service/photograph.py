@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deconvwidgets.arguments import describe, flag, instance, integer, one_of
+from deconvwidgets.compute.class_labels import classes_of_labels
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.engine.layer_cut import CutValues
 from deconvwidgets.errors import ContributionError
-from deconvwidgets.instruments.contributions.compute.class_labels import classes_of_labels
 from deconvwidgets.instruments.contributions.compute.classes import FeatureMeans
 from deconvwidgets.instruments.contributions.compute.contributions import METHODS, ContributionRun, chosen_method
 from deconvwidgets.instruments.contributions.compute.outputs import OutputsAbove

@@ -1,0 +1,179 @@
+"""`diagnose`: all checks of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from deconvwidgets.arguments import flag, integer
+from deconvwidgets.compute.job import JobContext, as_job
+from deconvwidgets.compute.stream import prepared_crops
+from deconvwidgets.engine.filters import convolution_filters
+from deconvwidgets.errors import DiagnosisError
+from deconvwidgets.images.image_set import ImageSet, require_images
+from deconvwidgets.index.activation_index import ActivationIndex, layers_to_index
+from deconvwidgets.index.cached_build import cached_index
+from deconvwidgets.instruments.diagnosis.compute.check_input import check_input
+from deconvwidgets.instruments.diagnosis.compute.first_layer import PhotographSpectrum, first_convolution, first_layer
+from deconvwidgets.instruments.diagnosis.compute.layer_findings import aliasing, frequencies, input_finding
+from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts as shift_finding
+from deconvwidgets.instruments.diagnosis.compute.photographs import spread_sources
+from deconvwidgets.instruments.diagnosis.compute.shift_response import checked_shifts, shift_response
+from deconvwidgets.instruments.diagnosis.compute.unit_checks import filter_sizes, near_pairs, units_of
+from deconvwidgets.instruments.diagnosis.compute.unit_findings import (
+    always_active,
+    dead_units,
+    dominating_filters,
+    near_copies,
+    one_photograph,
+)
+from deconvwidgets.instruments.diagnosis.input_records import InputCheck
+from deconvwidgets.instruments.diagnosis.limits import ENOUGH_PHOTOGRAPHS
+from deconvwidgets.instruments.diagnosis.records import CHECKS, LEVELS, Diagnosis, Finding, FirstLayer, ShiftCurves
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.devices import on_device
+from deconvwidgets.records.images import without_repeats
+
+_SPECTRUM_PHOTOGRAPHS = 20
+
+
+def diagnose(
+    bundle: ModelBundle,
+    images: ImageSet,
+    *,
+    layers: Sequence[str] | None = None,
+    shift_photographs: int = 20,
+    shifts: Iterable[int] = (1, 2, 4),
+    device: str = "auto",
+    progress: bool = False,
+    job: JobContext | None = None,
+) -> Diagnosis:
+    """Check what looks wrong with a network, as Zeiler & Fergus 2014 (section 4.1) did by eye.
+
+    Nine checks: aliasing by the first stride, changes under shift, extreme frequencies in the first layer, units that answer one
+    photograph, near-copies, dominating filters, dead and always active units, and whether the input is prepared as in training. Each
+    says what it was measured on, and how it is judged; the measures and limits are our extension. The statistics of units are read from
+    the activation index of the images, which is built if the cache has none.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+    images : ImageSet
+        The photographs. With fewer than 50, units are never judged beyond "near".
+    layers : sequence of str, optional
+        Names or aliases of the layers whose units are checked; by default the convN feature maps.
+    shift_photographs : int
+        How many photographs are shifted.
+    shifts : iterable of int
+        By how many input pixels, to the right.
+    device : str
+        "auto", "cpu", "cuda:1", ...
+    progress : bool
+        Show progress bars.
+    job : JobContext, optional
+        Progress, cancellation and the device lease.
+
+    Returns
+    -------
+    Diagnosis
+        A finding per check, those found first.
+
+    Raises
+    ------
+    DiagnosisError
+        For numbers that are not valid, and if no photograph can be read.
+    LayerError
+        For an unknown layer.
+    ModelError
+        If a feature map contains NaN or infinity.
+    JobCancelledError
+        If the job is cancelled.
+
+    Examples
+    --------
+    >>> import deconvwidgets as dw
+    >>> found = dw.diagnose(dw.load_model("alexnet"), dw.open_images("photos", limit=3), layers=["conv1", "conv2"], shift_photographs=1)
+    >>> found.finding("aliasing").level, found.finding("aliasing").title
+    ('found', 'Aliasing at the first stride')
+    >>> found.first_layer.kernel_size, found.first_layer.stride, found.first_layer.carried
+    ((11, 11), (4, 4), 0.125)
+    """
+    images, job, progress = require_images(images), as_job(job), flag(progress, "progress", DiagnosisError)
+    count = integer(shift_photographs, "shift_photographs", 1, error=DiagnosisError)
+    bundle = on_device(bundle, device)
+    pixels = checked_shifts(shifts, bundle.input_size[2])
+    infos = layers_to_index(bundle, layers)
+    names = [info.name for info in infos]
+    index = cached_index(bundle, images, names, device=device, progress=progress, job=job)
+    checked = check_input(bundle, images, device=device, progress=progress, job=job)
+    curves = shift_response(bundle, images, shifts=pixels, layers=names, photographs=count, device=device, progress=progress, job=job)
+    first = _first_layer(bundle, images, job)
+    return _diagnosis(bundle, images, index, first, curves, checked)
+
+
+def _first_layer(bundle: ModelBundle, images: ImageSet, job: JobContext) -> FirstLayer | None:
+    """Return the first layer with what its stride aliases, measured on some photographs."""
+    filters = first_convolution(bundle.network)
+    if filters is None:
+        return None
+    photographs = PhotographSpectrum(*bundle.input_size)
+    if filters.window.stride != (1, 1):
+        sources = spread_sources(images.source_count, _SPECTRUM_PHOTOGRAPHS)
+        for item in prepared_crops(bundle, images, [images.crops_of(source)[0] for source in sources], threads=job.decode_threads):
+            job.check_cancelled("The diagnosis was cancelled")
+            if item.pixels is not None:
+                photographs.add(item.pixels.cpu().numpy())
+    return first_layer(filters, bundle.input_size[0], photographs)
+
+
+def _findings(
+    bundle: ModelBundle, index: ActivationIndex, first: FirstLayer | None, curves: ShiftCurves, checked: Finding
+) -> tuple[Finding, ...]:
+    """Return the findings: found ones first, then close ones, clear ones, and the checks that cannot be made."""
+    filters, units = convolution_filters(bundle.network), units_of(index)
+    photographs, indexed = index_photographs(index), {info.name for info in index.layers}
+    found = [
+        aliasing(first),
+        shift_finding(curves, filters),
+        frequencies(first),
+        one_photograph(units, photographs),
+        near_copies(near_pairs(index, filters), photographs),
+        dominating_filters(filter_sizes(filters, indexed)),
+        dead_units(units, photographs),
+        always_active(units, photographs),
+        checked,
+    ]
+    return tuple(sorted(found, key=lambda finding: (LEVELS.index(finding.level), CHECKS.index(finding.check))))
+
+
+def index_photographs(index: ActivationIndex) -> int:
+    """Return the number of different photographs that an index has seen."""
+    return len({int(content) for content in index.contents if content})
+
+
+def _diagnosis(
+    bundle: ModelBundle,
+    images: ImageSet,
+    index: ActivationIndex,
+    first: FirstLayer | None,
+    curves: ShiftCurves,
+    checked: InputCheck,
+) -> Diagnosis:
+    photographs = index_photographs(index)
+    few = f"Only {photographs:,} photographs: units are judged with {ENOUGH_PHOTOGRAPHS} or more."
+    untraced = f"The model cannot be traced ({bundle.network.reason}): its filters and batch norms are unknown."
+    notes = [few] * (photographs < ENOUGH_PHOTOGRAPHS) + [untraced] * (not bundle.network.traced)
+    return Diagnosis(
+        model=bundle.label,
+        weights=bundle.weights,
+        trained=bundle.trained,
+        image_set=images.name,
+        photographs=photographs,
+        crops=sum(stop - start for start, stop in index.crop_ranges),
+        layers=index.layers,
+        findings=_findings(bundle, index, first, curves, input_finding(checked)),
+        first_layer=first,
+        shift=curves,
+        input=checked,
+        notes=tuple(notes),
+        skipped=without_repeats([*index.skipped, *curves.skipped, *checked.skipped]),
+    )

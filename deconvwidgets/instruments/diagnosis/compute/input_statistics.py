@@ -1,0 +1,126 @@
+"""The statistics of the inputs of batch norms, against those that training recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, fx
+
+from deconvwidgets.compute.devices import to_model
+from deconvwidgets.engine.executor import Executor, call_operation
+from deconvwidgets.engine.graph import Graph, Operation
+from deconvwidgets.models.bundle import ModelBundle
+
+Array = NDArray[np.float64]
+_DEFAULT_EPS = 1e-5
+
+
+@dataclass
+class _Recorded:
+    """What a batch norm recorded in training, and the sums over its inputs so far. Tensors are (channels,), float64 on the CPU."""
+
+    name: str
+    mean: Tensor
+    variance: Tensor
+    eps: float
+    sums: Tensor  # of the differences from `mean`
+    squares: Tensor
+    count: int = 0
+
+    def add(self, values: Tensor) -> None:
+        """Add inputs (N, C, ...)."""
+        centred = values.detach().float() - self.mean.to(values.device, torch.float32).view(-1, *[1] * (values.dim() - 2))
+        others = [axis for axis in range(values.dim()) if axis != 1]
+        self.sums += centred.sum(dim=others).cpu().double()
+        self.squares += centred.square().sum(dim=others).cpu().double()
+        self.count += values.numel() // values.shape[1]
+
+    def divergence(self) -> float:
+        """Return the median over channels of the divergence."""
+        shift = self.sums / self.count
+        variance = (self.squares / self.count - shift.square()).clamp(min=0)
+        return float(np.median(divergences(shift.numpy(), variance.numpy(), self.variance.numpy(), self.eps)))
+
+
+def divergences(shift: Array, variance: Array, recorded: Array, eps: float) -> Array:
+    """Return the squared 2-Wasserstein distance of two normal distributions per channel, over the recorded variance.
+
+    Parameters
+    ----------
+    shift : array (channels,)
+        Mean of these inputs minus the recorded mean.
+    variance, recorded : arrays (channels,)
+        Variances of these inputs, and recorded.
+    eps : float
+        What the batch norm adds to variances.
+
+    Returns
+    -------
+    array (channels,)
+        (shift^2 + (deviation - recorded deviation)^2) / recorded variance: 0 for equal statistics, 1 for a constant input of the recorded
+        mean.
+    """
+    expected = recorded + eps
+    return np.asarray((shift**2 + (np.sqrt(variance + eps) - np.sqrt(expected)) ** 2) / expected)
+
+
+class NormStatistics:
+    """The statistics of the inputs of all batch norms of a bundle's model that have recorded some.
+
+    A model that cannot be traced has none here.
+    """
+
+    def __init__(self, bundle: ModelBundle) -> None:
+        self._bundle, self._graph = bundle, bundle.network.graph
+        self._found: dict[fx.Node, _Recorded] = {}
+        if self._graph is not None:
+            self._values = self._graph.trace.bind(bundle.network.model)
+            self._prepare(self._graph)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The dotted names of the batch norms, in order of execution."""
+        return tuple(recorded.name for recorded in self._found.values())
+
+    def add(self, batch: Tensor) -> None:
+        """Add the statistics of a batch (N, C, H, W) of inputs."""
+        if self._graph is None or not self._found:
+            return
+        batch = to_model(batch, self._bundle.model)
+        with torch.no_grad():
+            for part in torch.split(batch, 1 if self._bundle.network.single else len(batch)):
+                self._run(self._graph, part)
+
+    def divergences(self) -> Array:
+        """Return the divergence of each batch norm, as `names`."""
+        return np.array([recorded.divergence() for recorded in self._found.values()], np.float64)
+
+    def _run(self, graph: Graph, batch: Tensor) -> None:
+        def call(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if operation.node in self._found:
+                self._found[operation.node].add(args[0])
+            return call_operation(operation, args, kwargs)
+
+        for _ in Executor(graph, graph.ancestors(self._found), self._values, call).execute(batch):
+            pass
+
+    def _prepare(self, graph: Graph) -> None:
+        for node, operation in graph.operations.items():
+            if operation.op.role != "batch norm" or len(node.args) < 5:
+                continue
+            mean, variance = (self._values.get(argument) for argument in node.args[3:5] if isinstance(argument, fx.Node))
+            if mean is None or variance is None:
+                continue
+            zeros = torch.zeros(len(mean), dtype=torch.float64)
+            known = mean.detach().cpu().double(), variance.detach().cpu().double()
+            self._found[node] = _Recorded(operation.module, *known, _eps(node), zeros, zeros.clone())
+
+
+def _eps(node: fx.Node) -> float:
+    """Return what a batch norm adds to variances: batch_norm(input, weight, bias, mean, variance, training, momentum, eps, cudnn)."""
+    value = node.args[7] if len(node.args) > 7 else _DEFAULT_EPS
+    return float(value) if isinstance(value, int | float) else _DEFAULT_EPS

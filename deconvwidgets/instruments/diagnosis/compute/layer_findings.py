@@ -1,0 +1,145 @@
+"""The findings about the first layer, shifts and the input, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from deconvwidgets.engine.filters import ConvolutionFilters
+from deconvwidgets.instruments.diagnosis.compute.unit_findings import blind
+from deconvwidgets.instruments.diagnosis.input_records import InputCheck
+from deconvwidgets.instruments.diagnosis.limits import (
+    ALIASED_FOUND,
+    ALIASED_NEAR,
+    INPUT_FOUND,
+    MIDDLE_FOUND,
+    MIDDLE_KERNEL,
+    MIDDLE_NEAR,
+    SHIFT_FOUND,
+    SHIFT_NEAR,
+)
+from deconvwidgets.instruments.diagnosis.records import Finding, FirstLayer, Level, ShiftCurves, SuggestedSurgery, UnitEvidence
+
+_SHOWN = 8
+_NO_FIRST = "No convolution that reads the input is known: the model has none, or cannot be traced."
+_SMALLER = SuggestedSurgery("smaller filters", "change_first_layer", {"kernel_size": 7, "stride": 2})
+
+
+def aliasing(layer: FirstLayer | None) -> Finding:
+    """Return the finding of the share of first-layer responses that the stride aliases."""
+    title = "Aliasing at the first stride"
+    if layer is None:
+        return blind("aliasing", title, _NO_FIRST)
+    stride = max(layer.stride)
+    if stride > 1 and not np.isfinite(layer.aliased_mean):
+        return blind("aliasing", title, "There is no photograph that the first layer responds to.")
+    over = int((layer.aliased > 0.5).sum())
+    worst = [unit for unit in np.argsort(-np.nan_to_num(layer.aliased), kind="stable") if layer.aliased[unit] > ALIASED_NEAR]
+    summary = (
+        f"{layer.aliased_mean:.0%} of what a first-layer filter computes, on average, is finer than a stride of {stride} can carry; in "
+        f"{over} units more than half is."
+        if stride > 1
+        else "The first layer has stride 1: nothing is aliased there."
+    )
+    return Finding(
+        check="aliasing",
+        level=_graded(layer.aliased_mean, ALIASED_NEAR, ALIASED_FOUND),
+        title=title,
+        count_text=f"{over} of {len(layer.aliased)}" if stride > 1 else "none",
+        summary=summary,
+        evidence=f"Measured: energy of the responses at stride 1 above {layer.carried:.3g} cycles per pixel along an axis, "
+        f"{layer.photographs} photographs. Close: {ALIASED_NEAR:.0%}, found: {ALIASED_FOUND:.0%}.",
+        paper="Aliasing from a stride of 4 was seen in the second layer, and the filters were made 7 x 7 with stride 2 (section 4.1).",
+        units=tuple(
+            UnitEvidence(layer.alias, int(unit), float(layer.aliased[unit]), f"{layer.aliased[unit]:.0%} aliased")
+            for unit in worst[:_SHOWN]
+        ),
+        surgeries=_first_layer_surgeries(layer) if stride > 1 else (),
+    )
+
+
+def frequencies(layer: FirstLayer | None) -> Finding:
+    """Return the finding of the shares of low, middle and high frequencies in first-layer filters."""
+    title = "Extreme frequencies"
+    if layer is None:
+        return blind("frequencies", title, _NO_FIRST)
+    low, middle, high = (100 * share for share in layer.mean_shares)
+    noise = ", ".join(f"{100 * share:.0f}" for share in layer.noise_shares)
+    small = min(layer.kernel_size) < MIDDLE_KERNEL
+    level: Level = "clear" if small else _graded(-layer.mean_shares[1], -MIDDLE_NEAR, -MIDDLE_FOUND)
+    judged = (
+        f" Filters of {layer.kernel_size[0]} x {layer.kernel_size[1]} are too small for middle frequencies, and are not judged."
+        if small
+        else ""
+    )
+    extreme = np.argsort(layer.shares[:, 1], kind="stable")[:_SHOWN] if level != "clear" else ()
+    return Finding(
+        check="frequencies",
+        level=level,
+        title=title,
+        count_text=f"{high:.0f}% high",
+        summary=f"Low {low:.0f}, middle {middle:.0f}, high {high:.0f}% of a filter's energy, on average (noise: {noise}).{judged}",
+        evidence=f"Exact, from the weights; low is below {layer.bands[0]:g}, high above {layer.bands[1]:g} cycles per pixel, our "
+        f"choice. Close: middle below {MIDDLE_NEAR:.0%}, found: below {MIDDLE_FOUND:.0%}. VGG16 has 78% high.",
+        paper="The first layer was a mix of extremely high and low frequencies, with few in the middle (section 4.1).",
+        units=tuple(
+            UnitEvidence(layer.alias, int(unit), float(layer.shares[unit, 1]), f"{layer.shares[unit, 1]:.0%} middle") for unit in extreme
+        ),
+        surgeries=_first_layer_surgeries(layer)[:1] if level != "clear" else (),
+    )
+
+
+def shifts(curves: ShiftCurves | None, filters: Sequence[ConvolutionFilters], reason: str = "") -> Finding:
+    """Return the finding of the change of the last layer's activations when photographs move by the smallest shift."""
+    title = "Changes under shift"
+    moved = [] if curves is None else [number for number, pixels in enumerate(curves.shifts) if pixels > 0]
+    if curves is None or not moved or not np.isfinite(curves.changes[-1, moved]).any():
+        return blind("shift", title, reason or "No unit of the last layer is active, or no photograph was moved.")
+    least = min(moved, key=lambda number: curves.shifts[number])
+    most = max(moved, key=lambda number: curves.shifts[number])
+    change, layer = float(curves.changes[-1, least]), curves.layers[-1]
+    further = "" if most == least else f" {curves.changes[-1, most]:.1%} at {curves.shifts[most]} px."
+    probability = curves.probability[least]
+    answer = "" if np.isnan(probability) else f" The probability of the class changes by {100 * probability:.1f} points on average."
+    strided = any(max(one.window.stride) > 1 for one in filters)
+    pooling = SuggestedSurgery("blur pool", "swap_pooling", {"to": "blur"})
+    blurred = SuggestedSurgery("stride 1 + blur", "blur_strides", {})
+    return Finding(
+        check="shift",
+        level=_graded(change, SHIFT_NEAR, SHIFT_FOUND),
+        title=title,
+        count_text=f"{change:.1%} at {curves.shifts[least]} px",
+        summary=f"Median change of {layer}'s strongest activations when the photograph moves.{further}{answer}",
+        evidence=f"Measured: {curves.photographs} photographs, moved {curves.direction}. Close: {SHIFT_NEAR:.0%}, found: {SHIFT_FOUND:.0%} "
+        "at 1 px; trained networks measure 12 to 17%.",
+        paper="Figure 5: small translations change lower layers most, by the distance of whole layers. This is another measure.",
+        surgeries=(pooling, *([blurred] if strided else [])),
+    )
+
+
+def input_finding(check: InputCheck) -> Finding:
+    """Return the finding of the check of the input."""
+    level: Level = next(level for level in ("found", "near", "clear", "blind") if level == check.level)
+    text = f"{check.divergences[0]:.2g}" if len(check.divergences) else "cannot see" if level == "blind" else "by the labels"
+    return Finding(
+        check="input",
+        level=level,
+        title="Input as in training?",
+        count_text=text,
+        summary=check.summary,
+        evidence=(f"Measured on {check.photographs:,} photographs; found: {INPUT_FOUND:g}. " if check.photographs else "")
+        + "Cannot see: "
+        + "; ".join(check.blind_to)
+        + ".",
+    )
+
+
+def _first_layer_surgeries(layer: FirstLayer) -> tuple[SuggestedSurgery, ...]:
+    blurred = SuggestedSurgery("stride 1 + blur", "blur_strides", {"layers": (layer.name,)})
+    larger = min(layer.kernel_size) > 7 and max(layer.stride) > 2
+    return (_SMALLER, blurred) if larger else (blurred,)
+
+
+def _graded(value: float, near: float, found: float) -> Level:
+    return "found" if value >= found else "near" if value >= near else "clear"

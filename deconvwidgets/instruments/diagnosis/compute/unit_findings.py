@@ -1,0 +1,194 @@
+"""The findings of the checks of units, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deconvwidgets.instruments.diagnosis.compute.unit_checks import Dominating, LayerUnits, Pair, answers_one
+from deconvwidgets.instruments.diagnosis.limits import (
+    COPY_FOUND,
+    COPY_NEAR,
+    DEAD_FOUND,
+    ENOUGH_PHOTOGRAPHS,
+    FLIP_FOUND,
+    ONE_PHOTOGRAPH_FOUND,
+    ONE_PHOTOGRAPH_RATIO,
+    RMS_FOUND,
+    RMS_NEAR,
+)
+from deconvwidgets.instruments.diagnosis.records import Finding, Level, SuggestedSurgery, UnitEvidence
+
+_SHOWN = 16  # units of a finding
+
+
+def dead_units(layers: Sequence[LayerUnits], photographs: int) -> Finding:
+    """Return the finding of units whose activation is the same in every crop, and not above 0."""
+    total, dead = _total(layers), sum(int(units.dead.sum()) for units in layers)
+    worst = max((float(units.dead.mean()) for units in layers), default=0.0)
+    level: Level = _level(dead > 0, worst >= DEAD_FOUND and photographs >= ENOUGH_PHOTOGRAPHS)
+    names = [f"{int(units.dead.sum()):,} of {units.info.channels:,} in {units.info.short_name}" for units in layers if units.dead.any()]
+    summary = (
+        f"Active in none of {photographs:,} photographs: {_listed(names)}."
+        if dead
+        else f"Every unit varies over {photographs:,} photographs."
+    )
+    return Finding(
+        check="dead_units",
+        level=level,
+        title="Dead units",
+        count_text=f"{dead:,} of {total:,}",
+        summary=summary,
+        evidence=f"Measured on {photographs:,} photographs: a unit that is silent in all of them is active in fewer than "
+        f"{min(1.0, 3 / max(photographs, 1)):.1%} of such photographs, with 95% confidence. Found: {DEAD_FOUND:.0%} of a layer.",
+        units=_units(layers, lambda units: units.dead, lambda units: np.zeros(units.info.channels), lambda value: "never active"),
+    )
+
+
+def always_active(layers: Sequence[LayerUnits], photographs: int) -> Finding:
+    """Return the finding of units that are active in every crop, and whose activation never changes."""
+    constant = sum(int(units.constant.sum()) for units in layers)
+    saturated = sum(int(units.saturated.sum()) for units in layers)
+    ends = [layers[0], layers[-1]] if len(layers) > 1 else list(layers)
+    usual = _listed([f"{int(units.active.sum()):,} of {units.info.channels:,} in {units.info.short_name}" for units in ends])
+    more = f" {saturated:,} are at their activation function's upper limit in all." if saturated else ""
+    same = (
+        f"{constant:,} units have the same activation in all {photographs:,} photographs."
+        if constant
+        else "No unit's activation is constant."
+    )
+    return Finding(
+        check="always_active",
+        level=_level(constant > 0 or saturated > 0, constant > 0 and photographs >= ENOUGH_PHOTOGRAPHS),
+        title="Always active",
+        count_text=f"{constant + saturated:,} constant",
+        summary=f"{same}{more} Active in all, which is usual in lower layers: {usual}.",
+        evidence=f"Measured on {photographs:,} photographs, by the strongest activation in each.",
+        units=_units(layers, lambda units: units.constant, lambda units: units.maximum, lambda value: f"{value:.3g} in every photograph"),
+    )
+
+
+def one_photograph(layers: Sequence[LayerUnits], photographs: int) -> Finding:
+    """Return the finding of units that answer one photograph much more strongly than any other."""
+    found = [(units, answers_one(units)) for units in layers]
+    total, worst = sum(int(mask.sum()) for _, mask in found), max((float(mask.mean()) for _, mask in found), default=0.0)
+    evidence = _units(layers, answers_one, lambda units: units.ratio, _times_as_strong)
+    best = evidence[0] if evidence else None
+    summary = (
+        f"{best.layer} / {best.unit} answers {best.text}." if best else "No unit answers its best photograph twice as strongly as the next."
+    )
+    return Finding(
+        check="one_photograph",
+        level=_level(total > 0, worst >= ONE_PHOTOGRAPH_FOUND and photographs >= ENOUGH_PHOTOGRAPHS),
+        title="One photograph only",
+        count_text=f"{total:,} units" if total else "none",
+        summary=summary,
+        evidence=f"Measured on {photographs:,} photographs, of which equal ones count once: the strongest activation is at least "
+        f"{ONE_PHOTOGRAPH_RATIO:g} times that in the second photograph. Found: {ONE_PHOTOGRAPH_FOUND:.0%} of a layer.",
+        units=evidence,
+    )
+
+
+def near_copies(pairs: Sequence[Pair], photographs: int) -> Finding:
+    """Return the finding of pairs of units that are alike, or whose filters are each other's negative."""
+    found = [pair for pair in pairs if pair.found]
+    named = [f"{pair.layer} {pair.unit} and {pair.other} ({_alike(pair)})" for pair in pairs[:2]]
+    few = photographs < ENOUGH_PHOTOGRAPHS
+    certain = [pair for pair in found if pair.negative or not few]
+    surgeries = tuple(
+        SuggestedSurgery(
+            f"merge {pair.layer} {pair.unit} and {pair.other}", "merge_units", {"layer": pair.layer, "units": (pair.unit, pair.other)}
+        )
+        for pair in certain[:4]
+        if not pair.negative
+    )
+    return Finding(
+        check="near_copies",
+        level=_level(bool(pairs), bool(certain)),
+        title="Near copies",
+        count_text=f"{len(pairs):,} pairs" if len(pairs) > 1 else "1 pair" if pairs else "none",
+        summary=(
+            f"{_listed(named)}; {len(found):,} of them copies."
+            if pairs
+            else f"No two units of a layer correlate with {COPY_NEAR:g} or more."
+        ),
+        evidence=f"Correlation of activations over at most 2,048 crops of {photographs:,} photographs, and cosine of the filters with "
+        f"batch norm folded in. Found: a correlation of {COPY_FOUND:g} with alike filters, or a cosine of {FLIP_FOUND:g}. Pairs of "
+        "opposite phase, up to a cosine of -0.995, are usual in first layers.",
+        units=tuple(
+            UnitEvidence(pair.layer, unit, pair.value, _alike(pair)) for pair in pairs[: _SHOWN // 2] for unit in (pair.unit, pair.other)
+        ),
+        surgeries=surgeries,
+    )
+
+
+def dominating_filters(layers: Sequence[Dominating]) -> Finding:
+    """Return the finding of filters whose root mean square exceeds that of their layer."""
+    if not layers:
+        return blind(
+            "dominating_filters", "Dominating filters", "No convolution whose filters are known: the model cannot be traced, or has none."
+        )
+    over = sorted(
+        (
+            UnitEvidence(one.layer, int(unit), float(one.ratio[unit]), f"{one.ratio[unit]:.1f} times the median")
+            for one in layers
+            for unit in np.flatnonzero(one.ratio >= one.near)
+        ),
+        key=lambda entry: -entry.value,
+    )
+    top = max(layers, key=lambda one: float(one.ratio.max()))
+    found = any(bool((one.ratio >= one.found).any()) for one in layers)
+    return Finding(
+        check="dominating_filters",
+        level=_level(bool(over), found),
+        title="Dominating filters",
+        count_text=f"{len(over):,} filters" if over else "none",
+        summary=f"Largest root mean square: {top.ratio.max():.1f} times the median, in {top.layer} (limit {top.near:g}); "
+        f"{sum(int((one.ratio < 0.5).sum()) for one in layers):,} filters below half of it.",
+        evidence=f"Exact, from the weights; with batch norm by the smaller one of the ratios with and without it. Close: {RMS_NEAR:g}, "
+        f"found: {RMS_FOUND:g} times the median.",
+        paper="Filters whose root mean square exceeded 0.1 were renormalised in training, as a few dominated the first layer (section 3).",
+        units=tuple(over[:_SHOWN]),
+    )
+
+
+def blind(check: str, title: str, summary: str) -> Finding:
+    """Return the finding of a check that cannot be made."""
+    return Finding(check=check, level="blind", title=title, count_text="cannot see", summary=summary, evidence="")
+
+
+def _level(near: bool, found: bool) -> Level:
+    return "found" if found else "near" if near else "clear"
+
+
+def _alike(pair: Pair) -> str:
+    return f"negatives, cosine {pair.value:.3f}" if pair.negative else f"correlation {pair.value:.3f}"
+
+
+def _times_as_strong(value: float) -> str:
+    return "one photograph only" if np.isinf(value) else f"its best photograph {value:.1f} times as strongly as the next"
+
+
+def _total(layers: Sequence[LayerUnits]) -> int:
+    return sum(units.info.channels for units in layers)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more layers" if len(names) > 4 else "")
+
+
+def _units(
+    layers: Sequence[LayerUnits],
+    mask: Callable[[LayerUnits], NDArray[np.bool_]],
+    values: Callable[[LayerUnits], NDArray[np.floating]],
+    text: Callable[[float], str],
+) -> tuple[UnitEvidence, ...]:
+    """Return the units of a mask, those with the largest values first."""
+    found = [
+        UnitEvidence(units.info.short_name, int(unit), float(values(units)[unit]), text(float(values(units)[unit])))
+        for units in layers
+        for unit in np.flatnonzero(mask(units))
+    ]
+    return tuple(sorted(found, key=lambda entry: -entry.value)[:_SHOWN])

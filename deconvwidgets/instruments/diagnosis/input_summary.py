@@ -1,0 +1,91 @@
+"""What the check of an input says in words, and what it cannot see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deconvwidgets.instruments.diagnosis.input_records import InputVariant
+from deconvwidgets.instruments.diagnosis.limits import INPUT_FOUND, INPUT_NEAR
+
+_RANK = ("blind", "clear", "near", "found")
+
+
+def judged(
+    traced: bool,
+    divergences: NDArray[np.float64],
+    photographs: int,
+    variants: Sequence[InputVariant],
+    better: Sequence[int],
+    labelled: int,
+) -> tuple[str, str]:
+    """Return the level of an input check, and its summary.
+
+    Parameters
+    ----------
+    traced : bool
+        Whether the model could be traced, so that its batch norms are known.
+    divergences : array (batch norms,)
+        () if there are none.
+    photographs : int
+        That the divergences were measured on.
+    variants : sequence of InputVariant
+        The sweep, as given first; () if there was none.
+    better : sequence of int
+        The variants that are better than as given, beyond chance.
+    labelled : int
+        The photographs of the sweep.
+    """
+    levels, parts = ["blind"], []
+    if len(divergences):
+        first = float(divergences[0])
+        levels.append("found" if first >= INPUT_FOUND else "near" if first >= INPUT_NEAR else "clear")
+        verdict = {"found": "another input than in training", "near": "close to the limit", "clear": "as in training"}[levels[-1]]
+        parts.append(
+            f"The first batch norm's input diverges by {first:.2g} from what training recorded: {verdict} (limit {INPUT_FOUND:g}; "
+            f"{photographs:,} photographs)."
+        )
+    elif traced:
+        parts.append("No batch norm in this network, so nothing remembers the photographs of its training.")
+    else:
+        parts.append("The model cannot be traced, so its batch norms are unknown.")
+    if variants:
+        levels.append("found" if better else "clear")
+        parts.append(_sweep_summary(variants, better, labelled))
+    return max(levels, key=_RANK.index), " ".join(parts)
+
+
+def _sweep_summary(variants: Sequence[InputVariant], better: Sequence[int], labelled: int) -> str:
+    given = variants[0]
+    if not better:
+        return f"No other way to prepare {labelled:,} labelled photographs is better than as given (top-1 {given.top1:.1%}), beyond chance."
+    best = max((variants[number] for number in better), key=lambda variant: (variant.top1, -variant.log_loss))
+    return f"With {best.label}, top-1 is {best.top1:.1%} instead of {given.top1:.1%} ({labelled:,} labelled photographs)."
+
+
+def blind_spots(statistics: bool, kinds: Sequence[str]) -> tuple[str, ...]:
+    """Return what the checks that were made cannot see.
+
+    Parameters
+    ----------
+    statistics : bool
+        Whether there are statistics of batch norms.
+    kinds : sequence of str
+        The kinds of ways that were tried; () without a sweep.
+    """
+    found = []
+    if not statistics:
+        found.append("range, mean and contrast, without batch norm" if not kinds else "")
+    if statistics:
+        found.append(
+            "statistics cannot see swapped channels, mirrored or rotated photographs, and confuse photographs of another kind with another "
+            "preparation"
+        )
+    if not kinds:
+        found.append("without labels: channel order and size")
+    else:
+        missing = [kind for kind in ("channels", "range", "size") if kind not in kinds]
+        found.append("the sweep only sees the ways that it tries" + (f"; not {', '.join(missing)}" if missing else ""))
+    return tuple(part for part in found if part)

@@ -1,0 +1,111 @@
+"""Records of a diagnosis as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from deconvwidgets.instruments.diagnosis.panel_records import ArmSummary, DiagnosisStatus
+from deconvwidgets.instruments.diagnosis.records import Diagnosis, Finding, FirstLayer, ShiftCurves
+from deconvwidgets.widgets.messages import Content
+
+_DIGITS = 5  # of numbers that are drawn
+_MAX_UNITS = 64  # of a finding
+
+
+def status_content(status: DiagnosisStatus) -> Content:
+    """Return a status for a message."""
+    return {
+        "version": status.version,
+        "phase": status.phase,
+        "progress": None if status.progress is None else asdict(status.progress),
+        "problem": status.problem,
+        "current": status.current,
+        "arms": [_arm(arm) for arm in status.arms],
+    }
+
+
+def _arm(arm: ArmSummary) -> Content:
+    plain = {name: getattr(arm, name) for name in ("arm", "label", "parent", "kept", "cut", "new", "phase", "problem", "no_accuracy")}
+    return {
+        **plain,
+        "steps": list(arm.steps),
+        "progress": None if arm.progress is None else asdict(arm.progress),
+        "curves": None if arm.curves is None else curves_content(arm.curves),
+        "accuracy": None if arm.accuracy is None else asdict(arm.accuracy),
+    }
+
+
+def curves_content(curves: ShiftCurves) -> Content:
+    """Return curves for a message: shares from 0 to 1."""
+    return {
+        "layers": list(curves.layers),
+        "strides": list(curves.strides),
+        "shifts": list(curves.shifts),
+        "direction": curves.direction,
+        "changes": _short(curves.changes),
+        "probability": _short(curves.probability),
+        "reference": curves.reference,
+        "photographs": curves.photographs,
+        "filled": curves.filled,
+    }
+
+
+def diagnosis_content(diagnosis: Diagnosis) -> Content:
+    """Return a diagnosis for a message."""
+    shift = diagnosis.shift
+    return {
+        "model": diagnosis.model,
+        "images": diagnosis.image_set,
+        "photographs": diagnosis.photographs,
+        "shift_photographs": 0 if shift is None else shift.photographs,
+        "units": diagnosis.units,
+        "findings": [_finding(finding) for finding in diagnosis.findings],
+        "first_layer": None if diagnosis.first_layer is None else _first_layer(diagnosis.first_layer),
+        "notes": list(diagnosis.notes),
+    }
+
+
+def _finding(finding: Finding) -> Content:
+    plain = {name: getattr(finding, name) for name in ("check", "level", "title", "count_text", "summary", "evidence", "paper")}
+    return {
+        **plain,
+        "units": [asdict(unit) for unit in finding.units[:_MAX_UNITS]],
+        "surgeries": [{"label": one.label, "function": one.function, "arguments": _plain(one.arguments)} for one in finding.surgeries],
+    }
+
+
+def _first_layer(first: FirstLayer) -> Content:
+    return {
+        "name": first.name,
+        "alias": first.alias,
+        "kernel_size": list(first.kernel_size),
+        "stride": list(first.stride),
+        "bands": list(first.bands),
+        "mean_shares": _short(first.mean_shares),
+        "noise_shares": _short(first.noise_shares),
+        "histogram": _short(first.histogram),
+        "edges": _short(first.edges),
+        "carried": first.carried,
+        "aliased_mean": first.aliased_mean,
+        "photographs": first.photographs,
+        **{name: _short(getattr(first, name)) for name in ("centre", "shares", "aliased", "rms_ratio")},
+    }
+
+
+def _short(values: Any) -> Any:
+    """Return an array as lists of numbers with few digits."""
+    if isinstance(values, np.ndarray | list | tuple):
+        return [_short(value) for value in values]
+    return float(f"{float(values):.{_DIGITS}g}")
+
+
+def _plain(value: Any) -> Any:
+    """Return arguments of a surgery as JSON."""
+    if hasattr(value, "items"):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,89 @@
+/** The curves of all arms side by side, and what was done to the network in the one that is shown. */
+import { h, setText } from "../ui/dom.ts";
+import { formatCount } from "../ui/format.ts";
+import { createCurveChart, highestOf } from "./curve_chart.ts";
+import { describeArm, describeWeights } from "./texts.ts";
+import type { Arm, Curves } from "./wire.ts";
+
+interface ArmsContent {
+  arms: readonly Arm[];
+  shown: number;
+  shift: readonly [number, number];
+  busy: boolean;
+  available: boolean;
+}
+
+interface Actions {
+  pickArm: (arm: number) => void;
+  pickShift: (shift: number) => void;
+  undo: () => void;
+}
+
+/** Return the shift at which the curves are read; null if they have it not. */
+export function cursorOf(curves: Curves | null, [right, down]: readonly [number, number]): number | null {
+  return curves && down === 0 && curves.shifts.includes(right) ? right : null;
+}
+
+const HINT = "Try a surgery of a finding: it makes a second network, without training, whose curves and accuracy are drawn beside these.";
+
+export function createArms({ pickArm, pickShift, undo }: Actions) {
+  const caption = h("p", { class: "dwn-small" });
+  const charts = h("div", { class: "dwn-charts", "data-testid": "charts" });
+  const note = h("p", { class: "dwn-small", "data-testid": "accuracy-note" });
+  const button = h("button", { type: "button", class: "dwn-try", "data-testid": "undo", onclick: undo }, "Undo");
+  const [name, steps, weights] = [h("b", {}), h("span", { class: "dwn-dim" }), h("p", { class: "dwn-dim" })];
+  const plan = h("div", { class: "dwn-plan", "data-testid": "plan" }, h("p", {}, name, " ", steps), button, weights);
+  const hint = h("p", { class: "dwn-dim" }, HINT);
+  const element = h("section", { "aria-label": "Networks compared" }, caption, charts, note, plan, hint);
+  let made = new Map<number, ReturnType<typeof createCurveChart>>();
+
+  const update = ({ arms, shown, shift, busy, available }: ArmsContent) => {
+    const known = arms.map(({ arm }) => arm);
+    if (known.length !== made.size || known.some((arm) => !made.has(arm))) {
+      for (const [arm, chart] of made) if (!known.includes(arm)) chart.close();
+      made = new Map(
+        arms.map((arm) => [arm.arm, made.get(arm.arm) ?? createCurveChart({ arm, pickArm: () => pickArm(arm.arm), pickShift })]),
+      );
+      charts.replaceChildren(...[...made.values()].map((chart) => chart.element));
+    }
+    const measured = arms.flatMap(({ curves }) => (curves ? [curves] : []));
+    const highest = highestOf(measured);
+    const [base] = arms;
+    for (const arm of arms) {
+      const content = { arm, shown: arm.arm === shown, base: arm.parent === null ? null : (base?.curves ?? null), highest };
+      made.get(arm.arm)?.update({ ...content, cursor: cursorOf(arm.curves, shift), measuring: describeArm(arm) });
+    }
+    setText(caption, measured[0] ? describeMeasure(measured[0]) : "Change by shift: the curves of each layer appear here.");
+    setText(note, describeAccuracy(arms));
+    const arm = arms.find((one) => one.arm === shown);
+    plan.hidden = !arm || arm.parent === null;
+    hint.hidden = arms.length > 1;
+    if (!arm) return;
+    setText(name, arm.label);
+    setText(steps, arm.steps.join(" "));
+    setText(weights, `${describeWeights(arm)} · nothing trained`);
+    button.disabled = busy || !available;
+  };
+  const close = () => {
+    for (const chart of made.values()) chart.close();
+  };
+  return { element, update, close };
+}
+
+function describeMeasure({ photographs, reference, layers }: Curves): string {
+  const whose = reference === "label" ? "the true class’s probability" : "the predicted class’s probability";
+  const median = `median change of the strongest activation over active units, in % of it (blue, ${layers.length} layers)`;
+  return `Change by shift to the right, ${formatCount(photographs, "photograph")}: ${median}; mean change of ${whose}, in points (red).`;
+}
+
+/** Return what the accuracies were measured on, or why there are none. */
+export function describeAccuracy(arms: readonly Arm[]): string {
+  const [base] = arms;
+  if (!base?.accuracy) return base?.no_accuracy ? `No accuracy: ${base.no_accuracy}` : "";
+  const on = `Top-1 on ${formatCount(base.accuracy.photographs, "labelled photograph")}`;
+  const changed = arms.slice(1).flatMap(({ accuracy }) => (accuracy ? [accuracy.top1 - (base.accuracy?.top1 ?? 0)] : []));
+  if (!changed.length) return `${on}.`;
+  const worst = Math.min(...changed);
+  const cost = worst < 0 ? `surgery costs up to ${(-100 * worst).toFixed(1)} points until the network is trained again` : "no arm lost";
+  return `${on}, without training: ${cost}. A network that changes less under shifts is not yet a better one.`;
+}

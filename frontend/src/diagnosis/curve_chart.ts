@@ -1,0 +1,159 @@
+/** The curves of one arm: the change of each layer, and of the class's probability, by shift. */
+import { h, setText } from "../ui/dom.ts";
+import { linePath } from "../ui/line_plot.ts";
+import { linearScale } from "../ui/scales.ts";
+import { createDrawing, elementFactory } from "../ui/svg.ts";
+import type { Arm, Curves } from "./wire.ts";
+
+const HEIGHT = 210;
+const MIN_WIDTH = 110;
+const NAMES_AT = 0.75; // of the shifts: where the names of curves stand
+const MARGIN = { left: 34, right: 8, top: 8, bottom: 20 };
+
+export interface CurveContent {
+  arm: Arm;
+  shown: boolean;
+  /** Of the network as it is, to compare with; null for itself. */
+  base: Curves | null;
+  /** The largest value of all arms, in percent. */
+  highest: number;
+  /** The shift that is shown, if the curves have it. */
+  cursor: number | null;
+  measuring: string;
+}
+
+/** Return the opacity of a layer's curve: the deeper, the stronger. */
+export function layerOpacity(index: number, count: number): number {
+  return count < 2 ? 1 : 0.35 + (0.65 * index) / (count - 1);
+}
+
+/** Return the largest value of some curves, in percent. */
+export function highestOf(curves: readonly Curves[]): number {
+  const values = curves.flatMap(({ changes, probability }) => [...changes.flat(), ...probability]);
+  return 100 * Math.max(0.01, ...values.map((value) => value ?? 0));
+}
+
+/** Return where the names of curves stand: at their curves, and apart from each other. */
+export function labelPlaces(ends: readonly (number | null)[], gap: number): (number | null)[] {
+  const order = ends.map((end, index) => ({ end, index })).filter((one): one is { end: number; index: number } => one.end !== null);
+  order.sort((a, b) => a.end - b.end);
+  const places: (number | null)[] = ends.map(() => null);
+  let last = Number.NEGATIVE_INFINITY;
+  for (const { end, index } of order) {
+    last = Math.max(end, last + gap);
+    places[index] = last;
+  }
+  return places;
+}
+
+export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickArm: () => void; pickShift: (shift: number) => void }) {
+  const drawing = createDrawing();
+  const svg = elementFactory(drawing.namespaceURI);
+  drawing.setAttribute("role", "img");
+  const title = h("button", { type: "button", class: "dwn-chart-title", title: arm.steps.join(" "), onclick: pickArm }, arm.label);
+  const message = h("p", { class: "dwn-small" });
+  const figures = h("p", { class: "dwn-chart-figures" });
+  const element = h("figure", { class: "dwn-chart", "data-testid": `curves-${arm.arm}` }, title, drawing, message, figures);
+  let drawn = "";
+  let shifts: number[] = [];
+  let toX = (_: number) => 0;
+  let last: CurveContent | null = null;
+  let chartWidth = 0;
+  const observer = new ResizeObserver(() => last && update(last));
+  observer.observe(element);
+  drawing.addEventListener("click", (event) => {
+    const { left, width } = drawing.getBoundingClientRect();
+    const at = ((event as MouseEvent).clientX - left) * (chartWidth / width); // the chart may be magnified
+    const distances = shifts.map((shift) => Math.abs(toX(shift) - at));
+    const nearest = shifts[distances.indexOf(Math.min(...distances))];
+    if (nearest !== undefined) pickShift(nearest);
+  });
+
+  const update = (content: CurveContent) => {
+    const { arm: now, shown, measuring } = content;
+    element.dataset.shown = String(shown);
+    title.setAttribute("aria-pressed", String(shown));
+    setText(message, measuring);
+    drawing.toggleAttribute("hidden", !now.curves);
+    last = content;
+    chartWidth = Math.max(MIN_WIDTH, drawing.clientWidth);
+    const key = JSON.stringify([now, content.base !== null, content.highest, content.cursor, chartWidth]);
+    if (key === drawn) return;
+    drawn = key;
+    figures.replaceChildren(...describeFigures(now));
+    if (now.curves) draw(now.curves, content);
+  };
+
+  const draw = (curves: Curves, { base, highest, cursor, arm: now }: CurveContent) => {
+    ({ shifts } = curves);
+    const scale = linearScale([highest]);
+    const furthest = Math.max(1, ...shifts);
+    const [right, bottom] = [chartWidth - MARGIN.right, HEIGHT - MARGIN.bottom];
+    drawing.setAttribute("viewBox", `0 0 ${chartWidth} ${HEIGHT}`);
+    toX = (shift: number) => MARGIN.left + (shift / furthest) * (right - MARGIN.left);
+    const toY = (value: number) => bottom - (scale.height(value) ?? 0) * (bottom - MARGIN.top);
+    const path = (values: (number | null)[]) =>
+      linePath(
+        shifts,
+        values.map((value) => (value === null ? null : 100 * value)),
+        toX,
+        toY,
+      );
+    const grid = scale.ticks.flatMap(({ value, text }) => [
+      svg("line", { class: "dwn-gridline", x1: MARGIN.left, x2: right, y1: toY(value), y2: toY(value) }),
+      svg("text", { x: MARGIN.left - 5, y: toY(value) + 4, "text-anchor": "end" }, `${text}%`),
+    ]);
+    const ticks = shifts.filter((shift) => shift % 4 === 0);
+    const below = ticks.map((shift) => svg("text", { x: toX(shift), y: HEIGHT - 4, "text-anchor": "middle" }, String(shift)));
+    const deepest = base?.changes.at(-1);
+    const before =
+      base && deepest ? [svg("path", { class: "dwn-before", d: path(deepest) }, svg("title", {}, `${base.layers.at(-1)} as it is`))] : [];
+    const lines = curves.changes.map((values, index) => {
+      const opacity = layerOpacity(index, curves.changes.length);
+      return svg("path", { class: "dwn-curve", d: path(values), "stroke-opacity": opacity }, svg("title", {}, curves.layers[index] ?? ""));
+    });
+    const probability = svg("path", { class: "dwn-curve dwn-harm", d: path(curves.probability) }, svg("title", {}, "Probability"));
+    const at = cursor === null ? [] : [svg("line", { class: "dwn-cursor", x1: toX(cursor), x2: toX(cursor), y1: MARGIN.top, y2: bottom })];
+    const names = now.parent === null ? curveNames(curves, toY) : [];
+    drawing.setAttribute("aria-label", describeCurves(now, curves));
+    drawing.replaceChildren(...grid, ...below, ...before, ...lines, probability, ...at, ...names);
+  };
+
+  const curveNames = (curves: Curves, toY: (value: number) => number) => {
+    const at = Math.floor(NAMES_AT * (shifts.length - 1));
+    const named = [0, curves.layers.length - 1].filter((index, place, all) => all.indexOf(index) === place);
+    const ends = [...named.map((index) => curves.changes[index]), curves.probability].map((values) => {
+      const value = values?.[at];
+      return value === null || value === undefined ? null : toY(100 * value) - 5;
+    });
+    const texts = [...named.map((index) => curves.layers[index] ?? ""), "probability"];
+    return labelPlaces(ends, 12).flatMap((y, place) => {
+      const properties = {
+        x: toX(shifts[at] ?? 0),
+        y: y ?? 0,
+        "text-anchor": "middle",
+        class: place === named.length ? "dwn-harm-text" : "dwn-strong",
+      };
+      return y === null ? [] : [svg("text", properties, texts[place] ?? "")];
+    });
+  };
+  return { element, update, close: () => observer.disconnect() };
+}
+
+/** Return the change of the deepest layer by one pixel, and the accuracy. */
+function describeFigures({ curves, accuracy }: Arm): (Node | string)[] {
+  const one = curves?.shifts.indexOf(1) ?? -1;
+  const change = one < 0 ? null : (curves?.changes.at(-1)?.[one] ?? null);
+  const strong = (text: string) => h("b", {}, text);
+  const moved = change === null ? [] : [h("span", { class: "dwn-dim" }, "1 px "), strong(`${(100 * change).toFixed(1)}%`)];
+  const top1 = accuracy
+    ? [h("span", { class: "dwn-dim" }, `${moved.length ? " · " : ""}top-1 `), strong(`${(100 * accuracy.top1).toFixed(1)}%`)]
+    : [];
+  return [...moved, ...top1];
+}
+
+function describeCurves({ label }: Arm, { layers, shifts, changes }: Curves): string {
+  const at = (index: number) => changes[index]?.at(-1);
+  const texts = layers.map((layer, index) => `${layer} ${((at(index) ?? 0) * 100).toFixed(1)}%`);
+  return `Change by shift, ${label}: at ${shifts.at(-1)} pixels ${texts.join(", ")}`;
+}

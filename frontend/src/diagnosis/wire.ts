@@ -1,0 +1,191 @@
+/** Messages between a DiagnosisPanel and the kernel. Shares and probabilities are from 0 to 1. */
+import type { EncodedImage, Overview, Progress } from "../kernel/wire.ts";
+
+export type Phase = "none" | "waiting" | "running" | "done" | "stopped" | "failed";
+export type Level = "found" | "near" | "clear" | "blind";
+export type Sort = "frequency" | "aliasing" | "rms";
+export type ReportFile = "report.html" | "report.json" | "report.csv" | "report.png" | "curves.csv";
+
+/** A layer and the number of a unit. */
+export type UnitName = [layer: string, unit: number];
+
+export interface DiagnosisState {
+  /** A check; null: the first one. */
+  finding: string | null;
+  sort: Sort;
+  /** Whose evidence is shown; null: the worst of the finding. */
+  unit: UnitName | null;
+  /** "crop:17" */
+  image: string;
+  /** In pixels of the model's input. */
+  shift: [right: number, down: number];
+  /** 0: the network as it is. */
+  arm: number;
+}
+
+export interface UnitEvidence {
+  layer: string;
+  unit: number;
+  value: number;
+  text: string;
+}
+
+export interface Surgery {
+  label: string;
+  function: string;
+  arguments: Record<string, unknown>;
+}
+
+export interface Finding {
+  check: string;
+  level: Level;
+  title: string;
+  count_text: string;
+  summary: string;
+  evidence: string;
+  paper: string;
+  units: UnitEvidence[];
+  surgeries: Surgery[];
+}
+
+/** The filters of the first convolution. Values of filters of zeros are null. Frequencies are in cycles per pixel. */
+export interface FirstLayer {
+  name: string;
+  alias: string;
+  kernel_size: [number, number];
+  stride: [number, number];
+  bands: [number, number];
+  /** Means over the filters. */
+  mean_shares: [number, number, number];
+  noise_shares: [number, number, number];
+  /** The share of the energy in each bin, as the mean over the filters. */
+  histogram: number[];
+  edges: number[];
+  /** The highest frequency that the stride carries. */
+  carried: number;
+  aliased_mean: number | null;
+  photographs: number;
+  centre: (number | null)[];
+  /** Of low, middle and high frequencies. */
+  shares: [number | null, number | null, number | null][];
+  aliased: (number | null)[];
+  /** Over the median. */
+  rms_ratio: number[];
+}
+
+export interface Diagnosis {
+  model: string;
+  images: string;
+  photographs: number;
+  shift_photographs: number;
+  units: number;
+  findings: Finding[];
+  first_layer: FirstLayer | null;
+  notes: string[];
+}
+
+export interface Curves {
+  layers: string[];
+  strides: number[];
+  shifts: number[];
+  direction: string;
+  /** By layer and shift; null without an active unit. */
+  changes: (number | null)[][];
+  /** By shift; null if the model predicts no probabilities. */
+  probability: (number | null)[];
+  reference: "label" | "predicted";
+  photographs: number;
+  filled: number;
+}
+
+export interface Arm {
+  arm: number;
+  label: string;
+  parent: number | null;
+  /** What was done, in words. */
+  steps: string[];
+  kept: number;
+  cut: number;
+  new: number;
+  phase: Phase;
+  progress: Progress | null;
+  problem: string | null;
+  curves: Curves | null;
+  accuracy: { top1: number; photographs: number } | null;
+  no_accuracy: string;
+}
+
+export interface Status {
+  version: number;
+  phase: Phase;
+  progress: Progress | null;
+  problem: string | null;
+  /** Whether the diagnosed model is still the service's. */
+  current: boolean;
+  arms: Arm[];
+}
+
+export interface HelloReply {
+  overview: Overview & { layers: string[] };
+  status: Status;
+}
+
+/** Buffer: the filters below each other. */
+export interface FiltersReply {
+  images: [EncodedImage];
+  tile: number;
+  count: number;
+}
+
+/** Buffer: float32 (side, side). */
+export interface SpectrumReply {
+  side: number;
+  carried: number;
+}
+
+/** Buffer: the photograph with its margin. */
+export interface PhotographReply {
+  image: string;
+  caption: string;
+  label: string | null;
+  width: number;
+  height: number;
+  margin: number;
+  /** Rows and columns of the margin that repeat edge pixels. */
+  filled: [left: number, top: number, right: number, bottom: number];
+  /** The first crops of the photographs beside it. */
+  previous: string;
+  next: string;
+  images: [EncodedImage];
+}
+
+export interface ShiftedLayer {
+  layer: string;
+  unit: number;
+  stride: number;
+  before: number;
+  after: number;
+  /** The median relative change of all active units; null if none is. */
+  change: number | null;
+  map_shape: [rows: number, cols: number];
+}
+
+export interface ShiftedClass {
+  name: string;
+  before: number;
+  after: number;
+  reference: "label" | "predicted";
+  /** The most probable class after the shift. */
+  now: string;
+}
+
+/** Buffers: for each layer float32 (2, rows, cols), before and after. */
+export interface ShiftedReply {
+  request: { image: string; right: number; down: number; arm: number };
+  layers: ShiftedLayer[];
+  predicted: ShiftedClass | null;
+}
+
+export interface ImagesReply {
+  images: EncodedImage[];
+}

@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cursorOf, describeAccuracy } from "../src/diagnosis/arms.ts";
+import { neighbourFinding, shownFinding, shownUnit } from "../src/diagnosis/chosen.ts";
+import { highestOf, labelPlaces, layerOpacity } from "../src/diagnosis/curve_chart.ts";
+import { keyAction } from "../src/diagnosis/keyboard.ts";
+import { changeBar } from "../src/diagnosis/layer_rows.ts";
+import { clampShift, describeFilled, describeShift } from "../src/diagnosis/stage.ts";
+import { describeFindings, describePhase, describeWeights, filterBands, frequencyText, signedPercent } from "../src/diagnosis/texts.ts";
+import type { Arm, Curves, Diagnosis, DiagnosisState, Finding, FirstLayer, Status } from "../src/diagnosis/wire.ts";
+
+const first: FirstLayer = {
+  name: "features.0",
+  alias: "conv1",
+  kernel_size: [11, 11],
+  stride: [4, 4],
+  bands: [0.06, 0.18],
+  mean_shares: [0.1, 0.4, 0.5],
+  noise_shares: [0.01, 0.09, 0.9],
+  histogram: [0.5, 0.5],
+  edges: [0, 0.25, 0.5],
+  carried: 0.125,
+  aliased_mean: 0.38,
+  photographs: 20,
+  centre: [0.3, 0.1, null, 0.02, 0.2],
+  shares: [
+    [0, 0.2, 0.8],
+    [0.1, 0.8, 0.1],
+    [null, null, null],
+    [1, 0, 0],
+    [0, 0.3, 0.7],
+  ],
+  aliased: [0.9, 0.1, null, 0, 0.95],
+  rms_ratio: [1, 1.6, 0, 2, 0.5],
+};
+const finding = (check: string, level: Finding["level"], units: Finding["units"] = []): Finding => ({
+  check,
+  level,
+  title: check,
+  count_text: "",
+  summary: "",
+  evidence: "",
+  paper: "",
+  units,
+  surgeries: [],
+});
+const diagnosis: Diagnosis = {
+  model: "net",
+  images: "photos",
+  photographs: 20,
+  shift_photographs: 20,
+  units: 5,
+  findings: [finding("aliasing", "found"), finding("near_copies", "near", [{ layer: "conv2", unit: 7, value: 1, text: "" }])],
+  first_layer: first,
+  notes: [],
+};
+const state: DiagnosisState = { finding: null, sort: "frequency", unit: null, image: "crop:0", shift: [0, 0], arm: 0 };
+const curves: Curves = {
+  layers: ["conv1", "conv2"],
+  strides: [4, 8],
+  shifts: [0, 1, 2, 4],
+  direction: "right",
+  changes: [
+    [0, 0.1, 0.2, 0],
+    [0, 0.05, null, 0.12],
+  ],
+  probability: [0, 0.01, 0.3, 0.02],
+  reference: "label",
+  photographs: 20,
+  filled: 0,
+};
+const arm = (number: number, top1: number | null): Arm => ({
+  arm: number,
+  label: `arm ${number}`,
+  parent: number ? 0 : null,
+  steps: [],
+  kept: 1200,
+  cut: 0,
+  new: 0,
+  phase: "done",
+  progress: null,
+  problem: null,
+  curves,
+  accuracy: top1 === null ? null : { top1, photographs: 200 },
+  no_accuracy: top1 === null ? "there are no labels." : "",
+});
+
+test("a shift stays within the margin and in whole pixels", () => {
+  assert.deepEqual(clampShift([3.6, -40], 32), [4, -32]);
+  assert.deepEqual(clampShift([-0.4, 0.4], 32), [0, 0]);
+  assert.ok(!Object.is(clampShift([-0.4, 0], 32)[0], -0));
+  assert.equal(describeShift([5, -2]), "5 px right, 2 px up");
+  assert.equal(describeShift([0, 0]), "not shifted");
+});
+
+test("what is filled depends on the side that moves in", () => {
+  const photograph = { filled: [16, 0, 32, 0] as [number, number, number, number], margin: 32 };
+  assert.equal(describeFilled(photograph, [10, 0]), "");
+  assert.equal(describeFilled(photograph, [20, 5]), "4 px beside the photograph repeat its edge");
+  assert.equal(describeFilled(photograph, [-3, 0]), "3 px beside the photograph repeat its edge");
+});
+
+test("filters are in bands by their largest share, then by their mean frequency", () => {
+  const bands = filterBands(first, "frequency");
+  assert.deepEqual(
+    bands.map(({ units }) => units),
+    [[2, 3], [1], [4, 0]],
+  );
+  assert.match(bands[2]?.text ?? "", /^2 filters · 50% of the energy of all filters · above 0.18$/);
+  assert.deepEqual(filterBands(first, "aliasing")[0]?.units, [4, 0, 1, 3, 2]);
+  assert.deepEqual(filterBands(first, "rms")[0]?.units, [3, 1, 0, 4, 2]);
+});
+
+test("the open finding and its worst unit", () => {
+  assert.equal(shownFinding(diagnosis, state)?.check, "aliasing");
+  assert.deepEqual(shownUnit(diagnosis, state), ["conv1", 4]); // the most aliased filter
+  assert.deepEqual(shownUnit(diagnosis, { ...state, finding: "near_copies" }), ["conv2", 7]);
+  assert.deepEqual(shownUnit(diagnosis, { ...state, unit: ["conv5", 1] }), ["conv5", 1]);
+  assert.equal(neighbourFinding(diagnosis, state, 1)?.check, "near_copies");
+  assert.equal(neighbourFinding(diagnosis, state, -1)?.check, "aliasing");
+  assert.equal(describeFindings(diagnosis.findings), "2 checks: 1 found, 1 near the limit");
+});
+
+test("changes have a sign, and no change has none", () => {
+  assert.equal(signedPercent(0.071), "+7%");
+  assert.equal(signedPercent(-0.004), "0%");
+  assert.equal(signedPercent(-0.13, 1), "−13.0%");
+  assert.equal(signedPercent(null), "–");
+  assert.deepEqual(changeBar(-0.2), { left: 30, width: 20 });
+  assert.deepEqual(changeBar(3), { left: 50, width: 50 });
+  assert.equal(frequencyText(0.125), "1/8");
+});
+
+test("curves: their largest value, cursor and names", () => {
+  assert.equal(highestOf([curves]), 30);
+  assert.equal(cursorOf(curves, [4, 0]), 4);
+  assert.equal(cursorOf(curves, [3, 0]), null);
+  assert.equal(cursorOf(curves, [4, 1]), null);
+  assert.deepEqual(labelPlaces([50, null, 52, 90], 12), [50, null, 62, 90]);
+  assert.equal(layerOpacity(0, 1), 1);
+  assert.ok(layerOpacity(0, 5) < layerOpacity(4, 5));
+});
+
+test("accuracies say what surgery costs, and why there are none", () => {
+  assert.equal(describeAccuracy([arm(0, 0.935)]), "Top-1 on 200 labelled photographs.");
+  assert.match(describeAccuracy([arm(0, 0.935), arm(1, 0.88)]), /surgery costs up to 5\.5 points/);
+  assert.match(describeAccuracy([arm(0, 0.9), arm(1, 0.91)]), /no arm lost/);
+  assert.equal(describeAccuracy([arm(0, null)]), "No accuracy: there are no labels.");
+  assert.equal(describeWeights(arm(1, 0.5)), "all weights kept");
+  assert.equal(describeWeights({ ...arm(1, 0.5), cut: 20, new: 3 }), "1,200 weights kept, 20 cut, 3 new");
+});
+
+test("the phase of a diagnosis in words", () => {
+  const status: Status = { version: 1, phase: "done", progress: null, problem: null, current: true, arms: [] };
+  assert.equal(describePhase(status), "");
+  assert.equal(describePhase({ ...status, current: false }), "The model has changed since it was diagnosed.");
+  assert.equal(describePhase({ ...status, phase: "failed", problem: "No." }), "The diagnosis failed: No.");
+});
+
+test("keys: those of a slider are its own", () => {
+  assert.deepEqual(keyAction("ArrowLeft", false), { type: "shift", right: -1 });
+  assert.equal(keyAction("ArrowLeft", true), null);
+  assert.deepEqual(keyAction("U", true), { type: "undo" });
+  assert.equal(keyAction("x", false), null);
+});

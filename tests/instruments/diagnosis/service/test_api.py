@@ -1,0 +1,227 @@
+"""DiagnosisApi on a tiny network: runs, arms, the shift microscope and files. The checks themselves are replaced by fakes."""
+
+from __future__ import annotations
+
+import csv
+import gc
+import io
+from dataclasses import replace
+
+import pytest
+
+import deconvwidgets as dw
+from deconvwidgets.errors import DiagnosisError, PictureError, ServiceError
+from deconvwidgets.instruments.diagnosis.panel_records import ShiftRequest
+from deconvwidgets.instruments.diagnosis.records import SuggestedSurgery
+from deconvwidgets.instruments.diagnosis.service import arms, jobs
+from deconvwidgets.models import surgery
+from deconvwidgets.service.worker import SynchronousExecutor
+from tests.conftest import ManualExecutor, NoisePhotographs, make_tiny_bundle
+from tests.instruments.diagnosis.widget.fake_api import fake_diagnosis, shift_curves
+
+BLUR = SuggestedSurgery("blur pool", "swap_pooling", {"to": "blur"})
+AVERAGE = SuggestedSurgery("average pooling", "swap_pooling", {"to": "average"})
+
+
+@pytest.fixture(autouse=True)
+def fake_checks(monkeypatch):
+    """Replace the checks; return what they were called with."""
+    calls = []
+
+    def diagnose(bundle, images, **options):
+        calls.append(("diagnose", bundle))
+        options["job"].check_cancelled("The diagnosis was cancelled")
+        return fake_diagnosis()
+
+    def shift_response(bundle, images, **options):
+        calls.append(("shift_response", bundle))
+        return shift_curves()
+
+    monkeypatch.setattr(jobs, "diagnose", diagnose)
+    monkeypatch.setattr(jobs, "shift_response", shift_response)
+    return calls
+
+
+@pytest.fixture
+def service():
+    with_service = dw.LocalModelService(make_tiny_bundle(), NoisePhotographs(), device="cpu", worker=SynchronousExecutor())
+    yield with_service
+    with_service.close()
+
+
+def test_a_diagnosis_is_made_once_then_the_network_as_it_is_is_measured(service, fake_checks):
+    api = service.diagnosis
+    assert api.status().phase == "none"
+    with pytest.raises(DiagnosisError, match="There is no diagnosis yet: start it first"):
+        api.wait()
+    api.start()
+    assert [kind for kind, _ in fake_checks] == ["diagnose", "shift_response"]
+    assert api.wait(1).finding("aliasing").level == "found"
+    (arm,) = api.status().arms
+    assert (arm.label, arm.phase, arm.curves.photographs) == ("as it is", "done", 20)
+    assert arm.accuracy is None
+    assert "cat" in arm.no_accuracy  # which is no class of the model
+    api.start()  # the same model is not diagnosed twice
+    assert [kind for kind, _ in fake_checks] == ["diagnose", "shift_response"]
+
+
+def test_a_failure_is_told_in_words(service, monkeypatch):
+    def fail(*_, **__):
+        raise DiagnosisError("No photograph can be read.")
+
+    monkeypatch.setattr(jobs, "diagnose", fail)
+    monkeypatch.setattr(jobs, "shift_response", fail)
+    api = service.diagnosis
+    api.start()
+    status = api.status()
+    assert (status.phase, status.problem) == ("failed", "No photograph can be read.")
+    assert (status.arms[0].phase, status.arms[0].problem) == ("failed", "No photograph can be read.")
+    with pytest.raises(DiagnosisError, match="No photograph can be read"):
+        api.wait()
+    monkeypatch.undo()
+    monkeypatch.setattr(jobs, "diagnose", lambda *_, **__: fake_diagnosis())
+    monkeypatch.setattr(jobs, "shift_response", lambda *_, **__: shift_curves())
+    api.start()
+    assert (api.status().phase, api.status().arms[0].phase) == ("done", "done")
+
+
+def test_a_stopped_diagnosis_can_be_started_again(fake_checks):
+    executor = ManualExecutor()
+    service = dw.LocalModelService(make_tiny_bundle(), NoisePhotographs(), device="cpu", worker=executor)
+    api = service.diagnosis
+    api.start()
+    version = api.status().version
+    api.start()
+    assert (api.status().phase, api.status().version) == ("waiting", version)  # it is running
+    api.stop()
+    assert (api.status().phase, api.status().arms[0].phase) == ("stopped", "stopped")
+    with pytest.raises(DiagnosisError, match="was stopped: start it again"):
+        api.diagnosis()
+    api.start()
+    assert (api.status().phase, api.status().version) == ("waiting", version + 1)
+    service.close()
+    assert not fake_checks
+
+
+def test_an_arm_is_the_bundle_that_surgery_makes_and_is_measured(service, fake_checks):
+    api, bundle = service.diagnosis, service._context.snapshot.bundle
+    arm = api.add_arm(BLUR)
+    made = fake_checks[-1][1]
+    assert fake_checks[-1][0] == "shift_response"
+    assert [step.operation for step in made.surgery] == ["swap_pooling"]
+    assert surgery.undo(made) is bundle
+    summary = api.status().arm(arm)
+    assert (summary.label, summary.parent, summary.phase) == ("blur pool", 0, "done")
+    assert (summary.kept, summary.cut, summary.new) == made.surgery[-1].counts
+    assert summary.steps == (made.surgery[-1].description,)
+    assert api.add_arm(BLUR) == arm  # the same surgery of the same arm
+    assert len(api.status().arms) == 2
+
+
+def test_surgery_on_an_arm_adds_to_it_and_is_undone_step_by_step(service):
+    api = service.diagnosis
+    average = api.add_arm(AVERAGE)
+    both = api.add_arm(SuggestedSurgery("stride 1 + blur", "blur_strides"), average)
+    assert api.status().arm(both).label == "average pooling, stride 1 + blur"
+    assert len(api.status().arm(both).steps) == 2
+    with pytest.raises(DiagnosisError, match="Undo 'average pooling, stride 1 \\+ blur' first"):
+        api.remove_arm(average)
+    assert api.remove_arm(both) == average
+    assert api.remove_arm(average) == 0
+    with pytest.raises(DiagnosisError, match="cannot be undone"):
+        api.remove_arm(0)
+    with pytest.raises(DiagnosisError, match="There is no arm 1"):
+        api.shifted(ShiftRequest("crop:0", arm=average))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "error", "words"),
+    [
+        (SuggestedSurgery("x", "system"), ServiceError, "There is no surgery 'system'"),
+        (SuggestedSurgery("x", "undo"), ServiceError, "There is no surgery 'undo'"),
+        (SuggestedSurgery("x", "swap_pooling", {"layer": 3}), DiagnosisError, "has no such arguments"),
+        (SuggestedSurgery("x", "swap_pooling", {"to": "nothing"}), Exception, "nothing"),
+    ],
+)
+def test_a_surgery_that_is_not_possible_is_refused_and_makes_no_arm(service, wanted, error, words):
+    with pytest.raises(error, match=words):
+        service.diagnosis.add_arm(wanted)
+    assert len(service.diagnosis.status().arms) == 1
+
+
+def test_too_many_arms_are_refused_before_anything_is_computed(service, monkeypatch):
+    monkeypatch.setattr(arms, "_MAX_ARMS", 2)
+    service.diagnosis.add_arm(BLUR)
+    monkeypatch.setattr(surgery, "swap_pooling", None)
+    with pytest.raises(DiagnosisError, match="There are 2 arms: undo one of them first"):
+        service.diagnosis.add_arm(AVERAGE)
+
+
+def test_another_model_gets_arms_of_its_own_and_the_diagnosis_says_that_it_is_old(service):
+    api = service.diagnosis
+    api.start()
+    api.add_arm(BLUR)
+    assert api.status().current
+    service.set_units({("conv1", 1): 0.0})
+    status = api.status()
+    assert not status.current
+    assert [arm.label for arm in status.arms] == ["as it is"]
+    assert status.phase == "done"  # what was found is still shown
+    api.start()
+    assert api.status().current
+
+
+def test_the_microscope_is_that_of_the_arm(service):
+    api, bundle = service.diagnosis, service._context.snapshot.bundle
+    arm = api.add_arm(BLUR)
+    for number, used in ((0, bundle), (arm, surgery.swap_pooling(bundle, to="blur"))):
+        found = api.shifted(ShiftRequest("crop:4", 2, -1, number))
+        image = service._context.snapshot.images.open_crop(4)
+        expected = used.network.map(bundle.prepare(image)[None], "conv2")[0].amax(dim=(1, 2))
+        layer = found.layers[-1]
+        assert (layer.layer, layer.unit) == ("conv2", int(expected.argmax()))
+        assert layer.before == pytest.approx(float(expected.detach().max()), rel=1e-5)
+        assert found.predicted is not None
+
+
+def test_a_photograph_names_its_neighbours_and_what_is_filled(service):
+    found = service.diagnosis.photograph("crop:0")
+    assert (found.previous, found.next) == ("crop:39", "crop:3")  # the first crops of photographs 13 and 1
+    assert found.picture.width == found.width + 2 * found.margin
+    for image in ("crop:99", "upload:1", "17"):
+        with pytest.raises(PictureError):
+            service.diagnosis.photograph(image)
+    with pytest.raises(ServiceError, match="right must be an integer from -32 to 32"):
+        service.diagnosis.shifted(ShiftRequest("crop:0", 33))
+
+
+def test_files(service):
+    api = service.diagnosis
+    with pytest.raises(DiagnosisError, match="No arm is measured yet"):
+        api.file("curves.csv")
+    with pytest.raises(ServiceError, match=r"There is no file 'report\.doc'"):
+        api.file("report.doc")
+    api.start()
+    rows = list(csv.DictReader(io.StringIO(api.file("curves.csv").decode())))
+    assert len(rows) == 27  # 3 layers, 9 shifts
+    assert (rows[9]["arm"], rows[9]["layer"], rows[10]["median_change"]) == ("as it is", "conv2", "0.010000")
+
+
+def test_without_a_first_convolution_there_are_no_filters(service, monkeypatch):
+    monkeypatch.setattr(jobs, "diagnose", lambda *_, **__: replace(fake_diagnosis(), first_layer=None))
+    api = service.diagnosis
+    with pytest.raises(DiagnosisError, match="There is no diagnosis yet"):
+        api.filters()
+    api.start()
+    with pytest.raises(DiagnosisError, match="has no first convolution"):
+        api.filters()
+
+
+def test_a_service_that_nothing_refers_to_is_released(fake_checks):
+    service = dw.LocalModelService(make_tiny_bundle(), NoisePhotographs(), device="cpu", worker=SynchronousExecutor())
+    service.diagnosis.start()
+    context = service._context
+    del service
+    gc.collect()
+    with pytest.raises(ServiceError, match="does not exist any more"):
+        _ = context.events

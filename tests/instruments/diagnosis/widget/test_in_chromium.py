@@ -1,0 +1,203 @@
+"""The DiagnosisPanel in Chromium, without JupyterLab: the panel's handlers answer, with a fake service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from deconvwidgets.errors import ModelError
+from deconvwidgets.instruments.diagnosis.widget.messages import HANDLERS
+from deconvwidgets.instruments.diagnosis.widget.state import checked_state
+from tests.instruments.diagnosis.widget.fake_api import BLUR, FakeDiagnosisService
+from tests.widgets.accessibility import set_theme, small_text, violations
+from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
+
+__all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def service() -> FakeDiagnosisService:
+    return FakeDiagnosisService()
+
+
+@pytest.fixture
+def open_page(blank: Page, service: FakeDiagnosisService) -> Callable[..., Page]:
+    """Return a function that opens a page with one view of a panel."""
+
+    def open_(width: int = 1600, height: int = 940, **state: Any) -> Page:
+        blank.set_viewport_size({"width": width + 60, "height": height + 60})
+        load_page(blank, built("diagnosis.css"), kernel(HANDLERS, service))
+        checked = checked_state(state, {}, service.diagnosis.status(), 120)
+        blank.evaluate("([state, height]) => { globalThis.model = makeModel(state, height); }", [checked, height])
+        blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [built("diagnosis.js"), width])
+        expect(blank.locator("[data-testid=diagnosis-panel][data-ready=true]").first).to_be_visible()
+        return blank
+
+    return open_
+
+
+def changed(page: Page) -> None:
+    """Send the event that something was computed, as the kernel does."""
+    page.evaluate("model.trigger('msg:custom', {event: 'diagnosis', message: ''}, [])")
+
+
+def drag(page: Page, right: float, down: float = 0) -> None:
+    """Drag the photograph by some pixels of the page."""
+    box = page.get_by_test_id("stage").bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + right / 2, y + down / 2)
+    page.mouse.move(x + right, y + down)
+    page.mouse.up()
+
+
+def test_findings_open_and_show_their_units(service, open_page):
+    page = open_page()
+    expect(page.get_by_test_id("findings-count")).to_have_text("5 checks: 1 found, 2 near the limit, 1 clear, 1 cannot be checked")
+    expect(page.get_by_test_id("finding-aliasing")).to_have_attribute("aria-expanded", "true")
+    expect(page.get_by_test_id("units-aliasing").locator("button")).to_have_count(8)
+    expect(page.get_by_test_id("evidence-unit")).to_have_text("conv1 / 23")  # the worst of the finding
+    expect(page.get_by_test_id("evidence-text")).to_contain_text("100% aliased")
+    page.get_by_test_id("finding-near_copies").click()
+    expect(page.get_by_test_id("finding-aliasing")).to_have_attribute("aria-expanded", "false")
+    expect(page.get_by_test_id("evidence-unit")).to_have_text("conv2 / 1")
+    expect(page.get_by_test_id("evidence-text")).to_have_text("like unit 2, correlation 0.97")
+    page.get_by_test_id("units-near_copies").get_by_role("button").nth(1).click()
+    expect(page.get_by_test_id("evidence-unit")).to_have_text("conv2 / 2")
+    page.wait_for_function("model.values.state.unit?.[1] === 2")
+    assert page.evaluate("model.values.state.finding") == "near_copies"
+
+
+def test_filters_are_sorted_and_chosen_by_keys(open_page):
+    page = open_page()
+    assert page.locator(".dwn-band").all_inner_texts()[2].startswith("Mostly high 15 filters")
+    page.get_by_test_id("sort-rms").click()
+    expect(page.locator(".dwn-band")).to_have_count(0)
+    first = page.locator(".dwn-filter").first
+    expect(first).to_have_attribute("data-testid", "filter-23")
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("evidence-unit")).to_have_text("conv1 / 22")
+    expect(page.locator(".dwn-filter[aria-pressed=true]")).to_have_attribute("data-testid", "filter-22")
+
+
+def test_a_drag_moves_the_photograph_and_every_layer_is_computed_again(service, open_page):
+    page = open_page()
+    expect(page.get_by_test_id("probability")).to_have_text("80%")
+    side = page.get_by_test_id("stage").bounding_box()["width"]
+    drag(page, 5 * side / 224, 3 * side / 224)
+    expect(page.get_by_test_id("place")).to_have_text("5 px right, 3 px down")
+    expect(page.get_by_test_id("layer-conv1")).to_contain_text("−25%")
+    expect(page.get_by_test_id("probability")).to_have_text("70% (−10 points)")
+    page.wait_for_function("model.values.state.shift[0] === 5 && model.values.state.shift[1] === 3")
+    painted = page.evaluate("painted.filter(({kind, ms}) => kind === 'shifted' && ms !== undefined)")
+    assert painted[-1]["right"] == 5
+    assert 0 < painted[-1]["ms"] < 10_000
+    drag(page, 500)  # as far as the margin
+    expect(page.get_by_test_id("place")).to_have_text("32 px right, 3 px down")
+    page.get_by_test_id("stage").dblclick()
+    expect(page.get_by_test_id("place")).to_have_text("")
+    expect(page.get_by_test_id("layer-conv1")).to_contain_text("0%")
+
+
+def test_of_the_shifts_of_a_drag_only_the_newest_waits(service, open_page):
+    page = open_page()
+    page.evaluate("model.blockedKind = 'shifted'")
+    for _ in range(6):
+        page.get_by_test_id("stage").press("ArrowRight")
+    expect(page.get_by_test_id("layers").locator("xpath=..")).to_have_attribute("data-outdated", "true")
+    service.diagnosis.calls.clear()
+    page.evaluate("model.release()")
+    expect(page.get_by_test_id("layers").locator("xpath=..")).to_have_attribute("data-outdated", "false")
+    asked = [rest[0].right for kind, rest in service.diagnosis.calls if kind == "shifted"]
+    assert len(asked) <= 2
+    assert asked[-1] == page.evaluate("model.sent.findLast(({kind}) => kind === 'shifted').right")
+
+
+def test_keys(service, open_page):
+    page = open_page()
+    page.get_by_test_id("finding-aliasing").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_test_id("finding-shift")).to_be_focused()
+    expect(page.get_by_test_id("finding-shift")).to_have_attribute("aria-expanded", "true")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_test_id("shift-value")).to_have_text("2 px")
+    page.keyboard.press("]")
+    expect(page.get_by_test_id("photograph")).to_have_text("photograph-1.jpg · kite")
+    page.keyboard.press("t")
+    expect(page.get_by_test_id("plan")).to_contain_text("blur pool")
+    page.keyboard.press("u")
+    expect(page.get_by_test_id("plan")).to_be_hidden()
+    assert [kind for kind, _ in service.diagnosis.calls if kind.endswith("_arm")] == ["add_arm", "remove_arm"]
+
+
+def test_a_surgery_makes_an_arm_whose_curves_appear(service, open_page):
+    page = open_page()
+    page.get_by_test_id("try-blur pool").first.click()
+    expect(page.get_by_test_id("arm-1")).to_have_attribute("aria-checked", "true")
+    expect(page.get_by_test_id("curves-1")).to_contain_text("Waiting…")
+    expect(page.get_by_test_id("plan")).to_contain_text("all weights kept · nothing trained")
+    service.diagnosis.complete()
+    changed(page)
+    expect(page.get_by_test_id("curves-1")).to_contain_text("1 px 1.1% · top-1 88.0%")
+    expect(page.get_by_test_id("accuracy-note")).to_contain_text("surgery costs up to 5.5 points")
+    page.get_by_test_id("arm-0").click()
+    expect(page.get_by_test_id("plan")).to_be_hidden()
+    page.get_by_test_id("try-blur pool").first.click()  # on the network as it is: the same arm in a real service
+    expect(page.get_by_test_id("arm-2")).to_be_visible()
+
+
+def test_a_surgery_that_fails_is_told_and_the_next_one_works(service, open_page):
+    page = open_page()
+    service.diagnosis.error = ModelError("fakenet has residual additions.")
+    page.get_by_test_id("try-blur pool").first.click()
+    expect(page.get_by_test_id("alert")).to_have_text("fakenet has residual additions.")
+    service.diagnosis.error = None
+    page.get_by_test_id("try-blur pool").first.click()
+    expect(page.get_by_test_id("alert")).to_be_hidden()
+    expect(page.get_by_test_id("arm-1")).to_be_visible()
+
+
+def test_a_photograph_that_cannot_be_read_is_told(open_page):
+    page = open_page(image="crop:6")
+    page.get_by_role("button", name="Next photograph").click()
+    expect(page.get_by_test_id("stage-note")).to_contain_text("photograph-7.jpg can no longer be read")
+
+
+def test_the_diagnosis_is_started_watched_and_stopped(service, open_page):
+    service.diagnosis.phase = "none"
+    page = open_page()
+    expect(page.get_by_test_id("phase")).to_have_text("Diagnosing: 10 of 40 photographs · 12.0 images/s · 3 s left")
+    expect(page.get_by_test_id("findings").locator("button")).to_have_count(0)
+    page.get_by_test_id("run").click()
+    expect(page.get_by_test_id("phase")).to_have_text("The diagnosis was stopped.")
+    page.get_by_test_id("run").click()
+    expect(page.get_by_test_id("run")).to_have_text("Stop")
+    service.diagnosis.complete()
+    changed(page)
+    expect(page.get_by_test_id("finding-aliasing")).to_be_visible()
+    expect(page.get_by_test_id("phase")).to_be_hidden()
+    service.diagnosis.current = False
+    changed(page)
+    expect(page.get_by_test_id("phase")).to_have_text("The model has changed since it was diagnosed.")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1600, 1180, 620])
+def test_accessibility(service, open_page, theme, width):
+    service.diagnosis.add_arm(BLUR)
+    service.diagnosis.complete()
+    page = open_page(width, arm=1)
+    set_theme(page, theme)
+    assert violations(page) == []
+    assert small_text(page) == {}
+    assert page.evaluate("document.querySelector('.dwx').scrollWidth <= document.querySelector('.dwx').clientWidth")
