@@ -51,7 +51,7 @@ _HOMES = {
     "compare_evaluations": "deconvwidgets.instruments.evaluation.compute.compare",
     "compare": "deconvwidgets.instruments.comparison.compute.compare",
     "compare_indexes": "deconvwidgets.instruments.comparison.compute.compare",
-    "Thresholds": "deconvwidgets.instruments.comparison.records",
+    "Thresholds": "deconvwidgets.instruments.comparison.thresholds",
     "freeze": "deconvwidgets.instruments.comparison.compute.freeze",
     "check": "deconvwidgets.instruments.comparison.compute.check",
     "check_file": "deconvwidgets.instruments.comparison.figures.check_file",

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.arguments import describe, finite_number, one_of
+from deconvwidgets.arguments import describe, one_of
 from deconvwidgets.errors import ComparisonError
 from deconvwidgets.instruments.comparison import summary, table
+from deconvwidgets.instruments.comparison.thresholds import Thresholds as Thresholds
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.repr import compact_repr
-from deconvwidgets.records.unit_relations import RELATED_UNIT, SAME_UNIT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,43 +22,6 @@ Pairing = Literal["name", "CKA", "given"]
 Order = Literal["correlation", "strongest", "share_active"]
 STATUSES_A = ("kept", "moved", "changed", "merged", "died", "lost", "dead", "constant")
 STATUSES_B = ("kept", "moved", "changed", "split", "new", "dead", "constant")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thresholds:
-    """What decides about the statuses of units, in `dw.compare` and in `dw.check`.
-
-    Attributes
-    ----------
-    same : float
-        Units whose activations correlate with at least this are the same.
-    related : float
-        Units that correlate with each other by at least this, less than `same`, and not more with any other, are the same unit changed.
-
-    Raises
-    ------
-    ComparisonError
-        Unless 0 < related <= same <= 1.
-
-    Examples
-    --------
-    >>> import deconvwidgets as dw
-    >>> dw.Thresholds(same=0.99)
-    Thresholds(same=0.99, related=0.5)
-    """
-
-    same: float = SAME_UNIT
-    related: float = RELATED_UNIT
-
-    def __post_init__(self) -> None:
-        same, related = finite_number(self.same), finite_number(self.related)
-        if same is None or related is None or not 0 < related <= same <= 1:
-            raise ComparisonError(
-                "thresholds must be correlations with 0 < related <= same <= 1, not "
-                f"same={describe(self.same)} and related={describe(self.related)}."
-            )
-        object.__setattr__(self, "same", same)
-        object.__setattr__(self, "related", related)
 
 
 @dataclass(frozen=True, slots=True)
