@@ -57,7 +57,7 @@ def main() -> None:
     options = parser.parse_args()
     bundle, images = dw.load_model(options.model), dw.open_images(options.images)
     chosen = images.subset(np.unique(np.linspace(0, images.source_count - 1, options.photographs).round().astype(int)))
-    bundle.network.layers  # traced before the clock starts
+    print(f"{len(bundle.network.layers)} layers traced")  # before the clock starts
     with tempfile.TemporaryDirectory() as cache:
         os.environ["DECONVWIDGETS_CACHE"] = cache  # no index is reused
         print(f"load average {os.getloadavg()[0]:.1f}, {torch.get_num_threads()} threads, {len(chosen)} photographs")

@@ -60,8 +60,10 @@ def a_diagnosis() -> Any:
 
 
 def some_shifts(value: Any) -> Any:
-    listed = wholes(0, 15)(value)
-    return listed if listed is REFUSED or listed is SKIPPED else listed if listed and len(set(listed)) == len(listed) else REFUSED
+    listed = some_epochs(0)(value)
+    if listed is REFUSED or listed is SKIPPED:
+        return listed
+    return listed if listed and len(set(listed)) == len(listed) and max(listed) < 16 else REFUSED
 
 
 def project(**arguments: Any) -> Any:
