@@ -52,7 +52,7 @@ def test_shares_of_frequencies_are_exact():
             model[0].weight[unit, 1] = torch.cos(2 * torch.pi * frequency * place)[None].expand(15, 15)
         model[0].weight[3, 0, 7, 7] = 2.0
     found = first_layer(first_convolution(bundle_of(model).network), 3, PhotographSpectrum(3, SIDE, SIDE))
-    assert found.shares[0, 1] > 0.9
+    assert found.shares[0, 1] > 0.85
     assert found.shares[1, 2] > 0.95
     assert found.shares[2, 2] > 0.95
     assert found.centre[:3] == pytest.approx([0.12, 0.3, 0.44], abs=0.03)
