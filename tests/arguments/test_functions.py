@@ -65,6 +65,18 @@ def head_results(report: Any) -> Any:
     return report.head.weight, report.confidences
 
 
+@cache
+def a_diagnosis() -> Any:
+    return dw.diagnose(BUNDLE, PHOTOGRAPHS, layers=["conv1"], shift_photographs=1, shifts=[1], device="cpu")
+
+
+def some_shifts(value: Any) -> Any:
+    listed = some_epochs(0)(value)
+    if listed is REFUSED or listed is SKIPPED:
+        return listed
+    return listed if listed and len(set(listed)) == len(listed) and max(listed) < 16 else REFUSED
+
+
 def project(**arguments: Any) -> Any:
     return dw.project(arguments.pop("bundle"), arguments.pop("images"), arguments.pop("layer"), **arguments)
 
@@ -716,6 +728,51 @@ FUNCTIONS: dict[str, Case] = {
         dw.check, {"bundle": BUNDLE, "images": PHOTOGRAPHS, "device": "cpu", "progress": False, "frozen": None}, {"frozen": nothing}
     ),
     "dw.Thresholds": Case(dw.Thresholds, {}, {"same": correlation(0.5, 1), "related": correlation(1e-9, 0.95)}),
+    "dw.diagnose": Case(
+        dw.diagnose,
+        {"bundle": BUNDLE, "images": PHOTOGRAPHS, "layers": ["conv1"], "shift_photographs": 1, "shifts": [1], "device": "cpu"},
+        {
+            "bundle": nothing,
+            "images": nothing,
+            "layers": optional(names_of_layers),
+            "shift_photographs": whole(1, 1 << 20),
+            "shifts": some_shifts,
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+        },
+        lambda found: (found.findings, found.shift.changes),
+    ),
+    "dw.shift_response": Case(
+        dw.shift_response,
+        {"bundle": BUNDLE, "images": PHOTOGRAPHS, "layers": ["conv1"], "photographs": 1, "shifts": [1], "device": "cpu"},
+        {
+            "bundle": nothing,
+            "images": nothing,
+            "layers": optional(names_of_layers),
+            "photographs": whole(1, 1 << 20),
+            "shifts": some_shifts,
+            "direction": choice("right", "left", "up", "down"),
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+        },
+    ),
+    "dw.check_input": Case(
+        dw.check_input,
+        {"bundle": BUNDLE, "images": PHOTOGRAPHS, "photographs": 1, "device": "cpu"},
+        {
+            "bundle": nothing,
+            "images": nothing,
+            "labels": optional(nothing),
+            "photographs": whole(1, 1 << 20),
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+        },
+        lambda found: (found.level, found.summary),
+    ),
+    "dw.diagnosis_file": Case(
+        lambda kind: dw.diagnosis_file(a_diagnosis(), kind), {"kind": "csv"}, {"kind": choice("html", "json", "csv", "png")}
+    ),
+    "dw.diagnosis_file(diagnosis)": Case(dw.diagnosis_file, {"diagnosis": None}, {"diagnosis": nothing}),
     "dw.check_file": Case(lambda kind: dw.check_file(unit_check(), kind), {"kind": "csv"}, {"kind": choice("html", "json", "csv", "xml")}),
     "dw.check_file(check)": Case(dw.check_file, {"check": None}, {"check": nothing}),
     "dw.compare": Case(

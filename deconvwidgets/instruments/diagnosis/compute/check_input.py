@@ -85,7 +85,7 @@ def check_input(
     'blind'
     """
     images, job, progress = require_images(images), as_job(job), flag(progress, "progress", DiagnosisError)
-    if labels is not None and labels != "auto":
+    if labels is not None and not (isinstance(labels, str) and labels == "auto"):
         raise DiagnosisError(f"labels must be 'auto', for the labels of the image set, or None, not {describe(labels)}.")
     count = integer(photographs, "photographs", 1, error=DiagnosisError)
     bundle = on_device(bundle, device)

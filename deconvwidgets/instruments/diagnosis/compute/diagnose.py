@@ -133,7 +133,7 @@ def _findings(
     photographs, indexed = index_photographs(index), {info.name for info in index.layers}
     found = [
         aliasing(first),
-        shift_finding(curves, filters),
+        shift_finding(curves, filters, _pools(bundle)),
         frequencies(first),
         one_photograph(units, photographs),
         near_copies(near_pairs(index, filters), photographs),
@@ -143,6 +143,13 @@ def _findings(
         checked,
     ]
     return tuple(sorted(found, key=lambda finding: (LEVELS.index(finding.level), CHECKS.index(finding.check))))
+
+
+def _pools(bundle: ModelBundle) -> bool:
+    """Return whether a model has a max pooling with a stride; False if it cannot be traced."""
+    graph = bundle.network.graph
+    windows = [] if graph is None else [operation.window for operation in graph.operations.values()]
+    return any(window is not None and window.kind == "max" and max(window.stride) > 1 for window in windows)
 
 
 def index_photographs(index: ActivationIndex) -> int:

@@ -90,12 +90,21 @@ def frequencies(layer: FirstLayer | None) -> Finding:
     )
 
 
-def shifts(curves: ShiftCurves | None, filters: Sequence[ConvolutionFilters], reason: str = "") -> Finding:
-    """Return the finding of the change of the last layer's activations when photographs move by the smallest shift."""
+def shifts(curves: ShiftCurves | None, filters: Sequence[ConvolutionFilters], pools: bool) -> Finding:
+    """Return the finding of the change of the last layer's activations when photographs move by the smallest shift.
+
+    Parameters
+    ----------
+    curves : ShiftCurves or None
+    filters : sequence of ConvolutionFilters
+        Those of the network.
+    pools : bool
+        Whether it has a max pooling with a stride.
+    """
     title = "Changes under shift"
     moved = [] if curves is None else [number for number, pixels in enumerate(curves.shifts) if pixels > 0]
     if curves is None or not moved or not np.isfinite(curves.changes[-1, moved]).any():
-        return blind("shift", title, reason or "No unit of the last layer is active, or no photograph was moved.")
+        return blind("shift", title, "No unit of the last layer is active, or no photograph was moved.")
     least = min(moved, key=lambda number: curves.shifts[number])
     most = max(moved, key=lambda number: curves.shifts[number])
     change, layer = float(curves.changes[-1, least]), curves.layers[-1]
@@ -114,7 +123,7 @@ def shifts(curves: ShiftCurves | None, filters: Sequence[ConvolutionFilters], re
         evidence=f"Measured: {curves.photographs} photographs, moved {curves.direction}. Close: {SHIFT_NEAR:.0%}, found: {SHIFT_FOUND:.0%} "
         "at 1 px; trained networks measure 12 to 17%.",
         paper="Figure 5: small translations change lower layers most, by the distance of whole layers. This is another measure.",
-        surgeries=(pooling, *([blurred] if strided else [])),
+        surgeries=(*([pooling] if pools else []), *([blurred] if strided else [])),
     )
 
 
@@ -136,7 +145,7 @@ def input_finding(check: InputCheck) -> Finding:
 
 
 def _first_layer_surgeries(layer: FirstLayer) -> tuple[SuggestedSurgery, ...]:
-    blurred = SuggestedSurgery("stride 1 + blur", "blur_strides", {"layers": (layer.name,)})
+    blurred = SuggestedSurgery("stride 1 + blur", "blur_strides", {"layers": (layer.alias,)})
     larger = min(layer.kernel_size) > 7 and max(layer.stride) > 2
     return (_SMALLER, blurred) if larger else (blurred,)
 

@@ -86,7 +86,7 @@ def _add_filters(drawing: Drawing, layer: FirstLayer, y: float) -> float:
         Text(_RIGHT, y, shorten(title, 13, WIDTH - _RIGHT - EDGE), 13, strong=True),
         Raster(_RIGHT, y + 12, width, height, sheet, photograph=False, title=title),
     )
-    return y + 12 + height + 8
+    return float(y + 12 + height + 8)
 
 
 def _add_histogram(drawing: Drawing, layer: FirstLayer, y: float) -> float:
