@@ -49,11 +49,19 @@ def _evaluation(service, folder):
     return panel
 
 
+def _diagnosis(service, folder):
+    panel = dw.DiagnosisPanel(service)
+    panel.wait()
+    return panel
+
+
 VIEWS = {
     "LayerExplorer": lambda service, folder: dw.LayerExplorer(service, layer="conv1"),
     "OcclusionExplorer": lambda service, folder: dw.OcclusionExplorer(service, state={"window": [8, 8], "stride": [8, 8]}),
     "TransferPanel": _transfer,
     "EvaluationPanel": _evaluation,
+    "InvarianceExplorer": lambda service, folder: dw.InvarianceExplorer(service),
+    "DiagnosisPanel": _diagnosis,
 }
 ELSEWHERE = {  # their folders of the instruments
     "EvolutionExplorer": "evolution",

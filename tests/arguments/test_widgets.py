@@ -114,8 +114,7 @@ WIDGET_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
     ),
     **{
         f"dw.{name}(service)": (lambda service, name=name: lambda service: getattr(dw, name)(service), {}, {"service": nothing})
-        for name in ("LayerExplorer", "OcclusionExplorer", "TransferPanel", "EvaluationPanel", "InvarianceExplorer")
-        for name in ("LayerExplorer", "OcclusionExplorer", "TransferPanel", "EvaluationPanel", "DiagnosisPanel")
+        for name in ("LayerExplorer", "OcclusionExplorer", "TransferPanel", "EvaluationPanel", "InvarianceExplorer", "DiagnosisPanel")
     },
     "layer_explorer.save": (
         lambda service: dw.LayerExplorer(service, "conv1").save, {"path": "x.svg", "what": "layers"},

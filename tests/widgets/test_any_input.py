@@ -178,6 +178,7 @@ REQUESTS["invariance"] = [
     {"kind": "curves", "image": "crop:2", "transform": "rotate", "layers": ["conv1"]},
     {"kind": "file", "figure": "curves.csv", "state": {**INVARIANCE, "measure": "relative"}},
     *(request for request in REQUESTS["occlusion"] if request["kind"] in ("images", "upload")),
+]
 BLUR = {"label": "blur pool", "function": "swap_pooling", "arguments": {"to": "blur"}}
 REQUESTS["diagnosis"] = [
     {"kind": "hello"},

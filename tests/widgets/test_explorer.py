@@ -23,8 +23,7 @@ from tests.widgets.requests import send_request, sent, wait_until
 
 __all__ = ["sent"]  # pytest finds fixtures by name
 
-EVENTS = ("changed", "progress", "failed", "occlusion", "transfer", "evaluation", "evolution", "training", "ablation")
-EVENTS = ("changed", "progress", "failed", "occlusion", "transfer", "evaluation", "diagnosis", "evolution", "training")
+EVENTS = ("changed", "progress", "failed", "occlusion", "transfer", "evaluation", "diagnosis", "evolution", "training", "ablation")
 
 
 @pytest.fixture(params=CASES)

@@ -37,6 +37,7 @@ WIDGETS = (
 )
 BUILT = (
     "layers", "occlusion", "transfer", "evaluation", "diagnosis", "evolution", "comparison", "comparison_occlusion", "training",
+    "invariance", "ablation",
 )  # fmt: skip
 NODE = shutil.which("node")
 
@@ -58,20 +59,4 @@ def test_modules_and_styles_have_no_references(widget: type) -> None:
 
 
 def test_all_built_files_belong_to_widgets() -> None:
-    assert {path.name for path in STATIC.iterdir()} == {
-        f"{name}.{kind}"
-        for name in (
-            "ablation",
-            "layers",
-            "occlusion",
-            "transfer",
-            "evaluation",
-            "evolution",
-            "comparison",
-            "comparison_occlusion",
-            "training",
-            "invariance",
-        )
-        for kind in ("js", "css")
-    }
     assert {path.name for path in STATIC.iterdir()} == {f"{name}.{kind}" for name in BUILT for kind in ("js", "css")}

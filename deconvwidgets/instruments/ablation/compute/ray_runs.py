@@ -45,7 +45,9 @@ def _train(ray: Any, requests: Sequence[RunRequest], workers: int, job: JobConte
         raise AblationError(f"workers={workers} is more than the cluster's {available} {'GPUs' if on_gpu else 'CPUs'}.")
     resources = {"num_gpus": 1, "num_cpus": 1} if on_gpu else {"num_cpus": max(1, shape.cpus // workers)}
     task = ray.remote(max_retries=0, **resources)(_work)
-    waiting, running, failures, stopped = list(requests), [], [], False
+    waiting, stopped = list(requests), False
+    running: list[Any] = []
+    failures: list[str] = []
     while running or (waiting and not stopped):
         while waiting and len(running) < workers and not stopped:
             running.append(task.remote(waiting.pop(0)))

@@ -63,8 +63,8 @@ class ShiftMicroscope:
     @property
     def nbytes(self) -> int:
         """The approximate size."""
-        kept = (*self._before.strongest.values(), *self._before.maps.values())
-        return self._photograph.pixels.nbytes + sum(values.nbytes for values in kept)
+        strongest = sum(values.nbytes for values in self._before.strongest.values())
+        return self._photograph.pixels.nbytes + strongest + sum(values.nbytes for values in self._before.maps.values())
 
     def shifted(self, right: int, down: int) -> tuple[tuple[ShiftedLayer, ...], ShiftedClass | None]:
         """Return what is computed with the content moved. The caller holds the device."""

@@ -88,7 +88,7 @@ class DiagnosisPanel(Explorer):
         if status.phase != "done":
             return {}
         diagnosis = self._service.diagnosis.diagnosis()
-        counts = {level: diagnosis.count(level) for level in LEVELS}
+        counts: State = {level: diagnosis.count(level) for level in LEVELS}
         return {**counts, "findings": [one.title for one in diagnosis.findings if one.level == "found"], "arms": len(status.arms)}
 
     @property

@@ -74,7 +74,8 @@ class Scene:
         self._norms, outputs = self._distances.begin(unchanged)
         self._before, _ = self._maps.strongest()
         self._scores = self._scores_of(outputs)
-        self._target, self._labelled = (None, False) if outputs is None else target_of(bundle, outputs, label)
+        target: tuple[int | None, bool] = (None, False) if outputs is None else target_of(bundle, outputs, label)
+        self._target, self._labelled = target
 
     def nbytes(self) -> int:
         """Return the approximate size in memory."""
