@@ -40,7 +40,7 @@ class Uploads(ImageUploads):
     """Uploaded images, unprepared, with the methods of the service that `upload_image` calls."""
 
     def __init__(self):
-        super().__init__(lambda image: image)
+        super().__init__(lambda image: image, lambda image: image)
 
     begin_upload, add_chunk, finish_upload = ImageUploads.begin, ImageUploads.add, ImageUploads.finish
 

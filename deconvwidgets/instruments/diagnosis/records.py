@@ -164,7 +164,7 @@ class ShiftCurves:
     direction : {"right", "left", "up", "down"}
         Where the content moves.
     changes : array (L, S), float64
-        The median relative change |moved - original| / original of a unit's strongest activation (the maximum over its map), over all
+        The median relative change abs(moved - original) / original of a unit's strongest activation (the maximum over its map), over all
         units that are active on the original photograph, and all photographs. NaN for a layer without an active unit.
     probability : array (S,), float64
         The mean absolute change of the probability of each photograph's class, 0 to 1; NaN if the model predicts no probabilities.

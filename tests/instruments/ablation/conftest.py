@@ -18,11 +18,12 @@ __all__ = ["coloured", "coloured_folder"]  # pytest finds fixtures by name
 QUICK: dict[str, Any] = {"input_size": 24, "epochs": 2, "batch_size": 16, "learning_rate": 0.05}
 
 
-def net(classes: int, maps: int = 6, hidden: bool = True) -> nn.Module:
+def net(classes: int, maps: int = 6, hidden: bool = True, any_size: bool = False) -> nn.Module:
     inputs = 9 * maps
     middle = [nn.Linear(inputs, 12), nn.ReLU(), nn.Dropout(0.3)] if hidden else []
     last = nn.Linear(12 if hidden else inputs, classes)
-    return nn.Sequential(nn.Conv2d(3, maps, 5, stride=2), nn.ReLU(), nn.MaxPool2d(3), nn.Flatten(), *middle, last)
+    pool = nn.AdaptiveMaxPool2d(3) if any_size else nn.MaxPool2d(3)  # dw.surgery does not resize below an adaptive one
+    return nn.Sequential(nn.Conv2d(3, maps, 5, stride=2), nn.ReLU(), pool, nn.Flatten(), *middle, last)
 
 
 SPECS: dict[str, Callable[[int], nn.Module]] = {"whole": net, "without hidden": partial(net, hidden=False), "2 maps": partial(net, maps=2)}
