@@ -236,7 +236,9 @@ class DiagnosisApi(InstrumentApi):
             self._arms = Arms(snapshot.bundle, snapshot.images)
             self._microscopes.clear()
             self._version += 1
-        self._changed.trigger()
+            begun = self._run is not None
+        if begun:  # otherwise nobody has seen anything that changes
+            self._changed.trigger()
 
     def _require_run(self) -> DiagnosisRun:
         run = self._run
