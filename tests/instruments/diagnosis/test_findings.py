@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import deconvwidgets as dw
 from deconvwidgets.errors import ModelError
+from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts
+from deconvwidgets.instruments.diagnosis.records import ShiftCurves
 from tests.instruments.diagnosis.planted import SmoothPhotographs, bundle_of, network
 
 IMAGES = SmoothPhotographs(60)
@@ -28,3 +34,47 @@ def test_statistics_that_are_no_numbers_are_refused(part, value):
             getattr(model[1], part)[4] = value  # one of 12 channels: the median would not show it
     with pytest.raises(ModelError, match=r"channel 4 .* NaN or infinity"):
         dw.check_input(bundle_of(model), SmoothPhotographs(3), device="cpu")
+
+
+@pytest.mark.parametrize("layers", [["conv1", "conv2"], ["conv2", "conv1"], ["fc3", "conv2", "conv1"]])
+def test_the_deepest_map_is_judged_at_one_pixel(layers):
+    bundle, images = bundle_of(network()), SmoothPhotographs(4)
+    found = dw.diagnose(bundle, images, layers=layers, shifts=[8, 4], shift_photographs=4, device="cpu")
+    maxima = {0: [], 1: []}
+    for source in range(4):
+        resized = images.open_source(source).resize((40, 40), Image.Resampling.BILINEAR)
+        for pixels, values in maxima.items():
+            crop = resized.crop((4 - pixels, 4, 36 - pixels, 36))  # the content moves right
+            values.append(bundle.model[:5](normalised(crop)).amax((2, 3))[0].detach())
+    still, moved = (torch.cat(maxima[pixels]).double() for pixels in (0, 1))
+    expected = np.median(((moved - still).abs() / still)[still > 0].numpy())
+    finding = found.finding("shift")
+    assert finding.count_text == f"{expected:.1%} at 1 px"
+    assert "conv2" in finding.summary
+    assert finding.level == ("found" if expected >= 0.25 else "near" if expected >= 0.2 else "clear")
+
+
+def normalised(image: Image.Image) -> torch.Tensor:
+    return ((torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1) / 255 - 0.5) / 0.25)[None]
+
+
+@pytest.mark.parametrize(
+    ("change", "level"), [(0.12, "clear"), (0.17, "clear"), (0.199, "clear"), (0.2, "near"), (0.249, "near"), (0.25, "found")]
+)
+def test_what_trained_networks_measure_is_clear(change, level):
+    curves = ShiftCurves(
+        layers=("conv2", "conv1"),
+        strides=(4, 2),
+        shifts=(4, 1),
+        direction="right",
+        changes=np.array([[0.9, change], [0.8, 0.7]]),
+        probability=np.array([0.3, 0.1]),
+        reference="label",
+        photographs=9,
+    )
+    finding = shifts(curves, "conv2", [], pools=False)
+    assert finding.level == level
+    assert "90.0% at 4 px. The probability of the class changes by 10.0 points" in finding.summary
+    others = replace(curves, shifts=(4, 2))
+    assert (shifts(others, "conv2", [], pools=False).level, shifts(curves, None, [], pools=False).level) == ("blind", "blind")
+    assert "1 px was not measured" in shifts(others, "conv2", [], pools=False).summary
