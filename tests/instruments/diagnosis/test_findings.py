@@ -78,3 +78,24 @@ def test_what_trained_networks_measure_is_clear(change, level):
     others = replace(curves, shifts=(4, 2))
     assert (shifts(others, "conv2", [], pools=False).level, shifts(curves, None, [], pools=False).level) == ("blind", "blind")
     assert "1 px was not measured" in shifts(others, "conv2", [], pools=False).summary
+
+
+@pytest.mark.parametrize(("stride", "norm", "words"), [(4, True, "4"), (2, False, "2"), ((1, 2), False, "1 x 2")])
+def test_a_blur_after_the_first_convolution_is_not_called_clear(stride, norm, words):
+    bundle = dw.surgery.blur_strides(bundle_of(network(stride=stride, norm=norm)))
+    found = dw.diagnose(bundle, IMAGES, shift_photographs=1, device="cpu")
+    finding = found.finding("aliasing")
+    assert (finding.level, finding.surgeries) == ("blind", ())
+    assert finding.summary == (
+        f"The first convolution has stride 1; the blur after it subsamples by {words}, and what is aliased there is not measured."
+    )
+    assert np.isnan(found.first_layer.aliased).all()
+    assert all(dw.diagnosis_file(found, kind) for kind in ("html", "json", "csv", "png"))
+
+
+def test_a_blur_after_the_second_convolution_does_not_blur_the_first():
+    model = network(stride=1)
+    model[3] = torch.nn.Conv2d(12, 16, 3, stride=2, padding=1)
+    bundle = dw.surgery.blur_strides(bundle_of(model.eval()))
+    finding = dw.diagnose(bundle, IMAGES, shift_photographs=1, device="cpu").finding("aliasing")
+    assert (finding.level, finding.count_text) == ("clear", "none")

@@ -14,7 +14,7 @@ from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex, layers_to_index
 from deconvwidgets.index.cached_build import cached_index
 from deconvwidgets.instruments.diagnosis.compute.check_input import check_input
-from deconvwidgets.instruments.diagnosis.compute.first_layer import PhotographSpectrum, first_convolution, first_layer
+from deconvwidgets.instruments.diagnosis.compute.first_layer import PhotographSpectrum, blur_after, first_convolution, first_layer
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import aliasing, frequencies, input_finding
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts as shift_finding
 from deconvwidgets.instruments.diagnosis.compute.photographs import spread_sources
@@ -124,7 +124,7 @@ def _first_layer(bundle: ModelBundle, images: ImageSet, job: JobContext) -> Firs
             job.check_cancelled("The diagnosis was cancelled")
             if item.pixels is not None:
                 photographs.add(item.pixels.cpu().numpy())
-    return first_layer(filters, bundle.input_size[0], photographs)
+    return first_layer(filters, bundle.input_size[0], photographs, blur_after(bundle.network, filters))
 
 
 def _findings(

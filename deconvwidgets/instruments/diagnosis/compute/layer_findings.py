@@ -24,6 +24,7 @@ from deconvwidgets.instruments.diagnosis.records import Finding, FirstLayer, Lev
 
 _SHOWN = 8
 _NO_FIRST = "No convolution that reads the input is known: the model has none, or cannot be traced."
+_STRIDE_1 = "The first convolution has stride 1; the blur after it"
 _SMALLER = SuggestedSurgery("smaller filters", "change_first_layer", {"kernel_size": 7, "stride": 2})
 
 
@@ -33,6 +34,9 @@ def aliasing(layer: FirstLayer | None) -> Finding:
     if layer is None:
         return blind("aliasing", title, _NO_FIRST)
     stride = max(layer.stride)
+    if stride == 1 and layer.blur != (1, 1):
+        factor = str(layer.blur[0]) if layer.blur[0] == layer.blur[1] else f"{layer.blur[0]} x {layer.blur[1]}"
+        return blind("aliasing", title, f"{_STRIDE_1} subsamples by {factor}, and what is aliased there is not measured.")
     if stride > 1 and not np.isfinite(layer.aliased_mean):
         return blind("aliasing", title, "There is no photograph that the first layer responds to.")
     over = int((layer.aliased > 0.5).sum())
