@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import deconvwidgets as dw
 from deconvwidgets.errors import ModelError
+from deconvwidgets.instruments.diagnosis.compute.activation_limit import upper_limit
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts
-from deconvwidgets.instruments.diagnosis.records import ShiftCurves
+from deconvwidgets.instruments.diagnosis.records import Finding, ShiftCurves
 from tests.instruments.diagnosis.planted import SmoothPhotographs, bundle_of, network
 
 IMAGES = SmoothPhotographs(60)
@@ -95,7 +97,54 @@ def test_a_blur_after_the_first_convolution_is_not_called_clear(stride, norm, wo
 
 def test_a_blur_after_the_second_convolution_does_not_blur_the_first():
     model = network(stride=1)
-    model[3] = torch.nn.Conv2d(12, 16, 3, stride=2, padding=1)
+    model[3] = nn.Conv2d(12, 16, 3, stride=2, padding=1)
     bundle = dw.surgery.blur_strides(bundle_of(model.eval()))
     finding = dw.diagnose(bundle, IMAGES, shift_photographs=1, device="cpu").finding("aliasing")
     assert (finding.level, finding.count_text) == ("clear", "none")
+
+
+def always(activation: nn.Module, bias: float, units: slice = slice(None)) -> Finding:
+    """Return the finding of a network whose first units are computed from a bias alone."""
+    model = network()
+    model[1] = activation
+    with torch.no_grad():
+        model[0].weight[units], model[0].bias[units] = 0.0, bias
+    return dw.diagnose(bundle_of(model), IMAGES, layers=["conv1"], shift_photographs=1, device="cpu").finding("always_active")
+
+
+@pytest.mark.parametrize(
+    ("activation", "bias", "value", "level"),
+    [
+        (nn.ReLU(), 1.0, 1.0, "found"),
+        (nn.ReLU6(), 5.0, 5.0, "found"),
+        (nn.ReLU6(), 7.0, 6.0, "near"),
+        (nn.Hardtanh(-1, 2), 3.0, 2.0, "near"),
+        (nn.Hardtanh(-1, 2), 1.0, 1.0, "found"),
+    ],
+)
+def test_constant_units_are_at_a_limit_only_of_a_function_that_has_one(activation, bias, value, level):
+    finding = always(activation, bias)
+    assert (finding.level, finding.count_text) == (level, "12 constant")
+    assert [(unit.unit, unit.value) for unit in finding.units] == [(number, value) for number in range(12)]
+    assert ("upper limit" in finding.summary) == (level == "near")
+
+
+def test_one_unit_at_its_limit_is_at_its_limit():
+    finding = always(nn.ReLU6(), 7.0, slice(3, 4))
+    assert [(unit.unit, unit.text) for unit in finding.units] == [(3, "at the upper limit, 6")]
+    assert finding.level == "near"
+
+
+@pytest.mark.parametrize(
+    ("activation", "limit"),
+    [
+        (nn.ReLU(), np.inf), (nn.SiLU(), np.inf), (nn.ReLU6(), 6), (nn.Hardtanh(-1, 2), 2), (nn.Sigmoid(), 1), (nn.Hardsigmoid(), 1),
+        (nn.Tanh(), 1),
+    ],
+)  # fmt: skip
+def test_the_limits_of_activation_functions(activation, limit):
+    model = network()
+    model[1] = activation
+    found = bundle_of(model).network
+    assert float(activation(torch.tensor(1e6))) == (1e6 if limit == np.inf else limit)
+    assert [upper_limit(found, name) for name in ("0", "1", "2", "4")] == [np.inf, limit, limit, np.inf]

@@ -131,7 +131,7 @@ def _findings(
     bundle: ModelBundle, index: ActivationIndex, first: FirstLayer | None, curves: ShiftCurves, checked: Finding
 ) -> tuple[Finding, ...]:
     """Return the findings: found ones first, then close ones, clear ones, and the checks that cannot be made."""
-    filters, units = convolution_filters(bundle.network), units_of(index)
+    filters, units = convolution_filters(bundle.network), units_of(index, bundle.network)
     photographs, indexed = index_photographs(index), {info.name for info in index.layers}
     found = [
         aliasing(first),

@@ -53,6 +53,8 @@ def always_active(layers: Sequence[LayerUnits], photographs: int) -> Finding:
     saturated = sum(int(units.saturated.sum()) for units in layers)
     ends = [layers[0], layers[-1]] if len(layers) > 1 else list(layers)
     usual = _listed([f"{int(units.active.sum()):,} of {units.info.channels:,} in {units.info.short_name}" for units in ends])
+    same_units = _units(layers, lambda units: units.constant, lambda units: units.maximum, "{:.3g} in every photograph".format)
+    limit_units = _units(layers, lambda units: units.saturated, lambda units: units.maximum, "at the upper limit, {:.3g}".format)
     more = f" {saturated:,} are at their activation function's upper limit in all." if saturated else ""
     same = (
         f"{constant:,} units have the same activation in all {photographs:,} photographs."
@@ -66,7 +68,7 @@ def always_active(layers: Sequence[LayerUnits], photographs: int) -> Finding:
         count_text=f"{constant + saturated:,} constant",
         summary=f"{same}{more} Active in all, which is usual in lower layers: {usual}.",
         evidence=f"Measured on {photographs:,} photographs, by the strongest activation in each.",
-        units=_units(layers, lambda units: units.constant, lambda units: units.maximum, lambda value: f"{value:.3g} in every photograph"),
+        units=(*same_units, *limit_units)[:_SHOWN],
     )
 
 
