@@ -13,6 +13,7 @@ from torch import nn
 import deconvwidgets as dw
 from deconvwidgets.errors import ModelError
 from deconvwidgets.instruments.diagnosis.compute.activation_limit import upper_limit
+from deconvwidgets.instruments.diagnosis.compute.first_layer import first_convolution
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts
 from deconvwidgets.instruments.diagnosis.records import Finding, ShiftCurves
 from tests.instruments.diagnosis.planted import SmoothPhotographs, bundle_of, network
@@ -148,3 +149,17 @@ def test_the_limits_of_activation_functions(activation, limit):
     found = bundle_of(model).network
     assert float(activation(torch.tensor(1e6))) == (1e6 if limit == np.inf else limit)
     assert [upper_limit(found, name) for name in ("0", "1", "2", "4")] == [np.inf, limit, limit, np.inf]
+
+
+@pytest.mark.parametrize(("kernel", "stride", "offered"), [(5, 1, []), (5, 2, []), (11, 1, []), (11, 4, ["change_first_layer"])])
+def test_extreme_frequencies_offer_only_what_changes_the_filters(kernel, stride, offered):
+    model = network(kernel=kernel, stride=stride)
+    with torch.no_grad():
+        signs = (-1.0) ** (torch.arange(kernel)[:, None] + torch.arange(kernel))  # a chessboard: only the highest frequency
+        model[0].weight.copy_(signs * torch.rand(12, 3, 1, 1))
+    bundle = bundle_of(model)
+    finding = dw.diagnose(bundle, IMAGES, layers=["conv1"], shift_photographs=1, device="cpu").finding("frequencies")
+    assert finding.level == "found"
+    assert [one.function for one in finding.surgeries] == offered
+    for one in finding.surgeries:
+        assert first_convolution(getattr(dw.surgery, one.function)(bundle, **one.arguments).network).window.kernel == (7, 7)

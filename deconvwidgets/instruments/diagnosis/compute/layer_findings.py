@@ -91,7 +91,7 @@ def frequencies(layer: FirstLayer | None) -> Finding:
         units=tuple(
             UnitEvidence(layer.alias, int(unit), float(layer.shares[unit, 1]), f"{layer.shares[unit, 1]:.0%} middle") for unit in extreme
         ),
-        surgeries=_first_layer_surgeries(layer)[:1] if level != "clear" else (),
+        surgeries=_smaller(layer) if level != "clear" else (),  # a blur leaves the filters, and their frequencies, as they are
     )
 
 
@@ -163,9 +163,12 @@ def input_finding(check: InputCheck) -> Finding:
 
 
 def _first_layer_surgeries(layer: FirstLayer) -> tuple[SuggestedSurgery, ...]:
-    blurred = SuggestedSurgery("stride 1 + blur", "blur_strides", {"layers": (layer.alias,)})
-    larger = min(layer.kernel_size) > 7 and max(layer.stride) > 2
-    return (_SMALLER, blurred) if larger else (blurred,)
+    return (*_smaller(layer), SuggestedSurgery("stride 1 + blur", "blur_strides", {"layers": (layer.alias,)}))
+
+
+def _smaller(layer: FirstLayer) -> tuple[SuggestedSurgery, ...]:
+    """Return the surgery that makes filters 7 x 7 with stride 2; none for a layer whose filters or stride are not larger."""
+    return (_SMALLER,) if min(layer.kernel_size) > 7 and max(layer.stride) > 2 else ()
 
 
 def _graded(value: float, near: float, found: float) -> Level:
