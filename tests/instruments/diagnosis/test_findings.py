@@ -15,6 +15,8 @@ from deconvwidgets.errors import ModelError
 from deconvwidgets.instruments.diagnosis.compute.activation_limit import upper_limit
 from deconvwidgets.instruments.diagnosis.compute.first_layer import first_convolution
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts
+from deconvwidgets.instruments.diagnosis.compute.unit_checks import Pair
+from deconvwidgets.instruments.diagnosis.compute.unit_findings import near_copies
 from deconvwidgets.instruments.diagnosis.records import Finding, ShiftCurves
 from tests.instruments.diagnosis.planted import SmoothPhotographs, bundle_of, network
 
@@ -163,3 +165,35 @@ def test_extreme_frequencies_offer_only_what_changes_the_filters(kernel, stride,
     assert [one.function for one in finding.surgeries] == offered
     for one in finding.surgeries:
         assert first_convolution(getattr(dw.surgery, one.function)(bundle, **one.arguments).network).window.kernel == (7, 7)
+
+
+def test_copies_and_negatives_are_counted_apart():
+    model = network()
+    with torch.no_grad():
+        model[0].weight[4], model[0].bias[4] = model[0].weight[1], model[0].bias[1]
+        for unit, other in ((8, 9), (10, 11)):
+            model[0].weight[other] = -model[0].weight[unit]
+    finding = dw.diagnose(bundle_of(model), IMAGES, shift_photographs=1, device="cpu").finding("near_copies")
+    alike = [unit for unit in finding.units if unit.value > 0]
+    negative = [unit for unit in finding.units if unit.value < 0]
+    assert [unit.unit for unit in negative] == [8, 9, 10, 11]
+    assert finding.title == "Near copies and negatives"
+    assert finding.count_text == f"{len(alike) // 2} alike, 2 negative"
+    assert "1 beyond the limit for copies; first: conv1 1 and 4 (correlation 1.000)." in finding.summary
+    assert "2 pairs of opposite filters, 2 beyond the limit for exact negatives; first: conv1 8 and 9" in finding.summary
+    assert "of them" not in finding.summary
+
+
+def test_negatives_are_no_copies():
+    pairs = [Pair("conv1", 0, 1, -1.0, negative=True, found=True)]
+    finding = near_copies(pairs, 60)
+    assert (finding.level, finding.count_text, finding.surgeries) == ("found", "1 negative", ())
+    assert finding.summary == (
+        "No two units of a layer correlate with 0.9 or more. 1 pair of opposite filters, 1 beyond the limit for exact negatives; first: "
+        "conv1 0 and 1 (negatives, cosine -1.000)."
+    )
+    many = [Pair("conv1", 0, number, 0.995, negative=False, found=number < 3) for number in range(1, 9)]
+    finding = near_copies(many, 60)
+    assert (finding.title, finding.count_text) == ("Near copies", "8 alike")
+    assert finding.summary == "8 pairs alike, 2 beyond the limit for copies; first: conv1 0 and 1 (correlation 0.995)."
+    assert near_copies([], 60).count_text == "none"
