@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from torch import fx
+
 from deconvwidgets.arguments import flag, integer
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.compute.stream import prepared_crops
@@ -162,7 +164,7 @@ def deepest_map(network: Network, layers: Sequence[LayerInfo]) -> str | None:
     maps = maps or [info for info in network.layers if info.name in names and info.height * info.width > 1]
     if not maps or graph is None:
         return maps[-1].short_name if maps else None
-    order = {node: number for number, node in enumerate(graph.operations)}
+    order: dict[fx.Node | None, int] = {node: number for number, node in enumerate(graph.operations)}
     return max(maps, key=lambda info: order.get(network.node(info.name), -1)).short_name
 
 
