@@ -120,11 +120,13 @@ class FirstLayer:
         The highest frequency that a map subsampled by the stride can carry along an axis: 1 / (2 stride).
     aliased : array (U,), float64
         The share of the energy of each filter's responses at stride 1 to photographs that is above `carried` along an axis, so that the
-        stride aliases it; 0 at stride 1, NaN if it was not measured.
+        stride aliases it; 0 at stride 1 without a blur that subsamples, NaN if it was not measured.
     aliased_mean : float
         Its mean over the filters.
     photographs : int
         The number of photographs that it was measured on.
+    blur : tuple of (int, int)
+        By how much blurs subsample its map before the next convolution; (1, 1) without.
     """
 
     name: str
@@ -145,6 +147,7 @@ class FirstLayer:
     aliased: NDArray[np.float64]
     aliased_mean: float
     photographs: int
+    blur: tuple[int, int] = (1, 1)
 
     __repr__ = compact_repr
 

@@ -71,6 +71,8 @@ def check_input(
     ------
     DiagnosisError
         For labels or a number of photographs that are not valid, if no label names a class of the model, and if no photograph can be read.
+    ModelError
+        If a batch norm's input, its recorded statistics or the model's output contain NaN or infinity.
     JobCancelledError
         If the job is cancelled.
 

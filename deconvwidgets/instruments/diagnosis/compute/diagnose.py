@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from torch import fx
+
 from deconvwidgets.arguments import flag, integer
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.compute.stream import prepared_crops
 from deconvwidgets.engine.filters import convolution_filters
+from deconvwidgets.engine.network import Network
 from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex, layers_to_index
 from deconvwidgets.index.cached_build import cached_index
 from deconvwidgets.instruments.diagnosis.compute.check_input import check_input
-from deconvwidgets.instruments.diagnosis.compute.first_layer import PhotographSpectrum, first_convolution, first_layer
+from deconvwidgets.instruments.diagnosis.compute.first_layer import PhotographSpectrum, blur_after, first_convolution, first_layer
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import aliasing, frequencies, input_finding
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts as shift_finding
 from deconvwidgets.instruments.diagnosis.compute.photographs import spread_sources
-from deconvwidgets.instruments.diagnosis.compute.shift_response import checked_shifts, shift_response
+from deconvwidgets.instruments.diagnosis.compute.shift_response import MAX_SHIFTS, checked_shifts, shift_response
 from deconvwidgets.instruments.diagnosis.compute.unit_checks import filter_sizes, near_pairs, units_of
 from deconvwidgets.instruments.diagnosis.compute.unit_findings import (
     always_active,
@@ -32,6 +35,7 @@ from deconvwidgets.instruments.diagnosis.records import CHECKS, LEVELS, Diagnosi
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
 from deconvwidgets.records.images import without_repeats
+from deconvwidgets.records.layers import LayerInfo
 
 _SPECTRUM_PHOTOGRAPHS = 20
 
@@ -64,7 +68,7 @@ def diagnose(
     shift_photographs : int
         How many photographs are shifted.
     shifts : iterable of int
-        By how many input pixels, to the right.
+        By how many input pixels, to the right. A shift by 1 is measured in any case: the limits hold for it.
     device : str
         "auto", "cpu", "cuda:1", ...
     progress : bool
@@ -100,7 +104,7 @@ def diagnose(
     images, job, progress = require_images(images), as_job(job), flag(progress, "progress", DiagnosisError)
     count = integer(shift_photographs, "shift_photographs", 1, error=DiagnosisError)
     bundle = on_device(bundle, device)
-    pixels = checked_shifts(shifts, bundle.input_size[2])
+    pixels = _with_one(checked_shifts(shifts, bundle.input_size[2]), bundle.input_size[2])
     infos = layers_to_index(bundle, layers)
     names = [info.name for info in infos]
     index = cached_index(bundle, images, names, device=device, progress=progress, job=job)
@@ -122,18 +126,18 @@ def _first_layer(bundle: ModelBundle, images: ImageSet, job: JobContext) -> Firs
             job.check_cancelled("The diagnosis was cancelled")
             if item.pixels is not None:
                 photographs.add(item.pixels.cpu().numpy())
-    return first_layer(filters, bundle.input_size[0], photographs)
+    return first_layer(filters, bundle.input_size[0], photographs, blur_after(bundle.network, filters))
 
 
 def _findings(
     bundle: ModelBundle, index: ActivationIndex, first: FirstLayer | None, curves: ShiftCurves, checked: Finding
 ) -> tuple[Finding, ...]:
     """Return the findings: found ones first, then close ones, clear ones, and the checks that cannot be made."""
-    filters, units = convolution_filters(bundle.network), units_of(index)
+    filters, units = convolution_filters(bundle.network), units_of(index, bundle.network)
     photographs, indexed = index_photographs(index), {info.name for info in index.layers}
     found = [
         aliasing(first),
-        shift_finding(curves, filters, _pools(bundle)),
+        shift_finding(curves, deepest_map(bundle.network, index.layers), filters, _pools(bundle)),
         frequencies(first),
         one_photograph(units, photographs),
         near_copies(near_pairs(index, filters), photographs),
@@ -143,6 +147,25 @@ def _findings(
         checked,
     ]
     return tuple(sorted(found, key=lambda finding: (LEVELS.index(finding.level), CHECKS.index(finding.check))))
+
+
+def _with_one(pixels: tuple[int, ...], width: int) -> tuple[int, ...]:
+    """Return shifts with one by 1 pixel, unless there are too many, or the input is too narrow."""
+    return pixels if 1 in pixels or len(pixels) >= MAX_SHIFTS or width < 2 else (1, *pixels)
+
+
+def deepest_map(network: Network, layers: Sequence[LayerInfo]) -> str | None:
+    """Return the short name of the feature map that is computed last; None if no layer is a feature map.
+
+    Those of convolutions come before others, such as those of poolings, and the order in which the layers are given does not matter.
+    """
+    names, graph = {info.name for info in layers}, network.graph
+    maps = [info for info in network.feature_map_layers if info.name in names]
+    maps = maps or [info for info in network.layers if info.name in names and info.height * info.width > 1]
+    if not maps or graph is None:
+        return maps[-1].short_name if maps else None
+    order: dict[fx.Node | None, int] = {node: number for number, node in enumerate(graph.operations)}
+    return max(maps, key=lambda info: order.get(network.node(info.name), -1)).short_name
 
 
 def _pools(bundle: ModelBundle) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor, fx
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.engine.executor import Executor, call_operation
 from deconvwidgets.engine.graph import Graph, Operation
+from deconvwidgets.errors import ModelError
 from deconvwidgets.models.bundle import ModelBundle
 
 Array = NDArray[np.float64]
@@ -40,10 +41,18 @@ class _Recorded:
         self.count += values.numel() // values.shape[1]
 
     def divergence(self) -> float:
-        """Return the median over channels of the divergence."""
+        """Return the median over channels of the divergence. Raises ModelError if that of a channel is not a finite number."""
         shift = self.sums / self.count
         variance = (self.squares / self.count - shift.square()).clamp(min=0)
-        return float(np.median(divergences(shift.numpy(), variance.numpy(), self.variance.numpy(), self.eps)))
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            found = divergences(shift.numpy(), variance.numpy(), self.variance.numpy(), self.eps)
+        if not np.isfinite(found).all():
+            channel = int(np.flatnonzero(~np.isfinite(found))[0])
+            raise ModelError(
+                f"Batch norm {self.name}: channel {channel} of its input, or of what it recorded, contains NaN or infinity: check the "
+                "weights and the input transform"
+            )
+        return float(np.median(found))
 
 
 def divergences(shift: Array, variance: Array, recorded: Array, eps: float) -> Array:
@@ -96,7 +105,7 @@ class NormStatistics:
                 self._run(self._graph, part)
 
     def divergences(self) -> Array:
-        """Return the divergence of each batch norm, as `names`."""
+        """Return the divergence of each batch norm, as `names`. Raises ModelError if statistics are not finite numbers."""
         return np.array([recorded.divergence() for recorded in self._found.values()], np.float64)
 
     def _run(self, graph: Graph, batch: Tensor) -> None:

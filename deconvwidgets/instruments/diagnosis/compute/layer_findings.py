@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deconvwidgets.engine.filters import ConvolutionFilters
 from deconvwidgets.instruments.diagnosis.compute.unit_findings import blind
@@ -23,6 +24,7 @@ from deconvwidgets.instruments.diagnosis.records import Finding, FirstLayer, Lev
 
 _SHOWN = 8
 _NO_FIRST = "No convolution that reads the input is known: the model has none, or cannot be traced."
+_STRIDE_1 = "The first convolution has stride 1; the blur after it"
 _SMALLER = SuggestedSurgery("smaller filters", "change_first_layer", {"kernel_size": 7, "stride": 2})
 
 
@@ -32,6 +34,9 @@ def aliasing(layer: FirstLayer | None) -> Finding:
     if layer is None:
         return blind("aliasing", title, _NO_FIRST)
     stride = max(layer.stride)
+    if stride == 1 and layer.blur != (1, 1):
+        factor = str(layer.blur[0]) if layer.blur[0] == layer.blur[1] else f"{layer.blur[0]} x {layer.blur[1]}"
+        return blind("aliasing", title, f"{_STRIDE_1} subsamples by {factor}, and what is aliased there is not measured.")
     if stride > 1 and not np.isfinite(layer.aliased_mean):
         return blind("aliasing", title, "There is no photograph that the first layer responds to.")
     over = int((layer.aliased > 0.5).sum())
@@ -86,45 +91,58 @@ def frequencies(layer: FirstLayer | None) -> Finding:
         units=tuple(
             UnitEvidence(layer.alias, int(unit), float(layer.shares[unit, 1]), f"{layer.shares[unit, 1]:.0%} middle") for unit in extreme
         ),
-        surgeries=_first_layer_surgeries(layer)[:1] if level != "clear" else (),
+        surgeries=_smaller(layer) if level != "clear" else (),  # a blur leaves the filters, and their frequencies, as they are
     )
 
 
-def shifts(curves: ShiftCurves | None, filters: Sequence[ConvolutionFilters], pools: bool) -> Finding:
-    """Return the finding of the change of the last layer's activations when photographs move by the smallest shift.
+def shifts(curves: ShiftCurves | None, deepest: str | None, filters: Sequence[ConvolutionFilters], pools: bool) -> Finding:
+    """Return the finding of the change of the deepest feature map's activations when photographs move by one pixel.
 
     Parameters
     ----------
     curves : ShiftCurves or None
+    deepest : str or None
+        The deepest feature map of the curves; None if they have none.
     filters : sequence of ConvolutionFilters
         Those of the network.
     pools : bool
         Whether it has a max pooling with a stride.
     """
     title = "Changes under shift"
-    moved = [] if curves is None else [number for number, pixels in enumerate(curves.shifts) if pixels > 0]
-    if curves is None or not moved or not np.isfinite(curves.changes[-1, moved]).any():
-        return blind("shift", title, "No unit of the last layer is active, or no photograph was moved.")
-    least = min(moved, key=lambda number: curves.shifts[number])
-    most = max(moved, key=lambda number: curves.shifts[number])
-    change, layer = float(curves.changes[-1, least]), curves.layers[-1]
-    further = "" if most == least else f" {curves.changes[-1, most]:.1%} at {curves.shifts[most]} px."
-    probability = curves.probability[least]
-    answer = "" if np.isnan(probability) else f" The probability of the class changes by {100 * probability:.1f} points on average."
-    strided = any(max(one.window.stride) > 1 for one in filters)
-    pooling = SuggestedSurgery("blur pool", "swap_pooling", {"to": "blur"})
-    blurred = SuggestedSurgery("stride 1 + blur", "blur_strides", {})
+    if curves is None or deepest is None:
+        return blind("shift", title, "No feature map was measured.")
+    if 1 not in curves.shifts:
+        return blind("shift", title, "A shift by 1 px was not measured, and the limits hold for no other.")
+    changes, one = curves.layer(deepest), curves.shifts.index(1)
+    if not np.isfinite(changes[one]):
+        return blind("shift", title, f"No unit of {deepest} is active.")
     return Finding(
         check="shift",
-        level=_graded(change, SHIFT_NEAR, SHIFT_FOUND),
+        level=_graded(float(changes[one]), SHIFT_NEAR, SHIFT_FOUND),
         title=title,
-        count_text=f"{change:.1%} at {curves.shifts[least]} px",
-        summary=f"Median change of {layer}'s strongest activations when the photograph moves.{further}{answer}",
+        count_text=f"{changes[one]:.1%} at 1 px",
+        summary=f"Median change of {deepest}'s strongest activations when the photograph moves.{_further(curves, changes, one)}",
         evidence=f"Measured: {curves.photographs} photographs, moved {curves.direction}. Close: {SHIFT_NEAR:.0%}, found: {SHIFT_FOUND:.0%} "
         "at 1 px; trained networks measure 12 to 17%.",
         paper="Figure 5: small translations change lower layers most, by the distance of whole layers. This is another measure.",
-        surgeries=(*([pooling] if pools else []), *([blurred] if strided else [])),
+        surgeries=_shift_surgeries(filters, pools),
     )
+
+
+def _further(curves: ShiftCurves, changes: NDArray[np.float64], one: int) -> str:
+    """Return the change at the largest shift, and that of the probability, in words."""
+    most = int(np.argmax(curves.shifts))
+    further = "" if most == one else f" {changes[most]:.1%} at {curves.shifts[most]} px."
+    probability = curves.probability[one]
+    answer = "" if np.isnan(probability) else f" The probability of the class changes by {100 * probability:.1f} points on average."
+    return further + answer
+
+
+def _shift_surgeries(filters: Sequence[ConvolutionFilters], pools: bool) -> tuple[SuggestedSurgery, ...]:
+    strided = any(max(one.window.stride) > 1 for one in filters)
+    pooling = SuggestedSurgery("blur pool", "swap_pooling", {"to": "blur"})
+    blurred = SuggestedSurgery("stride 1 + blur", "blur_strides", {})
+    return (*([pooling] if pools else []), *([blurred] if strided else []))
 
 
 def input_finding(check: InputCheck) -> Finding:
@@ -145,9 +163,12 @@ def input_finding(check: InputCheck) -> Finding:
 
 
 def _first_layer_surgeries(layer: FirstLayer) -> tuple[SuggestedSurgery, ...]:
-    blurred = SuggestedSurgery("stride 1 + blur", "blur_strides", {"layers": (layer.alias,)})
-    larger = min(layer.kernel_size) > 7 and max(layer.stride) > 2
-    return (_SMALLER, blurred) if larger else (blurred,)
+    return (*_smaller(layer), SuggestedSurgery("stride 1 + blur", "blur_strides", {"layers": (layer.alias,)}))
+
+
+def _smaller(layer: FirstLayer) -> tuple[SuggestedSurgery, ...]:
+    """Return the surgery that makes filters 7 x 7 with stride 2; none for a layer whose filters or stride are not larger."""
+    return (_SMALLER,) if min(layer.kernel_size) > 7 and max(layer.stride) > 2 else ()
 
 
 def _graded(value: float, near: float, found: float) -> Level:

@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from deconvwidgets.engine.filters import ConvolutionFilters
+from deconvwidgets.engine.network import Network
 from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.instruments.diagnosis.compute.activation_limit import upper_limit
 from deconvwidgets.instruments.diagnosis.compute.first_layer import rms_and_ratio
 from deconvwidgets.instruments.diagnosis.limits import (
     COPY_COSINE,
@@ -42,6 +44,8 @@ class LayerUnits:
         Whether it is above 0 in every crop.
     first, second : arrays, float32
         The activations in the two photographs that are strongest; NaN without.
+    limit : float
+        The upper limit of the layer's activation function; infinite without.
     """
 
     info: LayerInfo
@@ -50,6 +54,7 @@ class LayerUnits:
     active: NDArray[np.bool_]
     first: NDArray[np.float32]
     second: NDArray[np.float32]
+    limit: float = float("inf")
 
     @property
     def dead(self) -> NDArray[np.bool_]:
@@ -58,19 +63,13 @@ class LayerUnits:
 
     @property
     def constant(self) -> NDArray[np.bool_]:
-        """Whether the activation is above 0 and the same in every crop, and not at the layer's upper limit, as that of ReLU6."""
+        """Whether the activation is above 0 and the same in every crop, and not at the activation function's upper limit."""
         return np.asarray((self.minimum == self.maximum) & (self.maximum > 0) & ~self.saturated, np.bool_)
 
     @property
     def saturated(self) -> NDArray[np.bool_]:
-        """Whether the activation is in every crop the largest of the layer: at the limit of its activation function."""
-        largest = (self.minimum == self.maximum) & (self.maximum > 0) & (self.maximum == self.maximum.max(initial=0))
-        return np.asarray(largest & self._limited, np.bool_)
-
-    @property
-    def _limited(self) -> bool:
-        """Whether several units have exactly the same largest activation: without an upper limit, they differ."""
-        return int((self.maximum == self.maximum.max(initial=0)).sum()) > 1
+        """Whether the activation is in every crop above 0 and at the upper limit of the activation function, as that of ReLU6."""
+        return np.asarray((self.minimum == self.maximum) & (self.maximum > 0) & (self.maximum >= np.float32(self.limit)), np.bool_)
 
     @property
     def ratio(self) -> NDArray[np.float64]:
@@ -81,15 +80,15 @@ class LayerUnits:
         return np.where(np.isnan(first) | (first <= 0), 0.0, ratio)
 
 
-def units_of(index: ActivationIndex) -> tuple[LayerUnits, ...]:
-    """Return the units of each layer of an index with k of at least 2."""
+def units_of(index: ActivationIndex, network: Network) -> tuple[LayerUnits, ...]:
+    """Return the units of each layer of an index with k of at least 2, of a network."""
     found = []
     for info in index.layers:
         tally = index.tallies[info.name]
         values = np.where(tally.ranking.crops < 0, np.nan, tally.ranking.values).astype(np.float32)
         minimum, maximum = tally.stats.minimum.cpu().numpy(), tally.stats.maximum.cpu().numpy()
         active = tally.stats.fired.cpu().numpy() == tally.stats.count
-        found.append(LayerUnits(info, minimum, maximum, active, values[:, 0], values[:, 1]))
+        found.append(LayerUnits(info, minimum, maximum, active, values[:, 0], values[:, 1], upper_limit(network, info.name)))
     return tuple(found)
 
 

@@ -53,6 +53,8 @@ def always_active(layers: Sequence[LayerUnits], photographs: int) -> Finding:
     saturated = sum(int(units.saturated.sum()) for units in layers)
     ends = [layers[0], layers[-1]] if len(layers) > 1 else list(layers)
     usual = _listed([f"{int(units.active.sum()):,} of {units.info.channels:,} in {units.info.short_name}" for units in ends])
+    same_units = _units(layers, lambda units: units.constant, lambda units: units.maximum, "{:.3g} in every photograph".format)
+    limit_units = _units(layers, lambda units: units.saturated, lambda units: units.maximum, "at the upper limit, {:.3g}".format)
     more = f" {saturated:,} are at their activation function's upper limit in all." if saturated else ""
     same = (
         f"{constant:,} units have the same activation in all {photographs:,} photographs."
@@ -66,7 +68,7 @@ def always_active(layers: Sequence[LayerUnits], photographs: int) -> Finding:
         count_text=f"{constant + saturated:,} constant",
         summary=f"{same}{more} Active in all, which is usual in lower layers: {usual}.",
         evidence=f"Measured on {photographs:,} photographs, by the strongest activation in each.",
-        units=_units(layers, lambda units: units.constant, lambda units: units.maximum, lambda value: f"{value:.3g} in every photograph"),
+        units=(*same_units, *limit_units)[:_SHOWN],
     )
 
 
@@ -93,10 +95,10 @@ def one_photograph(layers: Sequence[LayerUnits], photographs: int) -> Finding:
 
 def near_copies(pairs: Sequence[Pair], photographs: int) -> Finding:
     """Return the finding of pairs of units that are alike, or whose filters are each other's negative."""
-    found = [pair for pair in pairs if pair.found]
-    named = [f"{pair.layer} {pair.unit} and {pair.other} ({_alike(pair)})" for pair in pairs[:2]]
+    alike, negative = [pair for pair in pairs if not pair.negative], [pair for pair in pairs if pair.negative]
+    counts = ([f"{len(alike):,} alike"] if alike else []) + ([f"{len(negative):,} negative"] if negative else [])
     few = photographs < ENOUGH_PHOTOGRAPHS
-    certain = [pair for pair in found if pair.negative or not few]
+    certain = [pair for pair in pairs if pair.found and (pair.negative or not few)]
     surgeries = tuple(
         SuggestedSurgery(
             f"merge {pair.layer} {pair.unit} and {pair.other}", "merge_units", {"layer": pair.layer, "units": (pair.unit, pair.other)}
@@ -107,13 +109,9 @@ def near_copies(pairs: Sequence[Pair], photographs: int) -> Finding:
     return Finding(
         check="near_copies",
         level=_level(bool(pairs), bool(certain)),
-        title="Near copies",
-        count_text=f"{len(pairs):,} pairs" if len(pairs) > 1 else "1 pair" if pairs else "none",
-        summary=(
-            f"{_listed(named)}; {len(found):,} of them copies."
-            if pairs
-            else f"No two units of a layer correlate with {COPY_NEAR:g} or more."
-        ),
+        title="Near copies and negatives" if negative else "Near copies",
+        count_text=", ".join(counts) or "none",
+        summary=_pairs_summary(alike, negative),
         evidence=f"Correlation of activations over at most 2,048 crops of {photographs:,} photographs, and cosine of the filters with "
         f"batch norm folded in. Found: a correlation of {COPY_FOUND:g} with alike filters, or a cosine of {FLIP_FOUND:g}. Pairs of "
         "opposite phase, up to a cosine of -0.995, are usual in first layers.",
@@ -122,6 +120,20 @@ def near_copies(pairs: Sequence[Pair], photographs: int) -> Finding:
         ),
         surgeries=surgeries,
     )
+
+
+def _pairs_summary(alike: Sequence[Pair], negative: Sequence[Pair]) -> str:
+    """Return how many pairs of units are alike, and how many filters each other's negative, with the first of each."""
+    parts = [] if alike else [f"No two units of a layer correlate with {COPY_NEAR:g} or more."]
+    for pairs, words, limit in ((alike, "alike", "copies"), (negative, "of opposite filters", "exact negatives")):
+        if pairs:
+            found, first = sum(pair.found for pair in pairs), pairs[0]
+            number = "1 pair" if len(pairs) == 1 else f"{len(pairs):,} pairs"
+            parts.append(
+                f"{number} {words}, {found:,} beyond the limit for {limit}; first: {first.layer} {first.unit} and {first.other} "
+                f"({_alike(first)})."
+            )
+    return " ".join(parts)
 
 
 def dominating_filters(layers: Sequence[Dominating]) -> Finding:

@@ -1,0 +1,199 @@
+"""Findings at the edges of what a check can see: each says what was measured, and claims no more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import deconvwidgets as dw
+from deconvwidgets.errors import ModelError
+from deconvwidgets.instruments.diagnosis.compute.activation_limit import upper_limit
+from deconvwidgets.instruments.diagnosis.compute.first_layer import first_convolution
+from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts
+from deconvwidgets.instruments.diagnosis.compute.unit_checks import Pair
+from deconvwidgets.instruments.diagnosis.compute.unit_findings import near_copies
+from deconvwidgets.instruments.diagnosis.records import Finding, ShiftCurves
+from tests.instruments.diagnosis.planted import SmoothPhotographs, bundle_of, network
+
+IMAGES = SmoothPhotographs(60)
+
+
+@pytest.fixture(autouse=True)
+def cache(own_cache):
+    """Indexes are built into a folder of the test."""
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("part", ["weight", "running_mean", "running_var"])
+def test_statistics_that_are_no_numbers_are_refused(part, value):
+    model = network(norm=True)
+    with torch.no_grad():
+        if part == "weight":
+            model[0].weight[4] = value
+        else:
+            getattr(model[1], part)[4] = value  # one of 12 channels: the median would not show it
+    with pytest.raises(ModelError, match=r"channel 4 .* NaN or infinity"):
+        dw.check_input(bundle_of(model), SmoothPhotographs(3), device="cpu")
+
+
+@pytest.mark.parametrize("layers", [["conv1", "conv2"], ["conv2", "conv1"], ["fc3", "conv2", "conv1"]])
+def test_the_deepest_map_is_judged_at_one_pixel(layers):
+    bundle, images = bundle_of(network()), SmoothPhotographs(4)
+    found = dw.diagnose(bundle, images, layers=layers, shifts=[8, 4], shift_photographs=4, device="cpu")
+    maxima = {0: [], 1: []}
+    for source in range(4):
+        resized = images.open_source(source).resize((40, 40), Image.Resampling.BILINEAR)
+        for pixels, values in maxima.items():
+            crop = resized.crop((4 - pixels, 4, 36 - pixels, 36))  # the content moves right
+            values.append(bundle.model[:5](normalised(crop)).amax((2, 3))[0].detach())
+    still, moved = (torch.cat(maxima[pixels]).double() for pixels in (0, 1))
+    expected = np.median(((moved - still).abs() / still)[still > 0].numpy())
+    finding = found.finding("shift")
+    assert finding.count_text == f"{expected:.1%} at 1 px"
+    assert "conv2" in finding.summary
+    assert finding.level == ("found" if expected >= 0.25 else "near" if expected >= 0.2 else "clear")
+
+
+def normalised(image: Image.Image) -> torch.Tensor:
+    return ((torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1) / 255 - 0.5) / 0.25)[None]
+
+
+@pytest.mark.parametrize(
+    ("change", "level"), [(0.12, "clear"), (0.17, "clear"), (0.199, "clear"), (0.2, "near"), (0.249, "near"), (0.25, "found")]
+)
+def test_what_trained_networks_measure_is_clear(change, level):
+    curves = ShiftCurves(
+        layers=("conv2", "conv1"),
+        strides=(4, 2),
+        shifts=(4, 1),
+        direction="right",
+        changes=np.array([[0.9, change], [0.8, 0.7]]),
+        probability=np.array([0.3, 0.1]),
+        reference="label",
+        photographs=9,
+    )
+    finding = shifts(curves, "conv2", [], pools=False)
+    assert finding.level == level
+    assert "90.0% at 4 px. The probability of the class changes by 10.0 points" in finding.summary
+    others = replace(curves, shifts=(4, 2))
+    assert (shifts(others, "conv2", [], pools=False).level, shifts(curves, None, [], pools=False).level) == ("blind", "blind")
+    assert "1 px was not measured" in shifts(others, "conv2", [], pools=False).summary
+
+
+@pytest.mark.parametrize(("stride", "norm", "words"), [(4, True, "4"), (2, False, "2"), ((1, 2), False, "1 x 2")])
+def test_a_blur_after_the_first_convolution_is_not_called_clear(stride, norm, words):
+    bundle = dw.surgery.blur_strides(bundle_of(network(stride=stride, norm=norm)))
+    found = dw.diagnose(bundle, IMAGES, shift_photographs=1, device="cpu")
+    finding = found.finding("aliasing")
+    assert (finding.level, finding.surgeries) == ("blind", ())
+    assert finding.summary == (
+        f"The first convolution has stride 1; the blur after it subsamples by {words}, and what is aliased there is not measured."
+    )
+    assert np.isnan(found.first_layer.aliased).all()
+    assert all(dw.diagnosis_file(found, kind) for kind in ("html", "json", "csv", "png"))
+
+
+def test_a_blur_after_the_second_convolution_does_not_blur_the_first():
+    model = network(stride=1)
+    model[3] = nn.Conv2d(12, 16, 3, stride=2, padding=1)
+    bundle = dw.surgery.blur_strides(bundle_of(model.eval()))
+    finding = dw.diagnose(bundle, IMAGES, shift_photographs=1, device="cpu").finding("aliasing")
+    assert (finding.level, finding.count_text) == ("clear", "none")
+
+
+def always(activation: nn.Module, bias: float, units: slice = slice(None)) -> Finding:
+    """Return the finding of a network whose first units are computed from a bias alone."""
+    model = network()
+    model[1] = activation
+    with torch.no_grad():
+        model[0].weight[units], model[0].bias[units] = 0.0, bias
+    return dw.diagnose(bundle_of(model), IMAGES, layers=["conv1"], shift_photographs=1, device="cpu").finding("always_active")
+
+
+@pytest.mark.parametrize(
+    ("activation", "bias", "value", "level"),
+    [
+        (nn.ReLU(), 1.0, 1.0, "found"),
+        (nn.ReLU6(), 5.0, 5.0, "found"),
+        (nn.ReLU6(), 7.0, 6.0, "near"),
+        (nn.Hardtanh(-1, 2), 3.0, 2.0, "near"),
+        (nn.Hardtanh(-1, 2), 1.0, 1.0, "found"),
+    ],
+)
+def test_constant_units_are_at_a_limit_only_of_a_function_that_has_one(activation, bias, value, level):
+    finding = always(activation, bias)
+    assert (finding.level, finding.count_text) == (level, "12 constant")
+    assert [(unit.unit, unit.value) for unit in finding.units] == [(number, value) for number in range(12)]
+    assert ("upper limit" in finding.summary) == (level == "near")
+
+
+def test_one_unit_at_its_limit_is_at_its_limit():
+    finding = always(nn.ReLU6(), 7.0, slice(3, 4))
+    assert [(unit.unit, unit.text) for unit in finding.units] == [(3, "at the upper limit, 6")]
+    assert finding.level == "near"
+
+
+@pytest.mark.parametrize(
+    ("activation", "limit"),
+    [
+        (nn.ReLU(), np.inf), (nn.SiLU(), np.inf), (nn.ReLU6(), 6), (nn.Hardtanh(-1, 2), 2), (nn.Sigmoid(), 1), (nn.Hardsigmoid(), 1),
+        (nn.Tanh(), 1),
+    ],
+)  # fmt: skip
+def test_the_limits_of_activation_functions(activation, limit):
+    model = network()
+    model[1] = activation
+    found = bundle_of(model).network
+    assert float(activation(torch.tensor(1e6))) == (1e6 if limit == np.inf else limit)
+    assert [upper_limit(found, name) for name in ("0", "1", "2", "4")] == [np.inf, limit, limit, np.inf]
+
+
+@pytest.mark.parametrize(("kernel", "stride", "offered"), [(5, 1, []), (5, 2, []), (11, 1, []), (11, 4, ["change_first_layer"])])
+def test_extreme_frequencies_offer_only_what_changes_the_filters(kernel, stride, offered):
+    model = network(kernel=kernel, stride=stride)
+    with torch.no_grad():
+        signs = (-1.0) ** (torch.arange(kernel)[:, None] + torch.arange(kernel))  # a chessboard: only the highest frequency
+        model[0].weight.copy_(signs * torch.rand(12, 3, 1, 1))
+    bundle = bundle_of(model)
+    finding = dw.diagnose(bundle, IMAGES, layers=["conv1"], shift_photographs=1, device="cpu").finding("frequencies")
+    assert finding.level == "found"
+    assert [one.function for one in finding.surgeries] == offered
+    for one in finding.surgeries:
+        assert first_convolution(getattr(dw.surgery, one.function)(bundle, **one.arguments).network).window.kernel == (7, 7)
+
+
+def test_copies_and_negatives_are_counted_apart():
+    model = network()
+    with torch.no_grad():
+        model[0].weight[4], model[0].bias[4] = model[0].weight[1], model[0].bias[1]
+        for unit, other in ((8, 9), (10, 11)):
+            model[0].weight[other] = -model[0].weight[unit]
+    finding = dw.diagnose(bundle_of(model), IMAGES, shift_photographs=1, device="cpu").finding("near_copies")
+    alike = [unit for unit in finding.units if unit.value > 0]
+    negative = [unit for unit in finding.units if unit.value < 0]
+    assert [unit.unit for unit in negative] == [8, 9, 10, 11]
+    assert finding.title == "Near copies and negatives"
+    assert finding.count_text == f"{len(alike) // 2} alike, 2 negative"
+    assert "1 beyond the limit for copies; first: conv1 1 and 4 (correlation 1.000)." in finding.summary
+    assert "2 pairs of opposite filters, 2 beyond the limit for exact negatives; first: conv1 8 and 9" in finding.summary
+    assert "of them" not in finding.summary
+
+
+def test_negatives_are_no_copies():
+    pairs = [Pair("conv1", 0, 1, -1.0, negative=True, found=True)]
+    finding = near_copies(pairs, 60)
+    assert (finding.level, finding.count_text, finding.surgeries) == ("found", "1 negative", ())
+    assert finding.summary == (
+        "No two units of a layer correlate with 0.9 or more. 1 pair of opposite filters, 1 beyond the limit for exact negatives; first: "
+        "conv1 0 and 1 (negatives, cosine -1.000)."
+    )
+    many = [Pair("conv1", 0, number, 0.995, negative=False, found=number < 3) for number in range(1, 9)]
+    finding = near_copies(many, 60)
+    assert (finding.title, finding.count_text) == ("Near copies", "8 alike")
+    assert finding.summary == "8 pairs alike, 2 beyond the limit for copies; first: conv1 0 and 1 (correlation 0.995)."
+    assert near_copies([], 60).count_text == "none"
