@@ -144,6 +144,7 @@ def _described(
         validation=len(found.validation or ()),
         input_size=variants[0].input_size,
         notes=notes,
+        networks={entry.variant.name: entry.digest for entry in variants},
     )
 
 
@@ -199,15 +200,26 @@ def _joined(earlier: StudyDescription, now: StudyDescription, folder: Path, base
     variants = {variant.name: variant for variant in earlier.variants}
     for variant in now.variants:
         known = variants.get(variant.name)
-        if known is not None and _built(known) != _built(variant):
-            raise AblationError(f"{folder} has another variant {variant.name!r}. Give this one another name. {way}")
+        if known is not None and not _is_same(earlier, now, known, variant):
+            raise AblationError(
+                f"{folder} has another network {variant.name!r} (its layers, their settings or the given weights differ): use another name "
+                "or folder, or pass overwrite=True to train all again."
+            )
         variants[variant.name] = variant
     kept = earlier.baseline if baseline is None else now.baseline
-    return replace(now, variants=tuple(variants.values()), seeds=tuple(sorted({*earlier.seeds, *now.seeds})), baseline=kept)
+    networks = {**earlier.networks, **now.networks}
+    return replace(
+        now, variants=tuple(variants.values()), seeds=tuple(sorted({*earlier.seeds, *now.seeds})), baseline=kept, networks=networks
+    )
 
 
 def _fixed(description: StudyDescription) -> dict[str, Any]:
     return {name: value for name, value in description.recipe.items() if name not in CHANGEABLE}
+
+
+def _is_same(earlier: StudyDescription, now: StudyDescription, known: Variant, variant: Variant) -> bool:
+    before, after = earlier.networks.get(known.name), now.networks.get(variant.name)
+    return _built(known) == _built(variant) and (before is None or before == after)
 
 
 def _built(variant: Variant) -> tuple[object, ...]:

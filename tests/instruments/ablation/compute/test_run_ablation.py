@@ -211,7 +211,7 @@ def test_what_is_refused_before_training(coloured: Any, tmp_path: Path, changes:
     [
         ({"learning_rate": 0.1}, "learning_rate=0.05, and this one has 0.1"),
         ({"input_size": 25}, "other input_size"),
-        ({"specs": {"whole": partial(net, maps=3)}}, "another variant 'whole'"),
+        ({"specs": {"whole": partial(net, maps=3)}}, "another network 'whole'"),
     ],
 )
 def test_another_study_in_the_folder_is_refused(study: dw.AblationStudy, coloured: Any, changes: dict[str, Any], message: str) -> None:
