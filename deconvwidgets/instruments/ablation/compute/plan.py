@@ -14,6 +14,7 @@ from deconvwidgets.errors import AblationError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.open import open_images
 from deconvwidgets.instruments.ablation.compute.study_file import StudyDescription, read_study
+from deconvwidgets.instruments.ablation.compute.study_reader import StudyReader
 from deconvwidgets.instruments.ablation.compute.variants import (
     Spec,
     Specs,
@@ -206,11 +207,24 @@ def _joined(earlier: StudyDescription, now: StudyDescription, folder: Path, base
                 "or folder, or pass overwrite=True to train all again."
             )
         variants[variant.name] = variant
+    _check_epochs(earlier, now, folder)
     kept = earlier.baseline if baseline is None else now.baseline
     networks = {**earlier.networks, **now.networks}
     return replace(
         now, variants=tuple(variants.values()), seeds=tuple(sorted({*earlier.seeds, *now.seeds})), baseline=kept, networks=networks
     )
+
+
+def _check_epochs(earlier: StudyDescription, now: StudyDescription, folder: Path) -> None:
+    """Raise AblationError if a run has more epochs than are asked for: it could not be compared with the others."""
+    if now.epochs >= earlier.epochs:
+        return
+    longest = max(StudyReader(folder).runs(earlier), key=lambda run: run.epoch)
+    if longest.epoch > now.epochs:
+        raise AblationError(
+            f"{folder} has a run of {longest.epoch} epochs already ({longest.variant}, seed {longest.seed}), more than "
+            f"epochs={now.epochs}: pass epochs={longest.epoch} or more, choose another folder, or pass overwrite=True to train all again."
+        )
 
 
 def _fixed(description: StudyDescription) -> dict[str, Any]:

@@ -135,6 +135,15 @@ def test_more_epochs_make_earlier_runs_incomplete(study: dw.AblationStudy, colou
     assert "4 of 6 runs are begun and not complete" in " ".join(longer.table.notes)
 
 
+def test_fewer_epochs_than_a_run_has_are_refused_and_the_study_stays(study: dw.AblationStudy, coloured: Any, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(study.folder, tmp_path / "study"))
+    kept = (folder / "study.json").read_bytes()
+    with pytest.raises(AblationError, match=r"has a run of 2 epochs already \(whole, seed 0\), more than epochs=1: pass epochs=2 or more"):
+        study_of(coloured, folder, {"new": net}, epochs=1)
+    assert (folder / "study.json").read_bytes() == kept
+    assert dw.AblationStudy(folder).table.complete == 6
+
+
 def broken(classes: int) -> nn.Module:
     made = net(classes)
     with torch.no_grad():
