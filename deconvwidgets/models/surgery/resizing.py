@@ -161,11 +161,11 @@ def merge_units(bundle: ModelBundle, layer: str, units: Sequence[int]) -> ModelB
 def _parts(base: ModelBundle, graph: Graph, found: Dependence, chosen: list[int], stays: int) -> tuple[dict[int, float], float]:
     """Return the factors of the outgoing weights of merged units, and the least cosine between incoming weights."""
     folded = _folded(graph, found)
-    norms: dict[str, nn.Module] = {}
+    before: dict[str, nn.Module] = {}
     for node in folded:
-        norms |= norm_at(base, graph, node)
-    _check_later_norms(found, chosen, norms)
-    vectors = {unit: _incoming_of(found, unit, norms.values()) for unit in chosen}
+        before |= norm_at(base, graph, node)
+    _check_later_norms(found, chosen, before)
+    vectors = {unit: _incoming_of(found, unit, before.values()) for unit in chosen}
     reference = vectors[stays]
     norms = {unit: float(vector.norm()) for unit, vector in vectors.items()}
     if not all(norms.values()):
@@ -215,7 +215,7 @@ def _scales(graph: Graph, node: fx.Node) -> bool:
 
 def _folded(graph: Graph, found: Dependence) -> list[fx.Node]:
     """Return the batch norms between the layer and its activation, which are one linear operation with it."""
-    node, folded = found.source.node, []
+    node, folded = found.source.node, list[fx.Node]()
     while True:
         users = [user for user in node.users if user.op == "output" or graph.operations[user].varies]
         if len(users) != 1 or users[0] not in found.visited:
