@@ -248,6 +248,23 @@ def test_the_first_layers_of_krizhevsky_have_the_rest_of_zfnet() -> None:
     assert {name for name in sizes[0] if sizes[0][name] != sizes[1][name]} == {"features.0.weight"}
 
 
+def test_the_preset_of_first_layers_says_all_that_differs_from_zfnet(coloured: Any, tmp_path: Path) -> None:
+    from deconvwidgets.instruments.ablation.compute.plan import plan_study
+    from deconvwidgets.instruments.training.compute.architecture import build_network
+
+    plan = plan_study("first_layer", coloured, None, 1, tmp_path, fields={}, input_size=64)
+    layers = [
+        [module for module in build_network(entry.architecture, 3, 64, 0, None).model.modules() if isinstance(module, nn.Conv2d)]
+        for entry in plan.variants
+    ]
+    settings = [[(one.kernel_size[0], one.stride[0]) for one in found] for found in layers]
+    changed = [old for old, new in zip(*settings, strict=True) if old != new]
+    first = plan.variants[0].variant
+    assert first.description == "first two layers: " + " and ".join(f"{side} x {side} / {stride}" for side, stride in changed)
+    assert plan.description.baseline == first.name  # the paper changed it into ZFNet
+    assert all(entry.variant.paper.top1 == entry.variant.paper.baseline_top1 for entry in plan.variants if entry.variant.paper)
+
+
 def test_an_operated_network_is_an_arm_of_its_own(study: dw.AblationStudy, coloured: Any, tmp_path: Path) -> None:
     bundle = study.bundle("whole", 0)
     grown = dw.surgery.resize_layer(bundle, "conv1", 9)  # without a change of the function
