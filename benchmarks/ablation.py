@@ -6,7 +6,7 @@
 Studies:
 
 - "layers", "sizes": the rows of table 3, with ZFNet as the network that is changed;
-- "first_layer": ZFNet against ZFNet with the first two convolutions of Krizhevsky et al. 2012 (section 4.1);
+- "first_layer": ZFNet against the baseline that has the first two convolutions of Krizhevsky et al. 2012 (section 4.1);
 - "further": the network with the first layer of 11 x 11 at stride 4 is taken from "first_layer" as trained, and trained further as it
   is, and with its first layer resampled to 7 x 7 at stride 2 by `dw.surgery`: both arms by the same recipe and the same seeds.
 
@@ -33,7 +33,7 @@ from deconvwidgets.instruments.ablation.records import AblationTable
 PRESETS = {"layers": "table3_layers", "sizes": "table3_sizes", "first_layer": "first_layer"}
 RECIPE: Mapping[str, Any] = {"learning_rate": 0.01, "initial_std": "he", "max_filter_rms": None, "batch_size": 128, "save_epochs": (0,)}
 FURTHER: Mapping[str, Any] = {"learning_rate": 1e-3, "initial_std": None}
-FIRST = "zfnet_first_11x11_stride4"
+FIRST = "zfnet_first_two_11x11_4_5x5_1"
 
 
 def main() -> None:

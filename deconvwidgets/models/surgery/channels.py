@@ -106,7 +106,7 @@ def _read(base: ModelBundle, graph: Graph, found: Dependence, node: fx.Node, use
         found.readers.append(Reader(site, positions))
         return []
     if operation.op.role == "batch norm" and positions == 1:
-        found.norms |= _norm(base, graph, user)
+        found.norms |= norm_at(base, graph, user)
         return [(user, positions)]
     reshaped = _positions_after(operation, shape, positions)
     if reshaped is not None:
@@ -127,7 +127,8 @@ def _tied(base: ModelBundle, found: Dependence, operation: Operation, what: str)
     )
 
 
-def _norm(base: ModelBundle, graph: Graph, node: fx.Node) -> dict[str, nn.Module]:
+def norm_at(base: ModelBundle, graph: Graph, node: fx.Node) -> dict[str, nn.Module]:
+    """Return the batch norm of an operation by its dotted name. Raises LayerError if it is shared or no module."""
     names = [graph.trace.names[argument] for argument in node.all_input_nodes if argument in graph.trace.names]
     paths = {name.rpartition(".")[0] for name in names}
     path = paths.pop() if len(paths) == 1 else ""

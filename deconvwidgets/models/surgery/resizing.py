@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from deconvwidgets.arguments import integer, integers
 from deconvwidgets.engine.graph import Graph
 from deconvwidgets.errors import LayerError, ModelError
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.surgery.channels import Dependence, dependence_of
+from deconvwidgets.models.surgery.channels import Dependence, dependence_of, norm_at
 from deconvwidgets.models.surgery.operation import operable, operated
 from deconvwidgets.models.surgery.sites import checked_layer, weighted_of_layer
 from deconvwidgets.models.surgery.units import NewUnits, change_units, strengths
@@ -121,7 +121,8 @@ def merge_units(bundle: ModelBundle, layer: str, units: Sequence[int]) -> ModelB
     Raises
     ------
     LayerError
-        If the layer or a unit does not exist, if units are not alike (cosine of at most 0), or they reach an operation that ties them.
+        If the layer or a unit does not exist, if units are not alike (cosine of at most 0), or they reach an
+        operation that ties them, or a batch norm after their activation that treats them differently.
     ModelError
         If the model cannot be traced, or the new model does not run.
 
@@ -159,7 +160,12 @@ def merge_units(bundle: ModelBundle, layer: str, units: Sequence[int]) -> ModelB
 
 def _parts(base: ModelBundle, graph: Graph, found: Dependence, chosen: list[int], stays: int) -> tuple[dict[int, float], float]:
     """Return the factors of the outgoing weights of merged units, and the least cosine between incoming weights."""
-    vectors = {unit: _incoming_of(found, unit) for unit in chosen}
+    folded = _folded(graph, found)
+    before: dict[str, nn.Module] = {}
+    for node in folded:
+        before |= norm_at(base, graph, node)
+    _check_later_norms(found, chosen, before)
+    vectors = {unit: _incoming_of(found, unit, before.values()) for unit in chosen}
     reference = vectors[stays]
     norms = {unit: float(vector.norm()) for unit, vector in vectors.items()}
     if not all(norms.values()):
@@ -171,16 +177,16 @@ def _parts(base: ModelBundle, graph: Graph, found: Dependence, chosen: list[int]
             f"Unit {opposite[0]} of {found.source.name} is no copy of unit {stays} (cosine {cosines[opposite[0]]:.2f} between their "
             "incoming weights), so they cannot be merged."
         )
-    scales = _is_homogeneous(graph, found)
+    scales = _is_homogeneous(graph, found, folded)
     return {unit: cosines[unit] * norms[unit] / norms[stays] if scales and unit != stays else 1.0 for unit in chosen}, min(cosines.values())
 
 
-def _incoming_of(found: Dependence, unit: int) -> Tensor:
-    """Return the incoming weights and the bias of a unit, with those of its batch norms applied, as one vector."""
+def _incoming_of(found: Dependence, unit: int, norms: Iterable[nn.Module]) -> Tensor:
+    """Return the incoming weights and the bias of a unit, with its batch norms before the activation applied, as one vector."""
     weight = found.source.weight[unit].cpu().double().flatten()
     own_bias = found.source.bias
     bias = torch.zeros((), dtype=torch.float64) if own_bias is None else own_bias[unit].cpu().double()
-    for norm in found.norms.values():
+    for norm in norms:
         mean, variance = norm._buffers["running_mean"], norm._buffers["running_var"]
         gain, shift = norm._parameters["weight"], norm._parameters["bias"]
         if mean is not None and variance is not None:
@@ -192,22 +198,43 @@ def _incoming_of(found: Dependence, unit: int) -> Tensor:
     return torch.cat([weight, bias.reshape(1)])
 
 
-def _is_homogeneous(graph: Graph, found: Dependence) -> bool:
-    """Return whether a unit that is twice another one before its activation is so for what reads it."""
-    return all(node is found.source.node or _scales(graph, found, node) for node in found.visited)
-
-
-def _scales(graph: Graph, found: Dependence, node: fx.Node) -> bool:
-    """Return whether an operation after a layer returns twice as much for twice the input. Batch norm before the activation counts as one
-    with the layer.
+def _is_homogeneous(graph: Graph, found: Dependence, folded: Sequence[fx.Node]) -> bool:
+    """Return whether a unit that is twice another one before its activation is so for what reads it. The norms before the activation count
+    as one with the layer.
     """
+    return all(node is found.source.node or node in folded or _scales(graph, node) for node in found.visited)
+
+
+def _scales(graph: Graph, node: fx.Node) -> bool:
+    """Return whether an operation after a layer returns twice as much for twice the input."""
     operation = graph.operations[node]
-    if operation.op.role == "batch norm":
-        while node is not found.source.node:
-            node = node.args[0]  # type: ignore[assignment]
-            if graph.operations[node].op.role not in ("batch norm", "transparent") and node is not found.source.node:
-                return False
-        return True
     pads_zero = operation.window is not None and operation.window.kind == "pad" and operation.window.fill == 0
     linear = operation.op.role in ("pooling", "transparent") or operation.op.spatial == "reshape" or pads_zero
     return linear or operation.name in ("relu", "leaky_relu", "mean", "sum", "amax", "squeeze", "unsqueeze")
+
+
+def _folded(graph: Graph, found: Dependence) -> list[fx.Node]:
+    """Return the batch norms between the layer and its activation, which are one linear operation with it."""
+    node, folded = found.source.node, list[fx.Node]()
+    while True:
+        users = [user for user in node.users if user.op == "output" or graph.operations[user].varies]
+        if len(users) != 1 or users[0] not in found.visited:
+            return folded
+        node = users[0]
+        role = graph.operations[node].op.role
+        if role not in ("batch norm", "transparent"):
+            return folded
+        folded += [node] if role == "batch norm" else []
+
+
+def _check_later_norms(found: Dependence, chosen: list[int], folded: Mapping[str, nn.Module]) -> None:
+    """Raise LayerError if a batch norm after the activation treats the units differently: one unit cannot stand for them."""
+    for path, norm in found.norms.items():
+        if path in folded:
+            continue
+        for name, values in {**norm._parameters, **norm._buffers}.items():
+            if values is not None and values.dim() and not bool((values[chosen] == values[chosen[0]]).all()):
+                raise LayerError(
+                    f"Units {', '.join(map(str, chosen))} of {found.source.name} reach the batch norm {path!r} after their activation, "
+                    f"with another {name} for each, so that one unit cannot stand for them: merge units of a layer without it."
+                )

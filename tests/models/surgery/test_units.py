@@ -118,6 +118,34 @@ def test_merging_the_copies_of_a_grown_layer_gives_the_function_back(layer):
     assert torch.allclose(outputs(merged), outputs(bundle), rtol=1e-9, atol=1e-9)
 
 
+def normed_after(gains, factor=1.0):
+    """A network with batch norm before and after the activation, in which unit 1 is `factor` times unit 0 before the activation."""
+    torch.manual_seed(3)
+    later, first = nn.BatchNorm2d(5), nn.BatchNorm2d(5)
+    net = nn.Sequential(nn.Conv2d(3, 5, 3), first, nn.ReLU(), later, nn.Conv2d(5, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).double()
+    with torch.no_grad():
+        later.weight[:2], later.bias[:2], later.running_mean[:2] = torch.tensor(gains).double(), 0.3, 0.1
+        net[0].weight[1], net[0].bias[1] = net[0].weight[0] * factor, net[0].bias[0] * factor
+        first.weight.fill_(2.0)
+    return bundle_of(net)
+
+
+def test_batch_norm_after_the_activation_is_not_part_of_the_incoming_weights():
+    bundle = normed_after([3.0, 3.0])
+    merged = dw.surgery.merge_units(bundle, "conv1", [0, 1])
+    assert torch.allclose(outputs(merged), outputs(bundle), rtol=1e-9, atol=1e-9)
+    kept = bundle.model[4].weight
+    assert torch.allclose(merged.model[4].weight[:, 0], kept[:, 0] + kept[:, 1])  # exact copies: not scaled
+    assert "1.000 or more" in merged.surgery[0].description
+    scaled = dw.surgery.merge_units(normed_after([3.0, 3.0], 0.5), "conv1", [0, 1])
+    assert "1.000 or more" in scaled.surgery[0].description  # parallel, whatever the later norm adds
+
+
+def test_units_that_a_later_batch_norm_treats_differently_are_refused():
+    with pytest.raises(LayerError, match="batch norm '3' after their activation, with another weight for each"):
+        dw.surgery.merge_units(normed_after([3.0, 1.0]), "conv1", [0, 1])
+
+
 def test_where_activations_do_not_scale_outgoing_weights_are_added_as_they_are():
     bundle = odd("tanh")
     with torch.no_grad():

@@ -14,6 +14,7 @@ from deconvwidgets.errors import AblationError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.open import open_images
 from deconvwidgets.instruments.ablation.compute.study_file import StudyDescription, read_study
+from deconvwidgets.instruments.ablation.compute.study_reader import StudyReader
 from deconvwidgets.instruments.ablation.compute.variants import (
     Spec,
     Specs,
@@ -144,6 +145,7 @@ def _described(
         validation=len(found.validation or ()),
         input_size=variants[0].input_size,
         notes=notes,
+        networks={entry.variant.name: entry.digest for entry in variants},
     )
 
 
@@ -199,15 +201,39 @@ def _joined(earlier: StudyDescription, now: StudyDescription, folder: Path, base
     variants = {variant.name: variant for variant in earlier.variants}
     for variant in now.variants:
         known = variants.get(variant.name)
-        if known is not None and _built(known) != _built(variant):
-            raise AblationError(f"{folder} has another variant {variant.name!r}. Give this one another name. {way}")
+        if known is not None and not _is_same(earlier, now, known, variant):
+            raise AblationError(
+                f"{folder} has another network {variant.name!r} (its layers, their settings or the given weights differ): use another name "
+                "or folder, or pass overwrite=True to train all again."
+            )
         variants[variant.name] = variant
+    _check_epochs(earlier, now, folder)
     kept = earlier.baseline if baseline is None else now.baseline
-    return replace(now, variants=tuple(variants.values()), seeds=tuple(sorted({*earlier.seeds, *now.seeds})), baseline=kept)
+    networks = {**earlier.networks, **now.networks}
+    return replace(
+        now, variants=tuple(variants.values()), seeds=tuple(sorted({*earlier.seeds, *now.seeds})), baseline=kept, networks=networks
+    )
+
+
+def _check_epochs(earlier: StudyDescription, now: StudyDescription, folder: Path) -> None:
+    """Raise AblationError if a run has more epochs than are asked for: it could not be compared with the others."""
+    if now.epochs >= earlier.epochs:
+        return
+    longest = max(StudyReader(folder).runs(earlier), key=lambda run: run.epoch)
+    if longest.epoch > now.epochs:
+        raise AblationError(
+            f"{folder} has a run of {longest.epoch} epochs already ({longest.variant}, seed {longest.seed}), more than "
+            f"epochs={now.epochs}: pass epochs={longest.epoch} or more, choose another folder, or pass overwrite=True to train all again."
+        )
 
 
 def _fixed(description: StudyDescription) -> dict[str, Any]:
     return {name: value for name, value in description.recipe.items() if name not in CHANGEABLE}
+
+
+def _is_same(earlier: StudyDescription, now: StudyDescription, known: Variant, variant: Variant) -> bool:
+    before, after = earlier.networks.get(known.name), now.networks.get(variant.name)
+    return _built(known) == _built(variant) and (before is None or before == after)
 
 
 def _built(variant: Variant) -> tuple[object, ...]:

@@ -26,7 +26,8 @@ _FORMAT = "deconvwidgets ablation study 1"
 class StudyDescription:
     """What is compared with what, and how it is trained.
 
-    `recipe` are the fields of the recipe as plain values, without the seed; `digests` are those of the images and of the validation images.
+    `recipe` are the fields of the recipe as plain values, without the seed; `digests` are those of the images and of the validation images,
+    `networks` those of the variants' networks by name (`network_digest`). Studies of earlier versions have none of `networks`.
     """
 
     variants: tuple[Variant, ...]
@@ -41,6 +42,7 @@ class StudyDescription:
     validation: int = 0
     input_size: tuple[int, int, int] = (3, 224, 224)
     notes: tuple[str, ...] = ()
+    networks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ def _description(plain: dict[str, Any]) -> StudyDescription:
         validation=int(plain["validation"]),
         input_size=(channels, height, width),
         notes=tuple(map(str, plain["notes"])),
+        networks={str(name): str(digest) for name, digest in plain.get("networks", {}).items()},
     )
 
 

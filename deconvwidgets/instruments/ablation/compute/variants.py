@@ -12,6 +12,7 @@ from torch import nn
 
 from deconvwidgets.arguments import as_integer, describe
 from deconvwidgets.errors import AblationError
+from deconvwidgets.instruments.ablation.compute.digest import network_digest
 from deconvwidgets.instruments.ablation.compute.presets import architecture_of, known_variant, preset
 from deconvwidgets.instruments.ablation.records import Variant
 from deconvwidgets.instruments.training.compute.architecture import Architecture, build_network
@@ -27,12 +28,13 @@ _HOW = "a preset such as 'table3', a list of names, or a dict of a network per n
 
 @dataclass(frozen=True)
 class TrainedVariant:
-    """A variant with what builds it."""
+    """A variant with what builds it. `digest` tells its network, and weights that were given, from others."""
 
     variant: Variant
     architecture: Architecture
     input_size: tuple[int, int, int]
     of_paper: bool
+    digest: str = ""
 
     @property
     def pretrained(self) -> bool:
@@ -114,7 +116,8 @@ def build_variant(name: str, spec: Spec, categories: tuple[str, ...], input_size
         paper=None if known is None else known.paper,
     )
     of_paper = built.of_paper or (known is not None and known.build is not None) or (isinstance(spec, str) and spec in PAPERS)
-    return TrainedVariant(variant, architecture, built.input_size, of_paper)
+    digest = network_digest(built.model, architecture if isinstance(architecture, nn.Module) else None)
+    return TrainedVariant(variant, architecture, built.input_size, of_paper, digest)
 
 
 def check_alike(variants: Sequence[TrainedVariant]) -> None:

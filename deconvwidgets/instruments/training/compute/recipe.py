@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from deconvwidgets.arguments import describe, finite_number, flag, integer, integers
 from deconvwidgets.errors import TrainingError
+from deconvwidgets.instruments.training.compute.function_names import function_name
 
 OptimizerOf = Callable[[Iterable[nn.Parameter]], Optimizer]
 Schedule = Callable[[int], float]
@@ -156,7 +157,7 @@ class Recipe:
         return epoch in self.save_epochs or epoch == self.epochs
 
     def to_plain(self) -> dict[str, Any]:
-        """Return the fields as values of JSON. A function is represented by its name."""
+        """Return the fields as values of JSON. A function is represented by `function_name`."""
         return {entry.name: _plain(getattr(self, entry.name)) for entry in fields(self)}
 
 
@@ -195,5 +196,5 @@ def _epochs(value: object) -> tuple[int, ...]:
 
 def _plain(value: object) -> Any:
     if callable(value):
-        return getattr(value, "__qualname__", type(value).__qualname__)
+        return function_name(value)
     return list(value) if isinstance(value, tuple) else value

@@ -135,6 +135,15 @@ def test_more_epochs_make_earlier_runs_incomplete(study: dw.AblationStudy, colou
     assert "4 of 6 runs are begun and not complete" in " ".join(longer.table.notes)
 
 
+def test_fewer_epochs_than_a_run_has_are_refused_and_the_study_stays(study: dw.AblationStudy, coloured: Any, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(study.folder, tmp_path / "study"))
+    kept = (folder / "study.json").read_bytes()
+    with pytest.raises(AblationError, match=r"has a run of 2 epochs already \(whole, seed 0\), more than epochs=1: pass epochs=2 or more"):
+        study_of(coloured, folder, {"new": net}, epochs=1)
+    assert (folder / "study.json").read_bytes() == kept
+    assert dw.AblationStudy(folder).table.complete == 6
+
+
 def broken(classes: int) -> nn.Module:
     made = net(classes)
     with torch.no_grad():
@@ -211,7 +220,7 @@ def test_what_is_refused_before_training(coloured: Any, tmp_path: Path, changes:
     [
         ({"learning_rate": 0.1}, "learning_rate=0.05, and this one has 0.1"),
         ({"input_size": 25}, "other input_size"),
-        ({"specs": {"whole": partial(net, maps=3)}}, "another variant 'whole'"),
+        ({"specs": {"whole": partial(net, maps=3)}}, "another network 'whole'"),
     ],
 )
 def test_another_study_in_the_folder_is_refused(study: dw.AblationStudy, coloured: Any, changes: dict[str, Any], message: str) -> None:
@@ -237,6 +246,23 @@ def test_the_first_layers_of_krizhevsky_have_the_rest_of_zfnet() -> None:
     ]
     sizes = [{name: tuple(value.shape) for name, value in one.state_dict().items()} for one in (ours, theirs)]
     assert {name for name in sizes[0] if sizes[0][name] != sizes[1][name]} == {"features.0.weight"}
+
+
+def test_the_preset_of_first_layers_says_all_that_differs_from_zfnet(coloured: Any, tmp_path: Path) -> None:
+    from deconvwidgets.instruments.ablation.compute.plan import plan_study
+    from deconvwidgets.instruments.training.compute.architecture import build_network
+
+    plan = plan_study("first_layer", coloured, None, 1, tmp_path, fields={}, input_size=64)
+    layers = [
+        [module for module in build_network(entry.architecture, 3, 64, 0, None).model.modules() if isinstance(module, nn.Conv2d)]
+        for entry in plan.variants
+    ]
+    settings = [[(one.kernel_size[0], one.stride[0]) for one in found] for found in layers]
+    changed = [old for old, new in zip(*settings, strict=True) if old != new]
+    first = plan.variants[0].variant
+    assert first.description == "first two layers: " + " and ".join(f"{side} x {side} / {stride}" for side, stride in changed)
+    assert plan.description.baseline == first.name  # the paper changed it into ZFNet
+    assert all(entry.variant.paper.top1 == entry.variant.paper.baseline_top1 for entry in plan.variants if entry.variant.paper)
 
 
 def test_an_operated_network_is_an_arm_of_its_own(study: dw.AblationStudy, coloured: Any, tmp_path: Path) -> None:

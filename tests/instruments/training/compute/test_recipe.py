@@ -1,6 +1,10 @@
 """The recipe's defaults are the paper's, its values are checked, and what is written of it is plain."""
 
 import json
+import os
+import subprocess
+import sys
+from functools import partial
 
 import pytest
 import torch
@@ -46,3 +50,37 @@ def test_a_recipe_is_written_as_json():
     plain = dw.Recipe(optimizer=torch.optim.AdamW, save_epochs=range(3)).to_plain()
     assert json.loads(json.dumps(plain))["optimizer"] == "AdamW"
     assert plain["save_epochs"] == [0, 1, 2]
+
+
+def halved(every):
+    return lambda epoch: 0.1 * 0.5 ** (epoch // every)
+
+
+def written(schedule):
+    return dw.Recipe(schedule=schedule).to_plain()["schedule"]
+
+
+def named(epoch):
+    return 0.1
+
+
+def test_functions_without_a_name_of_their_own_are_told_apart_by_what_they_compute():
+    assert written(named) == "named"
+    assert written(lambda epoch: 0.1) == written(lambda epoch: 0.1) != written(lambda epoch: 0.2)
+    assert written(lambda epoch: min(epoch, 1)) != written(lambda epoch: max(epoch, 1))
+    assert written(halved(2)) == written(halved(2)) != written(halved(3))
+    assert written(partial(pow, 0.5)) == written(partial(pow, 0.5)) != written(partial(pow, 0.6))
+    assert written(lambda epoch, rate=1: rate) != written(lambda epoch, rate=2: rate)
+    ways = [lambda parameters, lr=lr: torch.optim.AdamW(parameters, lr=lr) for lr in (1e-3, 1e-3, 1e-4)]
+    first, same, other = (dw.Recipe(optimizer=way).to_plain()["optimizer"] for way in ways)
+    assert first == same != other
+
+
+def test_the_digest_of_a_function_is_the_same_in_another_process():
+    code = (
+        "import deconvwidgets as dw\n"
+        "print(dw.Recipe(schedule=lambda epoch: 0.1 if str(epoch) in {'1', '2', '3'} else 0.2).to_plain()['schedule'])"
+    )
+    runs = [subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True) for seed in "12"]
+    assert runs[0].stdout == runs[1].stdout
+    assert runs[0].stdout.startswith(b"<lambda> ")
