@@ -54,8 +54,7 @@ def protocols():
     """The service protocol of every instrument of a model service, found by reflection: (name of the attribute, protocol)."""
     for module in pkgutil.iter_modules(deconvwidgets.instruments.__path__):
         found = vars(import_module(f"deconvwidgets.instruments.{module.name}.service.protocol"))
-        own = [value for value in found.values() if getattr(value, "__module__", "") == found["__name__"]]
-        supports = next((value for value in own if ModelService in getattr(value, "__mro__", ())), None)
+        supports = found.get(f"Supports{module.name.capitalize()}")
         if supports is None:  # an instrument with a service of its own, which is not served
             continue
         (attribute,) = {name for name in vars(supports) if isinstance(vars(supports)[name], property)} - set(dir(ModelService))
