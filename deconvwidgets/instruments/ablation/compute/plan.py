@@ -25,6 +25,7 @@ from deconvwidgets.instruments.ablation.compute.variants import (
 )
 from deconvwidgets.instruments.ablation.records import Variant
 from deconvwidgets.instruments.training.compute.folder import checked_folder
+from deconvwidgets.instruments.training.compute.function_names import function_name
 from deconvwidgets.instruments.training.compute.recipe import CHANGEABLE, Recipe, recipe_with
 from deconvwidgets.instruments.training.compute.training_images import TrainingImages, training_images
 from deconvwidgets.models.devices import checked_device
@@ -132,12 +133,13 @@ def plan_study(
 def _described(
     variants: Sequence[TrainedVariant], found: TrainingImages, recipe: Recipe, seeds: tuple[int, ...], baseline: str, notes: tuple[str, ...]
 ) -> StudyDescription:
+    plain = recipe.to_plain() | {"optimizer": None if recipe.optimizer is None else function_name(recipe.optimizer)}
     return StudyDescription(
         variants=tuple(entry.variant for entry in variants),
         baseline=baseline,
         seeds=seeds,
         epochs=recipe.epochs,
-        recipe={name: value for name, value in recipe.to_plain().items() if name != "seed"},
+        recipe={name: value for name, value in plain.items() if name != "seed"},
         images=found.name,
         digests=(found.digest, found.validation_digest),
         classes=found.categories,

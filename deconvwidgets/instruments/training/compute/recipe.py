@@ -157,8 +157,13 @@ class Recipe:
         return epoch in self.save_epochs or epoch == self.epochs
 
     def to_plain(self) -> dict[str, Any]:
-        """Return the fields as values of JSON. A function is represented by `function_name`."""
-        return {entry.name: _plain(getattr(self, entry.name)) for entry in fields(self)}
+        """Return the fields as values of JSON. A schedule is represented by `function_name`, an optimiser by its name alone: on
+        resuming, its settings are compared with those in the state, which says what differs.
+        """
+        plain = {entry.name: _plain(getattr(self, entry.name)) for entry in fields(self)}
+        if self.optimizer is not None:
+            plain["optimizer"] = getattr(self.optimizer, "__qualname__", type(self.optimizer).__qualname__)
+        return plain
 
 
 def recipe_with(recipe: Recipe | None, changes: Mapping[str, Any]) -> Recipe:

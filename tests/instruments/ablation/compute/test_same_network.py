@@ -65,3 +65,10 @@ def test_the_digest_is_of_settings_and_given_weights_only() -> None:
     before = network_digest(norm, norm)
     norm.running_mean[1] = 1  # type: ignore[index]
     assert network_digest(norm, norm) != before
+
+
+def test_another_optimizer_of_the_same_name_is_another_study(coloured: Any, tmp_path: Path) -> None:
+    slow, fast = (lambda parameters, lr=lr: torch.optim.SGD(parameters, lr=lr) for lr in (1e-3, 1e-1))
+    study_of(coloured, tmp_path, {"a": strided}, optimizer=slow, **ONCE)
+    with pytest.raises(AblationError, match="a study with optimizer="):
+        study_of(coloured, tmp_path, {"a": strided}, optimizer=fast, **ONCE)
