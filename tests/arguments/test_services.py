@@ -60,6 +60,13 @@ def with_other_units(service: dw.LocalModelService, units: Any) -> Any:
     return found
 
 
+def wait_for_started_arm(service: dw.LocalModelService, arguments: dict[str, Any]) -> Any:
+    """Wait for an arm. The cases of other heads and units before this one have reset the arms."""
+    service.diagnosis.start()
+    service.diagnosis.wait()
+    return service.diagnosis.wait_for_arm(**arguments)
+
+
 def no_units(value: Any) -> Any:
     return value if isinstance(value, dict) and not value else REFUSED
 
@@ -220,7 +227,8 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
     ),
     "diagnosis.remove_arm": (lambda service: service.diagnosis.remove_arm, {"arm": 0}, {"arm": nothing}),
     "diagnosis.wait_for_arm": (
-        lambda service: service.diagnosis.wait_for_arm, {"arm": 0}, {"arm": whole(0, 0), "timeout": optional(real(low=0))}
+        lambda service: lambda **arguments: wait_for_started_arm(service, arguments), {"arm": 0},
+        {"arm": whole(0, 0), "timeout": optional(real(low=0))},
     ),
     "diagnosis.wait": (
         lambda service: lambda **arguments: len(service.diagnosis.wait(**arguments).findings), {}, {"timeout": optional(real(low=0))}

@@ -133,7 +133,7 @@ class InvarianceCurves:
     def layer(self, name: str, measure: Measure = "relative") -> NDArray[np.float64]:
         """Return the curves of one layer, (photographs, amounts). Raises InvarianceError for another layer or measure."""
         if not isinstance(name, str) or name not in self.layers:
-            raise InvarianceError(f"There are no curves of the layer {describe(name)}, only of {', '.join(self.layers)}.")
+            raise InvarianceError(f"name must be one of the layers with curves, {', '.join(self.layers)}, not {describe(name)}.")
         one_of(measure, "measure", ("relative", "distance"), InvarianceError)
         values = self.relative if measure == "relative" else self.distances
         found: NDArray[np.float64] = values[:, self.layers.index(name)]

@@ -76,17 +76,18 @@ class DiagnosisApi(InstrumentApi):
     def start(self) -> None:
         """Diagnose the service's model on a worker, then measure its shift curves.
 
-        Does nothing while it is running, and if this model was diagnosed already. Raises ServiceError if the service is closed.
+        A model is diagnosed once; after another one was shown for a while, only the curves are measured again. Raises ServiceError if the service is closed.
         """
         with self._changing:
             snapshot, current = self._context.snapshot, self._run
+            executor = self._context.analysis_executor
             if current is not None and current.bundle is snapshot.bundle and (current.active or current.phase == "done"):
+                self._measure(self._arms.renew_base(), executor)  # the arms are new after another model was set for a while
                 return
             if current is not None:
                 current.stop()
             self._version += 1
             self._run = run = DiagnosisRun(self._version, snapshot.bundle, snapshot.images)
-            executor = self._context.analysis_executor
             executor.submit("diagnosis", DiagnoseJob(run, self._context, self._changed.trigger), _log.error)
             self._measure(self._arms.renew_base(), executor)
         self._changed.trigger(at_once=True)

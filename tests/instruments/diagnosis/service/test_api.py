@@ -65,6 +65,16 @@ def test_a_diagnosis_is_made_once_then_the_network_as_it_is_is_measured(service,
     assert [kind for kind, _ in fake_checks] == ["diagnose", "shift_response"]
 
 
+def test_the_curves_are_measured_again_after_another_model_was_shown(service, fake_checks):
+    api = service.diagnosis
+    api.start()
+    service.set_units({("conv1", 0): 0.0})
+    service.reset_units()
+    api.start()
+    assert [kind for kind, _ in fake_checks] == ["diagnose", "shift_response", "shift_response"]
+    assert api.status().arms[0].phase == "done"
+
+
 def test_a_failure_is_told_in_words(service, monkeypatch):
     def fail(*_, **__):
         raise DiagnosisError("No photograph can be read.")
