@@ -76,7 +76,8 @@ class DiagnosisApi(InstrumentApi):
     def start(self) -> None:
         """Diagnose the service's model on a worker, then measure its shift curves.
 
-        A model is diagnosed once; after another one was shown for a while, only the curves are measured again. Raises ServiceError if the service is closed.
+        Does nothing while it is running. A model is diagnosed once; after another one was shown for a while, only the curves are measured
+        again. Raises ServiceError if the service is closed.
         """
         with self._changing:
             snapshot, current = self._context.snapshot, self._run
