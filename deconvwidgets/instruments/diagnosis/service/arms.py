@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
 from threading import Lock
 
 from deconvwidgets.arguments import describe, one_of
@@ -102,12 +103,22 @@ def operate(bundle: ModelBundle, wanted: SuggestedSurgery) -> ModelBundle:
     one_of(wanted.function, "surgery", _FUNCTIONS)
     function: Callable[..., ModelBundle] = getattr(surgery, str(wanted.function))
     arguments = {str(name): tuple(value) if isinstance(value, list) else value for name, value in dict(wanted.arguments).items()}
-    try:
-        changed = function(bundle, **arguments)
-    except TypeError as error:
-        raise DiagnosisError(f"dw.surgery.{wanted.function} has no such arguments: {error}.") from error
+    _check_names(function, arguments)
+    changed = function(bundle, **arguments)
     changed.network.graph  # noqa: B018 - traced and checked here, so that no request has to wait for it
     return changed
+
+
+def _check_names(function: Callable[..., ModelBundle], arguments: Mapping[str, object]) -> None:
+    """Raise DiagnosisError if a surgery has not these arguments, or needs others."""
+    known = list(signature(function).parameters.values())[1:]  # without the bundle
+    names = ", ".join(one.name for one in known)
+    unknown = sorted(set(arguments) - {one.name for one in known})
+    missing = [one.name for one in known if one.default is Parameter.empty and one.name not in arguments]
+    if unknown:
+        raise DiagnosisError(f"dw.surgery.{function.__name__} has no such arguments: {', '.join(unknown)}. It has {names}.")
+    if missing:
+        raise DiagnosisError(f"dw.surgery.{function.__name__} needs arguments: {', '.join(missing)}.")
 
 
 def _origin(parent: int, wanted: SuggestedSurgery) -> object:
