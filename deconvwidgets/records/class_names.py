@@ -52,23 +52,3 @@ def class_index(name: str, names: Sequence[str], model: str, hint: str) -> int:
         close += [known for known in names if lowered in known.lower() and known not in close]
     suggestion = f"Did you mean {', '.join(map(repr, close[:_MAX_SUGGESTIONS]))}? " if close else ""
     raise OcclusionError(f"{model} has no class {name!r}. {suggestion}{hint}")
-
-
-def class_of_label(label: str | None, names: Sequence[str]) -> int | None:
-    """Return the class that a label of an image set names: exactly, or but for case, spaces, underscores and hyphens; None if none does.
-
-    Examples
-    --------
-    >>> class_of_label("Cougar face", ["beaver", "cougar_face"])
-    1
-    """
-    if label is None:
-        return None
-    if label in names:
-        return names.index(label)
-    plain = [_plain(name) for name in names]
-    return plain.index(_plain(label)) if plain.count(_plain(label)) == 1 else None
-
-
-def _plain(name: str) -> str:
-    return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cursorOf, describeAccuracy } from "../src/diagnosis/arms.ts";
+import { cursorOf, describeAccuracy, describeMeasure } from "../src/diagnosis/arms.ts";
 import { neighbourFinding, shownFinding, shownUnit } from "../src/diagnosis/chosen.ts";
 import { highestOf, labelPlaces, layerOpacity } from "../src/diagnosis/curve_chart.ts";
 import { keyAction } from "../src/diagnosis/keyboard.ts";
@@ -18,6 +18,7 @@ const first: FirstLayer = {
   mean_shares: [0.1, 0.4, 0.5],
   noise_shares: [0.01, 0.09, 0.9],
   histogram: [0.5, 0.5],
+  histogram_above: [0.1, 0.5],
   edges: [0, 0.25, 0.5],
   carried: 0.125,
   aliased_mean: 0.38,
@@ -67,6 +68,7 @@ const curves: Curves = {
   probability: [0, 0.01, 0.3, 0.02],
   reference: "label",
   photographs: 20,
+  labelled: 18,
   filled: 0,
 };
 const arm = (number: number, top1: number | null): Arm => ({
@@ -91,6 +93,16 @@ test("a shift stays within the margin and in whole pixels", () => {
   assert.ok(!Object.is(clampShift([-0.4, 0], 32)[0], -0));
   assert.equal(describeShift([5, -2]), "5 px right, 2 px up");
   assert.equal(describeShift([0, 0]), "not shifted");
+});
+
+test("the curves say on how many photographs each was measured", () => {
+  const [all, some] = [curves.photographs, curves.photographs - 2];
+  assert.match(
+    describeMeasure({ ...curves, labelled: some, filled: 3 }),
+    new RegExp(`class’s probability \\(${some} labelled photographs\\)`),
+  );
+  assert.match(describeMeasure({ ...curves, labelled: some, filled: 3 }), /On 3 photographs, edge pixels are repeated/);
+  assert.doesNotMatch(describeMeasure({ ...curves, labelled: all, filled: 0 }), /labelled|repeated/);
 });
 
 test("what is filled depends on the side that moves in", () => {
@@ -143,8 +155,8 @@ test("curves: their largest value, cursor and names", () => {
 
 test("accuracies say what surgery costs, and why there are none", () => {
   assert.equal(describeAccuracy([arm(0, 0.935)]), "Top-1 on 200 labelled photographs.");
-  assert.match(describeAccuracy([arm(0, 0.935), arm(1, 0.88)]), /surgery costs up to 5\.5 points/);
-  assert.match(describeAccuracy([arm(0, 0.9), arm(1, 0.91)]), /no arm lost/);
+  assert.match(describeAccuracy([arm(0, 0.935), arm(1, 0.88)]), /photographs: −5\.5 points without training/);
+  assert.match(describeAccuracy([arm(0, 0.9), arm(1, 0.91)]), /photographs: \+1\.0 points without training/);
   assert.equal(describeAccuracy([arm(0, null)]), "No accuracy: there are no labels.");
   assert.equal(describeWeights(arm(1, 0.5)), "all weights kept");
   assert.equal(describeWeights({ ...arm(1, 0.5), cut: 20, new: 3 }), "1,200 weights kept, 20 cut, 3 new");

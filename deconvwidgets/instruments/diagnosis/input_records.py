@@ -39,8 +39,8 @@ class InputCheck:
 
     Attributes
     ----------
-    level : {"found", "near", "clear", "blind"}
-        "blind" if the network has no batch norm and there are no labels.
+    level : {"found", "near", "clear", "not_checked"}
+        "not_checked" if the network has no batch norm and there are no labels.
     summary : str
     layers : tuple of str
         The dotted names of the batch norms with running statistics, in order of execution.
@@ -55,8 +55,8 @@ class InputCheck:
         The sweep over ways to prepare the photographs, the best first; () without labels.
     labelled : int
         The number of photographs of the sweep.
-    blind_to : tuple of str
-        What the checks that were made cannot see.
+    limitations : tuple of str
+        What the checks that were made do not detect.
     skipped : tuple of SkippedImage
         Photographs that could not be read.
     """
@@ -68,7 +68,7 @@ class InputCheck:
     photographs: int
     variants: tuple[InputVariant, ...] = ()
     labelled: int = 0
-    blind_to: tuple[str, ...] = ()
+    limitations: tuple[str, ...] = ()
     skipped: tuple[SkippedImage, ...] = ()
 
     __repr__ = compact_repr

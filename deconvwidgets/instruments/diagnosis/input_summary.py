@@ -1,4 +1,4 @@
-"""What the check of an input says in words, and what it cannot see."""
+"""What the check of an input says in words, and what it does not detect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from deconvwidgets.instruments.diagnosis.input_records import InputVariant
 from deconvwidgets.instruments.diagnosis.limits import INPUT_FOUND, INPUT_NEAR
 
-_RANK = ("blind", "clear", "near", "found")
+_RANK = ("not_checked", "clear", "near", "found")
 
 
 def judged(
@@ -38,7 +38,7 @@ def judged(
     labelled : int
         The photographs of the sweep.
     """
-    levels, parts = ["blind"], []
+    levels, parts = ["not_checked"], []
     if len(divergences):
         first = float(divergences[0])
         levels.append("found" if first >= INPUT_FOUND else "near" if first >= INPUT_NEAR else "clear")
@@ -65,8 +65,8 @@ def _sweep_summary(variants: Sequence[InputVariant], better: Sequence[int], labe
     return f"With {best.label}, top-1 is {best.top1:.1%} instead of {given.top1:.1%} ({labelled:,} labelled photographs)."
 
 
-def blind_spots(statistics: bool, kinds: Sequence[str]) -> tuple[str, ...]:
-    """Return what the checks that were made cannot see.
+def limitations_of(statistics: bool, kinds: Sequence[str]) -> tuple[str, ...]:
+    """Return what the checks that were made do not detect.
 
     Parameters
     ----------
@@ -80,12 +80,12 @@ def blind_spots(statistics: bool, kinds: Sequence[str]) -> tuple[str, ...]:
         found.append("range, mean and contrast, without batch norm" if not kinds else "")
     if statistics:
         found.append(
-            "statistics cannot see swapped channels, mirrored or rotated photographs, and confuse photographs of another kind with another "
-            "preparation"
+            "swapped channels, mirrored or rotated photographs (by the statistics, which also take photographs of another kind for another "
+            "preparation)"
         )
     if not kinds:
-        found.append("without labels: channel order and size")
+        found.append("channel order and size (without labels)")
     else:
         missing = [kind for kind in ("channels", "range", "size") if kind not in kinds]
-        found.append("the sweep only sees the ways that it tries" + (f"; not {', '.join(missing)}" if missing else ""))
+        found.append("ways of preparation that the sweep does not try" + (f": {', '.join(missing)}" if missing else ""))
     return tuple(part for part in found if part)

@@ -21,11 +21,11 @@ from deconvwidgets.records.repr import compact_repr
 if TYPE_CHECKING:
     import pandas as pd
 
-Level = Literal["found", "near", "clear", "blind"]
-LEVELS: tuple[Level, ...] = ("found", "near", "clear", "blind")
+Level = Literal["found", "near", "clear", "not_checked"]
+LEVELS: tuple[Level, ...] = ("found", "near", "clear", "not_checked")
 Direction = Literal["right", "left", "up", "down"]
 DIRECTIONS: tuple[Direction, ...] = ("right", "left", "up", "down")
-# The checks, in the order of the report. "found" and "near" are about what a check names; "blind": it cannot be made on this network.
+# The checks, in the order of the report. "found" and "near" are about what a check names; "not_checked": it cannot be made on this network.
 CHECKS = (
     "aliasing", "shift", "frequencies", "one_photograph", "near_copies", "dominating_filters", "dead_units", "always_active", "input",
 )  # fmt: skip
@@ -58,16 +58,16 @@ class Finding:
     ----------
     check : str
         One of `CHECKS`.
-    level : {"found", "near", "clear", "blind"}
+    level : {"found", "near", "clear", "not_checked"}
         Above the limit; close to it; neither; or the check cannot be made on this network.
     title : str
         "Aliasing at the first stride".
     count_text : str
-        "21 of 64", "none", "cannot see".
+        "21 of 64", "none", "not checked".
     summary : str
         What was measured, in one or two sentences.
     evidence : str
-        How sure: on what it was measured, and by which limit it is judged.
+        Evidence: on what it was measured, and by which limit it is judged.
     paper : str
         What Zeiler & Fergus 2014 observed or did; "" if nothing.
     units : tuple of UnitEvidence
@@ -114,13 +114,15 @@ class FirstLayer:
         Those of filters of this size with independent random weights, as a reference.
     histogram : array (bins,), float64
         The mean share of a filter's energy in each bin of frequency; the rest of 1 is above the last edge (diagonal frequencies).
+    histogram_above : array (bins,), float64
+        The part of each share whose frequencies are above, along an axis, what the stride carries along it: 1 / (2 stride).
     edges : array (bins + 1,), float64
         0 to 0.5.
     carried : float
-        The highest frequency that a map subsampled by the stride can carry along an axis: 1 / (2 stride).
+        The highest frequency that a map subsampled by the stride can carry along an axis: 1 / (2 stride), with the larger of two strides.
     aliased : array (U,), float64
-        The share of the energy of each filter's responses at stride 1 to photographs that is above `carried` along an axis, so that the
-        stride aliases it; 0 at stride 1 without a blur that subsamples, NaN if it was not measured.
+        The share of the energy of each filter's responses at stride 1 to photographs that is above what the stride carries along an
+        axis, so that it is aliased; 0 at stride 1 without a blur that subsamples, NaN if it was not measured.
     aliased_mean : float
         Its mean over the filters.
     photographs : int
@@ -142,6 +144,7 @@ class FirstLayer:
     mean_shares: tuple[float, float, float]
     noise_shares: tuple[float, float, float]
     histogram: NDArray[np.float64]
+    histogram_above: NDArray[np.float64]
     edges: NDArray[np.float64]
     carried: float
     aliased: NDArray[np.float64]
@@ -176,6 +179,8 @@ class ShiftCurves:
         class that is predicted for each unshifted photograph.
     photographs : int
         The number of photographs.
+    labelled : int
+        The number of photographs whose label names one of the model's classes: if it is not 0, `probability` is the mean over these only.
     filled : int
         The number of photographs that have too few pixels beside the crop for the largest shift: their edge pixels are repeated there.
     skipped : tuple of SkippedImage
@@ -190,6 +195,7 @@ class ShiftCurves:
     probability: NDArray[np.float64]
     reference: Literal["label", "predicted"]
     photographs: int
+    labelled: int = 0
     filled: int = 0
     skipped: tuple[SkippedImage, ...] = ()
 

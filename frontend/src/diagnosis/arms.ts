@@ -2,7 +2,7 @@
 import { h, setText } from "../ui/dom.ts";
 import { formatCount } from "../ui/format.ts";
 import { createCurveChart, highestOf } from "./curve_chart.ts";
-import { describeArm, describeWeights } from "./texts.ts";
+import { describeArm, describeWeights, signedPercent } from "./texts.ts";
 import type { Arm, Curves } from "./wire.ts";
 
 interface ArmsContent {
@@ -70,10 +70,12 @@ export function createArms({ pickArm, pickShift, undo }: Actions) {
   return { element, update, close };
 }
 
-function describeMeasure({ photographs, reference, layers }: Curves): string {
-  const whose = reference === "label" ? "the true class’s probability" : "the predicted class’s probability";
+export function describeMeasure({ photographs, labelled, filled, reference, layers }: Curves): string {
+  const some = labelled < photographs ? ` (${formatCount(labelled, "labelled photograph")})` : "";
+  const whose = reference === "label" ? `the true class’s probability${some}` : "the predicted class’s probability";
+  const repeated = filled ? ` On ${formatCount(filled, "photograph")}, edge pixels are repeated where the photograph ends.` : "";
   const median = `median change of the strongest activation over active units, in % of it (blue, ${layers.length} layers)`;
-  return `Change by shift to the right, ${formatCount(photographs, "photograph")}: ${median}; mean change of ${whose}, in points (red).`;
+  return `Change by shift to the right, ${formatCount(photographs, "photograph")}: ${median}; mean change of ${whose}, in points (red).${repeated}`;
 }
 
 /** Return what the accuracies were measured on, or why there are none. */
@@ -83,7 +85,6 @@ export function describeAccuracy(arms: readonly Arm[]): string {
   const on = `Top-1 on ${formatCount(base.accuracy.photographs, "labelled photograph")}`;
   const changed = arms.slice(1).flatMap(({ accuracy }) => (accuracy ? [accuracy.top1 - (base.accuracy?.top1 ?? 0)] : []));
   if (!changed.length) return `${on}.`;
-  const worst = Math.min(...changed);
-  const cost = worst < 0 ? `surgery costs up to ${(-100 * worst).toFixed(1)} points until the network is trained again` : "no arm lost";
-  return `${on}, without training: ${cost}. A network that changes less under shifts is not yet a better one.`;
+  const [worst, best] = [Math.min(...changed), Math.max(...changed)].map((change) => signedPercent(change, 1, " points"));
+  return `${on}: ${worst === best ? worst : `${worst} to ${best}`} without training. Fewer changes under shifts are not yet a better network.`;
 }

@@ -71,7 +71,7 @@ function createRow(finding: Finding, first: FirstLayer | null, { open, pickUnit,
     { class: "dwn-details" },
     shown,
     more ? h("p", { class: "dwn-small" }, more) : null,
-    labelled("How sure", finding.evidence),
+    labelled("Evidence", finding.evidence),
     labelled("The paper", finding.paper),
     h("div", { class: "dwn-tries" }, ...tries.map((one) => one.button)),
   );

@@ -30,19 +30,21 @@ export function createHistogram() {
     if (drawn === first && width === newWidth) return;
     [drawn, width] = [first, newWidth];
     drawing.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    const { histogram, edges, carried, stride } = first;
+    const { histogram, histogram_above: aboveStride, edges, carried, stride } = first;
     const highest = Math.max(...histogram) || 1;
     const floor = HEIGHT - BELOW;
-    const bars = histogram.map((share, bin) => {
-      const [from = 0, to = 0] = [edges[bin], edges[bin + 1]];
-      const height = ((floor - ABOVE) * share) / highest;
-      const beyond = (from + to) / 2 > carried;
-      const place = { x: x(from) + 0.5, width: Math.max(0, x(to) - x(from) - 1), y: floor - height, height };
-      const title = `${from.toFixed(2)} to ${to.toFixed(2)}: ${percent(share, 1)} of the energy`;
-      return svg("rect", { ...place, class: beyond ? "dwn-beyond" : "dwn-within" }, svg("title", {}, title));
+    const bars = histogram.flatMap((share, bin) => {
+      const [from = 0, to = 0, above = 0] = [edges[bin], edges[bin + 1], aboveStride[bin]];
+      const title = `${from.toFixed(2)} to ${to.toFixed(2)}: ${percent(share, 1)} of the energy, ${percent(above, 1)} above the limit`;
+      const bar = (part: number, name: string) => {
+        const height = ((floor - ABOVE) * part) / highest;
+        const place = { x: x(from) + 0.5, width: Math.max(0, x(to) - x(from) - 1), y: floor - height, height };
+        return svg("rect", { ...place, class: name }, svg("title", {}, title));
+      };
+      return [bar(share, "dwn-within"), ...(above > 0 ? [bar(above, "dwn-beyond")] : [])];
     });
     const strided = stride.some((step) => step > 1);
-    const limit = `stride ${strideText(first)} carries up to ${frequencyText(carried)}`;
+    const limit = `stride ${strideText(first)} carries up to ${frequencyText(carried)} along an axis`;
     const end = x(carried) > width / 2;
     const line = [
       svg("line", { class: "dwn-limit", x1: x(carried), x2: x(carried), y1: 2, y2: floor }),

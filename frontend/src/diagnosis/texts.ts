@@ -7,7 +7,7 @@ export const LEVELS: Record<Level, [word: string, counted: string]> = {
   found: ["found", "found"],
   near: ["near the limit", "near the limit"],
   clear: ["clear", "clear"],
-  blind: ["cannot be checked", "cannot be checked"],
+  not_checked: ["cannot be checked", "cannot be checked"],
 };
 
 export function percent(share: number | null | undefined, digits = 0): string {

@@ -2,7 +2,7 @@
 import type { EncodedImage, Overview, Progress } from "../kernel/wire.ts";
 
 export type Phase = "none" | "waiting" | "running" | "done" | "stopped" | "failed";
-export type Level = "found" | "near" | "clear" | "blind";
+export type Level = "found" | "near" | "clear" | "not_checked";
 export type Sort = "frequency" | "aliasing" | "rms";
 export type ReportFile = "report.html" | "report.json" | "report.csv" | "report.png" | "curves.csv";
 
@@ -60,8 +60,10 @@ export interface FirstLayer {
   noise_shares: [number, number, number];
   /** The share of the energy in each bin, as the mean over the filters. */
   histogram: number[];
+  /** The part of each share that is above, along an axis, what the stride carries along it. */
+  histogram_above: number[];
   edges: number[];
-  /** The highest frequency that the stride carries. */
+  /** The highest frequency that the stride carries along an axis. */
   carried: number;
   aliased_mean: number | null;
   photographs: number;
@@ -95,6 +97,9 @@ export interface Curves {
   probability: (number | null)[];
   reference: "label" | "predicted";
   photographs: number;
+  /** If not 0, `probability` is the mean over this many photographs. */
+  labelled: number;
+  /** The number of photographs on which edge pixels are repeated. */
   filled: number;
 }
 

@@ -50,7 +50,7 @@ def test_nothing_is_found_in_a_network_without_faults():
     assert {finding.check for finding in found.findings} == set(CHECKS)
     assert [finding.check for finding in found.findings if finding.level == "found" and finding.check != "shift"] == []
     assert (found.photographs, found.crops, found.units) == (60, 60, 28)
-    assert found.finding("input").level == "blind"
+    assert found.finding("input").level == "not_checked"
 
 
 def test_killed_units_are_found():
@@ -175,7 +175,7 @@ def test_reversed_channels_are_found_with_labels():
     assert "reversed" in bad.summary
     given = next(variant for variant in bad.variants if variant.kind == "given")
     assert given.top1 == 0.0
-    assert dw.check_input(bundle_of(Reddish((2, 1, 0)).eval()), IMAGES, device="cpu").level == "blind"
+    assert dw.check_input(bundle_of(Reddish((2, 1, 0)).eval()), IMAGES, device="cpu").level == "not_checked"
 
 
 def test_the_results_of_the_sweep_are_those_of_plain_transforms():
@@ -205,7 +205,7 @@ def test_a_model_that_cannot_be_traced_is_diagnosed_as_far_as_it_goes():
             return self.net(batch) if float(batch.sum()) > -1e30 else self.net(batch) * 2
 
     found = dw.diagnose(bundle_of(Branches().eval()), IMAGES, layers=["net.1", "net.4"], shift_photographs=2, device="cpu")
-    assert {one.check for one in found.findings if one.level == "blind"} == {"aliasing", "frequencies", "dominating_filters", "input"}
+    assert {one.check for one in found.findings if one.level == "not_checked"} == {"aliasing", "frequencies", "dominating_filters", "input"}
     assert "cannot be traced" in found.notes[0]
 
 

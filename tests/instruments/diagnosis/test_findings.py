@@ -76,12 +76,17 @@ def test_what_trained_networks_measure_is_clear(change, level):
         probability=np.array([0.3, 0.1]),
         reference="label",
         photographs=9,
+        labelled=7,
+        filled=2,
     )
     finding = shifts(curves, "conv2", [], pools=False)
     assert finding.level == level
-    assert "90.0% at 4 px. The probability of the class changes by 10.0 points" in finding.summary
+    assert "90.0% at 4 px. Mean change of the probability of the label's class, 7 labelled photographs: 10.0 " in finding.summary
+    assert "9 photographs, moved right; on 2 of them edge pixels are repeated" in finding.evidence
+    predicted = shifts(replace(curves, reference="predicted", labelled=0), "conv2", [], pools=False)
+    assert "the probability of the predicted class, 9 photographs" in predicted.summary
     others = replace(curves, shifts=(4, 2))
-    assert (shifts(others, "conv2", [], pools=False).level, shifts(curves, None, [], pools=False).level) == ("blind", "blind")
+    assert (shifts(others, "conv2", [], pools=False).level, shifts(curves, None, [], pools=False).level) == ("not_checked", "not_checked")
     assert "1 px was not measured" in shifts(others, "conv2", [], pools=False).summary
 
 
@@ -90,7 +95,7 @@ def test_a_blur_after_the_first_convolution_is_not_called_clear(stride, norm, wo
     bundle = dw.surgery.blur_strides(bundle_of(network(stride=stride, norm=norm)))
     found = dw.diagnose(bundle, IMAGES, shift_photographs=1, device="cpu")
     finding = found.finding("aliasing")
-    assert (finding.level, finding.surgeries) == ("blind", ())
+    assert (finding.level, finding.surgeries) == ("not_checked", ())
     assert finding.summary == (
         f"The first convolution has stride 1; the blur after it subsamples by {words}, and what is aliased there is not measured."
     )

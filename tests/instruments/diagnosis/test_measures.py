@@ -64,6 +64,26 @@ def test_shares_of_frequencies_are_exact():
     assert 0 < found.histogram.sum() <= 1
 
 
+@pytest.mark.parametrize("stride", [1, 4, (1, 2)])
+def test_the_histogram_splits_at_what_the_stride_carries_along_each_axis(stride):
+    """Frequency by frequency; a diagonal frequency has a larger radius than its components, so the radius alone does not tell."""
+    bundle = bundle_of(network(kernel=5, stride=stride))
+    found = first_layer(first_convolution(bundle.network), 3, PhotographSpectrum(3, SIDE, SIDE))
+    energy = torch.fft.fft2(bundle.model[0].weight.detach().double(), s=(128, 128)).abs().square().sum(1).numpy()
+    energy = (energy / energy.sum((1, 2), keepdims=True)).mean(0)
+    rows, columns = (stride, stride) if isinstance(stride, int) else stride
+    whole, above = np.zeros(25), np.zeros(25)
+    for y, vertical in enumerate(np.abs(np.fft.fftfreq(128))):
+        for x, horizontal in enumerate(np.abs(np.fft.fftfreq(128))):
+            radius = np.hypot(vertical, horizontal)
+            if radius <= 0.5:
+                bin_number = min(24, int(np.searchsorted(found.edges, radius, "right")) - 1)
+                whole[bin_number] += energy[y, x]
+                above[bin_number] += energy[y, x] * (vertical > 0.5 / rows or horizontal > 0.5 / columns)
+    np.testing.assert_allclose(found.histogram, whole, atol=1e-9)
+    np.testing.assert_allclose(found.histogram_above, above, atol=1e-9)
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 1000), st.floats(0.01, 100))
 def test_a_filters_frequencies_do_not_depend_on_its_size_or_sign(seed, factor):

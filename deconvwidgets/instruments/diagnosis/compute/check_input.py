@@ -19,7 +19,7 @@ from deconvwidgets.instruments.diagnosis.compute.input_statistics import NormSta
 from deconvwidgets.instruments.diagnosis.compute.input_sweep import Sweep
 from deconvwidgets.instruments.diagnosis.compute.photographs import first_crops, require_readable, spread_sources
 from deconvwidgets.instruments.diagnosis.input_records import InputCheck
-from deconvwidgets.instruments.diagnosis.input_summary import blind_spots, judged
+from deconvwidgets.instruments.diagnosis.input_summary import judged, limitations_of
 from deconvwidgets.instruments.diagnosis.limits import SWEEP_LEVEL
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
@@ -84,7 +84,7 @@ def check_input(
     >>> found.level, found.layers[0], bool(found.divergences[0] < 0.1)
     ('clear', '_bn0', True)
     >>> dw.check_input(dw.load_model("alexnet"), images, photographs=1).level  # without batch norm, labels are needed
-    'blind'
+    'not_checked'
     """
     images, job, progress = require_images(images), as_job(job), flag(progress, "progress", DiagnosisError)
     if labels is not None and not (isinstance(labels, str) and labels == "auto"):
@@ -173,7 +173,7 @@ def _result(
         photographs=read,
         variants=tuple(variants[number] for number in order),
         labelled=labelled,
-        blind_to=blind_spots(bool(statistics.names), tuple(way.kind for way in sweep.ways) if sweep else ()),
+        limitations=limitations_of(bool(statistics.names), tuple(way.kind for way in sweep.ways) if sweep else ()),
         skipped=tuple(dict.fromkeys(skipped)),
     )
 

@@ -53,7 +53,7 @@ def diagnose(
 ) -> Diagnosis:
     """Check what looks wrong with a network, as Zeiler & Fergus 2014 (section 4.1) did by eye.
 
-    Nine checks: aliasing by the first stride, changes under shift, extreme frequencies in the first layer, units that answer one
+    Nine checks: aliasing by the first stride, changes under shift, extreme frequencies in the first layer, units that respond to one
     photograph, near-copies, dominating filters, dead and always active units, and whether the input is prepared as in training. Each
     says what it was measured on, and how it is judged; the measures and limits are our extension. The statistics of units are read from
     the activation index of the images, which is built if the cache has none.

@@ -62,8 +62,7 @@ class PhotographSpectrum:
             NaN for filters without a response.
         """
         height, width = self.sum.shape[2:]
-        above_rows = np.abs(np.fft.fftfreq(height)) > 0.5 / stride[0] + 1e-9
-        above = above_rows[:, None] | (np.abs(np.fft.fftfreq(width)) > 0.5 / stride[1] + 1e-9)[None]
+        above = above_stride(height, width, stride)
         shares = np.full(len(weights), np.nan)
         for unit, weight in enumerate(weights):
             response = np.fft.fft2(weight, s=(height, width))
@@ -140,6 +139,7 @@ def first_layer(filters: ConvolutionFilters, channels: int, photographs: Photogr
         mean_shares=_triple(_mean(shares)),
         noise_shares=_triple(band_shares(np.full((1, *radius.shape), 1 / radius.size), radius)[0]),
         histogram=np.histogram(radius, edges, weights=mean)[0],
+        histogram_above=np.histogram(radius, edges, weights=mean * above_stride(len(radius), len(radius), stride))[0],
         edges=edges,
         carried=0.5 / max(stride),
         aliased=aliased,
@@ -147,6 +147,12 @@ def first_layer(filters: ConvolutionFilters, channels: int, photographs: Photogr
         photographs=photographs.count,
         blur=blur,
     )
+
+
+def above_stride(height: int, width: int, stride: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return which frequencies of a transform (height, width) are above what a stride carries along an axis: 1 / (2 stride)."""
+    rows, columns = (np.abs(np.fft.fftfreq(side)) > 0.5 / step + 1e-9 for side, step in zip((height, width), stride, strict=True))
+    return np.asarray(rows[:, None] | columns[None])
 
 
 def spectra(weights: Array) -> tuple[Array, Array]:

@@ -67,7 +67,7 @@ def _sizes(given: Preprocess) -> Iterator[Preparation]:
 
 
 class Sweep:
-    """The answers of a model to photographs that are prepared in several ways.
+    """The outputs of a model for photographs that are prepared in several ways.
 
     Parameters
     ----------

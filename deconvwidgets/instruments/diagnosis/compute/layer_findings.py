@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.engine.filters import ConvolutionFilters
-from deconvwidgets.instruments.diagnosis.compute.unit_findings import blind
+from deconvwidgets.instruments.diagnosis.compute.unit_findings import not_checked
 from deconvwidgets.instruments.diagnosis.input_records import InputCheck
 from deconvwidgets.instruments.diagnosis.limits import (
     ALIASED_FOUND,
@@ -21,6 +21,7 @@ from deconvwidgets.instruments.diagnosis.limits import (
     SHIFT_NEAR,
 )
 from deconvwidgets.instruments.diagnosis.records import Finding, FirstLayer, Level, ShiftCurves, SuggestedSurgery, UnitEvidence
+from deconvwidgets.instruments.diagnosis.shift_summary import filled_text, probability_text
 
 _SHOWN = 8
 _NO_FIRST = "No convolution that reads the input is known: the model has none, or cannot be traced."
@@ -32,13 +33,13 @@ def aliasing(layer: FirstLayer | None) -> Finding:
     """Return the finding of the share of first-layer responses that the stride aliases."""
     title = "Aliasing at the first stride"
     if layer is None:
-        return blind("aliasing", title, _NO_FIRST)
+        return not_checked("aliasing", title, _NO_FIRST)
     stride = max(layer.stride)
     if stride == 1 and layer.blur != (1, 1):
         factor = str(layer.blur[0]) if layer.blur[0] == layer.blur[1] else f"{layer.blur[0]} x {layer.blur[1]}"
-        return blind("aliasing", title, f"{_STRIDE_1} subsamples by {factor}, and what is aliased there is not measured.")
+        return not_checked("aliasing", title, f"{_STRIDE_1} subsamples by {factor}, and what is aliased there is not measured.")
     if stride > 1 and not np.isfinite(layer.aliased_mean):
-        return blind("aliasing", title, "There is no photograph that the first layer responds to.")
+        return not_checked("aliasing", title, "There is no photograph that the first layer responds to.")
     over = int((layer.aliased > 0.5).sum())
     worst = [unit for unit in np.argsort(-np.nan_to_num(layer.aliased), kind="stable") if layer.aliased[unit] > ALIASED_NEAR]
     summary = (
@@ -68,7 +69,7 @@ def frequencies(layer: FirstLayer | None) -> Finding:
     """Return the finding of the shares of low, middle and high frequencies in first-layer filters."""
     title = "Extreme frequencies"
     if layer is None:
-        return blind("frequencies", title, _NO_FIRST)
+        return not_checked("frequencies", title, _NO_FIRST)
     low, middle, high = (100 * share for share in layer.mean_shares)
     noise = ", ".join(f"{100 * share:.0f}" for share in layer.noise_shares)
     small = min(layer.kernel_size) < MIDDLE_KERNEL
@@ -110,20 +111,20 @@ def shifts(curves: ShiftCurves | None, deepest: str | None, filters: Sequence[Co
     """
     title = "Changes under shift"
     if curves is None or deepest is None:
-        return blind("shift", title, "No feature map was measured.")
+        return not_checked("shift", title, "No feature map was measured.")
     if 1 not in curves.shifts:
-        return blind("shift", title, "A shift by 1 px was not measured, and the limits hold for no other.")
+        return not_checked("shift", title, "A shift by 1 px was not measured, and the limits hold for no other.")
     changes, one = curves.layer(deepest), curves.shifts.index(1)
     if not np.isfinite(changes[one]):
-        return blind("shift", title, f"No unit of {deepest} is active.")
+        return not_checked("shift", title, f"No unit of {deepest} is active.")
     return Finding(
         check="shift",
         level=_graded(float(changes[one]), SHIFT_NEAR, SHIFT_FOUND),
         title=title,
         count_text=f"{changes[one]:.1%} at 1 px",
         summary=f"Median change of {deepest}'s strongest activations when the photograph moves.{_further(curves, changes, one)}",
-        evidence=f"Measured: {curves.photographs} photographs, moved {curves.direction}. Close: {SHIFT_NEAR:.0%}, found: {SHIFT_FOUND:.0%} "
-        "at 1 px; trained networks measure 12 to 17%.",
+        evidence=f"Measured: {curves.photographs} photographs, moved {curves.direction}{filled_text(curves)}. "
+        f"Close: {SHIFT_NEAR:.0%}, found: {SHIFT_FOUND:.0%} at 1 px; trained networks measure 12 to 17%.",
         paper="Figure 5: small translations change lower layers most, by the distance of whole layers. This is another measure.",
         surgeries=_shift_surgeries(filters, pools),
     )
@@ -134,8 +135,9 @@ def _further(curves: ShiftCurves, changes: NDArray[np.float64], one: int) -> str
     most = int(np.argmax(curves.shifts))
     further = "" if most == one else f" {changes[most]:.1%} at {curves.shifts[most]} px."
     probability = curves.probability[one]
-    answer = "" if np.isnan(probability) else f" The probability of the class changes by {100 * probability:.1f} points on average."
-    return further + answer
+    if np.isnan(probability):
+        return further
+    return f"{further} Mean change of the {probability_text(curves)}: {100 * probability:.1f} percentage points."
 
 
 def _shift_surgeries(filters: Sequence[ConvolutionFilters], pools: bool) -> tuple[SuggestedSurgery, ...]:
@@ -147,8 +149,8 @@ def _shift_surgeries(filters: Sequence[ConvolutionFilters], pools: bool) -> tupl
 
 def input_finding(check: InputCheck) -> Finding:
     """Return the finding of the check of the input."""
-    level: Level = next(level for level in ("found", "near", "clear", "blind") if level == check.level)
-    text = f"{check.divergences[0]:.2g}" if len(check.divergences) else "cannot see" if level == "blind" else "by the labels"
+    level: Level = next(level for level in ("found", "near", "clear", "not_checked") if level == check.level)
+    text = f"{check.divergences[0]:.2g}" if len(check.divergences) else "not checked" if level == "not_checked" else "by the labels"
     return Finding(
         check="input",
         level=level,
@@ -156,8 +158,8 @@ def input_finding(check: InputCheck) -> Finding:
         count_text=text,
         summary=check.summary,
         evidence=(f"Measured on {check.photographs:,} photographs; found: {INPUT_FOUND:g}. " if check.photographs else "")
-        + "Cannot see: "
-        + "; ".join(check.blind_to)
+        + "Not detected: "
+        + "; ".join(check.limitations)
         + ".",
     )
 

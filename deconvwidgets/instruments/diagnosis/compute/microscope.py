@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, fx
 
+from deconvwidgets.compute.class_labels import class_of_label
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.compute.scores import require_outputs, scores_of
 from deconvwidgets.engine.executor import call_operation, run_outputs
@@ -22,7 +23,6 @@ from deconvwidgets.instruments.diagnosis.compute.shift_response import relative_
 from deconvwidgets.instruments.diagnosis.compute.wide_input import WideInput
 from deconvwidgets.instruments.diagnosis.panel_records import ShiftedClass, ShiftedLayer
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.records.class_names import class_of_label
 from deconvwidgets.records.layers import LayerInfo
 
 _MAX_LAYERS = 5  # that are shown
@@ -55,7 +55,7 @@ class ShiftMicroscope:
         self._bundle, self._photograph, self._layers = bundle, photograph, tuple(layers)
         self._units: dict[str, int] = {}
         self._before = self._run(photograph.shifted(0))
-        labelled = class_of_label(label, bundle.categories or ())
+        labelled = class_of_label(bundle, label)
         scores = self._before.scores
         self._reference = "predicted" if labelled is None else "label"
         self._class = None if scores is None else int(np.argmax(scores)) if labelled is None else labelled

@@ -174,6 +174,7 @@ class _Measured:
             probability=np.stack(self.probabilities)[use].mean(axis=0) if self.probabilities else without,
             reference="label" if any(self.labelled) else "predicted",
             photographs=len(self.labelled),
+            labelled=sum(self.labelled),
             filled=self.filled,
             skipped=tuple(self.skipped),
         )

@@ -1,4 +1,4 @@
-"""Checks of the units of a network: dead, always active, answering one photograph, near-copies, and dominating filters."""
+"""Checks of the units of a network: dead, always active, responding to one photograph, near-copies, and dominating filters."""
 
 from __future__ import annotations
 
@@ -167,6 +167,6 @@ def filter_sizes(filters: Iterable[ConvolutionFilters], names: Iterable[str]) ->
     return found
 
 
-def answers_one(units: LayerUnits) -> NDArray[np.bool_]:
-    """Return which units answer one photograph much more strongly than any other."""
+def responds_to_one(units: LayerUnits) -> NDArray[np.bool_]:
+    """Return which units respond to one photograph much more strongly than any other."""
     return units.ratio >= ONE_PHOTOGRAPH_RATIO

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.instruments.diagnosis.compute.unit_checks import Dominating, LayerUnits, Pair, answers_one
+from deconvwidgets.instruments.diagnosis.compute.unit_checks import Dominating, LayerUnits, Pair, responds_to_one
 from deconvwidgets.instruments.diagnosis.limits import (
     COPY_FOUND,
     COPY_NEAR,
@@ -41,7 +41,7 @@ def dead_units(layers: Sequence[LayerUnits], photographs: int) -> Finding:
         title="Dead units",
         count_text=f"{dead:,} of {total:,}",
         summary=summary,
-        evidence=f"Measured on {photographs:,} photographs: a unit that is silent in all of them is active in fewer than "
+        evidence=f"Measured on {photographs:,} photographs: a unit that is inactive in all of them is active in fewer than "
         f"{min(1.0, 3 / max(photographs, 1)):.1%} of such photographs, with 95% confidence. Found: {DEAD_FOUND:.0%} of a layer.",
         units=_units(layers, lambda units: units.dead, lambda units: np.zeros(units.info.channels), lambda value: "never active"),
     )
@@ -73,18 +73,20 @@ def always_active(layers: Sequence[LayerUnits], photographs: int) -> Finding:
 
 
 def one_photograph(layers: Sequence[LayerUnits], photographs: int) -> Finding:
-    """Return the finding of units that answer one photograph much more strongly than any other."""
-    found = [(units, answers_one(units)) for units in layers]
+    """Return the finding of units that respond to one photograph much more strongly than any other."""
+    found = [(units, responds_to_one(units)) for units in layers]
     total, worst = sum(int(mask.sum()) for _, mask in found), max((float(mask.mean()) for _, mask in found), default=0.0)
-    evidence = _units(layers, answers_one, lambda units: units.ratio, _times_as_strong)
+    evidence = _units(layers, responds_to_one, lambda units: units.ratio, _times_as_strong)
     best = evidence[0] if evidence else None
     summary = (
-        f"{best.layer} / {best.unit} answers {best.text}." if best else "No unit answers its best photograph twice as strongly as the next."
+        f"{best.layer} / {best.unit} responds to {best.text}."
+        if best
+        else "No unit responds to its best photograph twice as strongly as to the next."
     )
     return Finding(
         check="one_photograph",
         level=_level(total > 0, worst >= ONE_PHOTOGRAPH_FOUND and photographs >= ENOUGH_PHOTOGRAPHS),
-        title="One photograph only",
+        title="Responds to one photograph",
         count_text=f"{total:,} units" if total else "none",
         summary=summary,
         evidence=f"Measured on {photographs:,} photographs, of which equal ones count once: the strongest activation is at least "
@@ -139,7 +141,7 @@ def _pairs_summary(alike: Sequence[Pair], negative: Sequence[Pair]) -> str:
 def dominating_filters(layers: Sequence[Dominating]) -> Finding:
     """Return the finding of filters whose root mean square exceeds that of their layer."""
     if not layers:
-        return blind(
+        return not_checked(
             "dominating_filters", "Dominating filters", "No convolution whose filters are known: the model cannot be traced, or has none."
         )
     over = sorted(
@@ -166,9 +168,9 @@ def dominating_filters(layers: Sequence[Dominating]) -> Finding:
     )
 
 
-def blind(check: str, title: str, summary: str) -> Finding:
+def not_checked(check: str, title: str, summary: str) -> Finding:
     """Return the finding of a check that cannot be made."""
-    return Finding(check=check, level="blind", title=title, count_text="cannot see", summary=summary, evidence="")
+    return Finding(check=check, level="not_checked", title=title, count_text="not checked", summary=summary, evidence="")
 
 
 def _level(near: bool, found: bool) -> Level:
@@ -180,7 +182,7 @@ def _alike(pair: Pair) -> str:
 
 
 def _times_as_strong(value: float) -> str:
-    return "one photograph only" if np.isinf(value) else f"its best photograph {value:.1f} times as strongly as the next"
+    return "one photograph" if np.isinf(value) else f"its best photograph {value:.1f} times as strongly as to the next"
 
 
 def _total(layers: Sequence[LayerUnits]) -> int:

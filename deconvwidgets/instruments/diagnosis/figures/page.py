@@ -14,9 +14,10 @@ from deconvwidgets.instruments.diagnosis.figures.filter_tiles import filter_shee
 from deconvwidgets.instruments.diagnosis.figures.picture import caption, counts
 from deconvwidgets.instruments.diagnosis.input_records import InputCheck
 from deconvwidgets.instruments.diagnosis.records import Diagnosis, Finding, FirstLayer, ShiftCurves
+from deconvwidgets.instruments.diagnosis.shift_summary import filled_text, probability_text
 
 _FILE = Path(__file__)
-_LEVELS = {"found": "found", "near": "close to the limit", "clear": "clear", "blind": "cannot be checked"}
+_LEVELS = {"found": "found", "near": "close to the limit", "clear": "clear", "not_checked": "cannot be checked"}
 _COLUMNS, _TILE = 16, 36
 
 
@@ -39,7 +40,7 @@ def diagnosis_page(diagnosis: Diagnosis) -> bytes:
 def _finding(finding: Finding) -> str:
     units = ", ".join(f"{unit.layer} / {unit.unit} ({unit.text})" for unit in finding.units)
     mend = ", ".join(f"{surgery.label} (dw.surgery.{surgery.function})" for surgery in finding.surgeries)
-    parts = (("How sure", finding.evidence), ("The paper", finding.paper), ("Units", units), ("May mend it", mend))
+    parts = (("Evidence", finding.evidence), ("The paper", finding.paper), ("Units", units), ("May mend it", mend))
     more = "".join(f'<p class="quiet">{name}: {escape(text)}</p>' for name, text in parts if text)
     level = _LEVELS[finding.level]
     return (
@@ -55,14 +56,14 @@ def _filters(layer: FirstLayer) -> str:
     name = f"{len(layer.weights):,} filters of {layer.alias} ({size}), by frequency"
     largest = float(layer.histogram.max(initial=0)) or 1.0
     bars = "".join(
-        f'<i style="height:{100 * share / largest:.1f}%"{" class=above" if layer.edges[number] + 1e-9 >= layer.carried else ""} '
-        f'title="{layer.edges[number]:.2f} to {layer.edges[number + 1]:.2f}: {share:.1%}"></i>'
-        for number, share in enumerate(layer.histogram.tolist())
+        f'<i style="height:{100 * share / largest:.1f}%" title="{low:.2f} to {high:.2f}: {share:.1%}, of which {above:.1%} aliased">'
+        f'<b style="height:{100 * above / (share or 1.0):.1f}%"></b></i>'
+        for share, above, low, high in zip(layer.histogram, layer.histogram_above, layer.edges, layer.edges[1:], strict=False)
     )
     low, middle, high = (f"{100 * share:.0f}" for share in layer.mean_shares)
     energy = (
         f"Energy by spatial frequency, 0 to 0.5 cycles per pixel: low {low}, middle {middle}, high {high}%. "
-        f"Dark: above the {layer.carried:.3g} that the stride carries"
+        f"Dark: above the {layer.carried:.3g} that the stride carries along an axis"
     )
     return (
         f'<figure><figcaption>{escape(name)}</figcaption><img src="{sheet}" alt="{escape(name)}"></figure>'
@@ -76,9 +77,8 @@ def _shifts(curves: ShiftCurves) -> str:
         f"<tr><td>{escape(name)}</td><td>{stride or ''}</td>{''.join(map(_percent, curves.changes[number]))}</tr>"
         for number, (name, stride) in enumerate(zip(curves.layers, curves.strides, strict=True))
     )
-    of = "of the label's class" if curves.reference == "label" else "of the predicted class"
-    last = f"<tr><td>probability {of}, points</td><td></td>{''.join(map(_percent, curves.probability))}</tr>"
-    name = f"Median change of strongest activations, {curves.photographs} photographs moved {curves.direction}"
+    last = f"<tr><td>{probability_text(curves)}, percentage points</td><td></td>{''.join(map(_points, curves.probability))}</tr>"
+    name = f"Median change of strongest activations, {curves.photographs} photographs moved {curves.direction}{filled_text(curves)}"
     return (
         f'<figure><figcaption>{escape(name)}</figcaption><div class="scroll"><table><tr><th>layer</th><th>stride</th>{header}</tr>{rows}'
         f"{last}</table></div></figure>"
@@ -112,6 +112,10 @@ def _skipped(diagnosis: Diagnosis) -> str:
         return ""
     names = ", ".join(escape(image.name) for image in diagnosis.skipped[:20])
     return f'<p class="quiet">Could not be read, and left out ({len(diagnosis.skipped):,}): {names}</p>'
+
+
+def _points(value: float) -> str:
+    return "<td>–</td>" if math.isnan(value) else f"<td>{100 * value:.1f}</td>"
 
 
 def _percent(value: float) -> str:

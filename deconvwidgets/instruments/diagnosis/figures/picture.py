@@ -14,7 +14,7 @@ WIDTH = 1360.0
 _LIST, _RIGHT = 560.0, 620.0  # the width of the findings, and where the figures begin
 _TOP = 78.0
 _TILE, _COLUMNS, _MAX_FILTERS = 30, 20, 100
-_LEVEL_TONES: dict[str, Tone] = {"found": "accent", "near": "soft", "clear": "line", "blind": "quiet"}
+_LEVEL_TONES: dict[str, Tone] = {"found": "accent", "near": "soft", "clear": "line", "not_checked": "quiet"}
 
 
 def diagnosis_drawing(diagnosis: Diagnosis) -> Drawing:
@@ -43,7 +43,7 @@ def caption(diagnosis: Diagnosis) -> str:
 
 def counts(diagnosis: Diagnosis) -> str:
     """Return the number of findings of each level."""
-    names = {"found": "found", "near": "close", "clear": "clear", "blind": "blind"}
+    names = {"found": "found", "near": "close", "clear": "clear", "not_checked": "not_checked"}
     levels = ", ".join(f"{diagnosis.count(level)} {name}" for level, name in names.items())  # type: ignore[arg-type]
     return f"{len(diagnosis.findings)} checks: {levels}"
 
@@ -59,7 +59,7 @@ def _add_findings(drawing: Drawing, diagnosis: Diagnosis) -> float:
 
 def _add_finding(drawing: Drawing, finding: Finding, y: float) -> float:
     tone = _LEVEL_TONES[finding.level]
-    if finding.level == "blind":
+    if finding.level == "not_checked":
         drawing.add(Rectangle(EDGE, y - 6, 10, 2, tone))
     else:
         drawing.add(Rectangle(EDGE, y - 10, 10, 10, tone, 0.0 if finding.level == "found" else 2.0))
@@ -98,15 +98,16 @@ def _add_histogram(drawing: Drawing, layer: FirstLayer, y: float) -> float:
     top, step = y + 14, width / len(layer.histogram)
     largest = float(layer.histogram.max(initial=0)) or 1.0
     for number, share in enumerate(layer.histogram.tolist()):
-        above = layer.edges[number] + 1e-9 >= layer.carried
-        bar = height * share / largest
-        drawing.add(Rectangle(_RIGHT + number * step + 1, top + height - bar, step - 2, bar, "accent" if above else "soft"))
+        bars: tuple[tuple[float, Tone], ...] = ((share, "soft"), (float(layer.histogram_above[number]), "accent"))
+        for part, tone in bars:
+            bar = height * part / largest
+            drawing.add(Rectangle(_RIGHT + number * step + 1, top + height - bar, step - 2, bar, tone))
     for value in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5):
         drawing.add(Text(_RIGHT + width * value / 0.5 + (0 if value < 0.5 else -2), top + height + 16, f"{value:g}", 11, "quiet"))
     if layer.carried < 0.5:
         x = _RIGHT + width * layer.carried / 0.5
         drawing.add(Polyline(((x, top), (x, top + height)), "ink", 1.0, dashed=True))
-        drawing.add(Text(x + 5, top + 10, f"stride {max(layer.stride)} carries to {layer.carried:.3g}", 11, "quiet"))
+        drawing.add(Text(x + 5, top + 10, f"stride {max(layer.stride)} carries to {layer.carried:.3g} along an axis", 11, "quiet"))
     return top + height + 26
 
 

@@ -32,7 +32,7 @@ class Microscopes:
 
     def __init__(self, device_lock: DeviceLock, share_of: Callable[[int], int]) -> None:
         self._device_lock, self._share_of = device_lock, share_of
-        self._photographs: ByteCache[WideInput] = ByteCache(_PHOTOGRAPH_BYTES, lambda one: one.pixels.nbytes)
+        self._photographs: ByteCache[tuple[object, WideInput]] = ByteCache(_PHOTOGRAPH_BYTES, lambda one: one[1].pixels.nbytes)
         self._microscopes: ByteCache[ShiftMicroscope] = ByteCache(_MICROSCOPE_BYTES, lambda one: one.nbytes)
 
     def photograph(self, snapshot: Snapshot, image: str) -> ShiftPhotograph:
@@ -73,11 +73,12 @@ class Microscopes:
         self._microscopes.keep_only(lambda key: False)
 
     def _photograph(self, snapshot: Snapshot, bundle: ModelBundle, number: int) -> WideInput:
-        key = (id(bundle.transform), number)
-        found = self._photographs.get(key)
-        if found is None:
-            found = wide_input(bundle, snapshot.images.open_crop(number), MARGIN)
-            self._photographs.put(key, found)
+        # With the transform in the value, its id is that of no other transform as long as the value is cached.
+        key = (id(bundle.transform), bundle.input_size, number)
+        if (cached := self._photographs.get(key)) is not None:
+            return cached[1]
+        found = wide_input(bundle, snapshot.images.open_crop(number), MARGIN)
+        self._photographs.put(key, (bundle.transform, found))
         return found
 
 

@@ -49,6 +49,7 @@ def curves_content(curves: ShiftCurves) -> Content:
         "probability": _short(curves.probability),
         "reference": curves.reference,
         "photographs": curves.photographs,
+        "labelled": curves.labelled,
         "filled": curves.filled,
     }
 
@@ -87,6 +88,7 @@ def _first_layer(first: FirstLayer) -> Content:
         "mean_shares": _short(first.mean_shares),
         "noise_shares": _short(first.noise_shares),
         "histogram": _short(first.histogram),
+        "histogram_above": _short(first.histogram_above),
         "edges": _short(first.edges),
         "carried": first.carried,
         "aliased_mean": first.aliased_mean,

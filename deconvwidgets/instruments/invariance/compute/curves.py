@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deconvwidgets.compute.class_labels import class_of_label
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.compute.scores import most_probable, scores_of
@@ -24,7 +25,6 @@ from deconvwidgets.instruments.invariance.compute.transformed import Transformed
 from deconvwidgets.instruments.invariance.records import PhotographCurves
 from deconvwidgets.instruments.invariance.transforms import TransformKind
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.records.class_names import class_of_label
 
 _AHEAD = 32  # inputs that are prepared ahead
 _EXAMPLES = 5
@@ -195,7 +195,7 @@ def target_of(bundle: ModelBundle, outputs: Tensor, label: str | None) -> tuple[
     assert bundle.quantity is not None
     if bundle.quantity.kind == "value":
         return 0, False
-    known = class_of_label(label, bundle.categories or ())
+    known = class_of_label(bundle, label)
     if known is not None:
         return known, True
     return int(most_probable(scores_of(outputs, bundle.quantity, bundle.name))[0]), False

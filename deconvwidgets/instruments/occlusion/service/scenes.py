@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deconvwidgets.arguments import instance, integer
+from deconvwidgets.compute.class_labels import class_of_label
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.compute.scores import scores_of
 from deconvwidgets.display import Rgb
@@ -25,7 +26,6 @@ from deconvwidgets.instruments.occlusion.compute.unoccluded import UnoccludedRes
 from deconvwidgets.instruments.occlusion.records import ClassShare, OcclusionRequest, OcclusionScene, PatchAnswer
 from deconvwidgets.instruments.occlusion.service.images import ImageCatalog
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.records.class_names import class_of_label
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.service.byte_cache import ByteCache
@@ -198,7 +198,7 @@ class SceneCache:
             # Defaults are those with all units on: switching one off must not change the class or the map that is watched.
             unchanged = self._cached_or_made(_unchanged(snapshot), request, image, fill_name, fill)
             asked = unchanged.request
-        truth = class_of_label(image.label, bundle.categories or ())
+        truth = class_of_label(bundle, image.label)
         unoccluded = run_unoccluded(bundle, image.pixels, layer, asked.unit, asked.target, asked.against, truth)
         target, against = unoccluded.target, unoccluded.against
         resolved = OcclusionRequest(request.image, unoccluded.layer, unoccluded.unit, target, fill_name, against)

@@ -65,6 +65,7 @@ def first_layer() -> FirstLayer:
         mean_shares=(0.06, 0.4, 0.54),
         noise_shares=(0.01, 0.09, 0.9),
         histogram=counts / counts.sum(),
+        histogram_above=np.histogram(frequencies[frequencies > 0.125], 25, (0, 0.5))[0] / counts.sum(),
         edges=np.linspace(0, 0.5, 26),
         carried=0.125,
         aliased=np.clip((frequencies - 0.1) * 3, 0, 1),
@@ -86,6 +87,7 @@ def shift_curves(factor: float = 1.0) -> ShiftCurves:
         probability=0.004 * shifts,
         reference="label",
         photographs=20,
+        labelled=18,
     )
 
 
@@ -109,7 +111,7 @@ def fake_diagnosis() -> Diagnosis:
         Finding("shift", "near", "Changes under shifts", "9.5% at 1 px", "The median change of conv2.", "20 photographs", "", (), (BLUR,)),
         Finding("near_copies", "near", "Near copies", "1 pair", "conv2 1 and 2.", "40 photographs", "", pair, (MERGE,)),
         Finding("dead_units", "clear", "Dead units", "0 of 89", "Every unit is active in some photograph.", "40 photographs"),
-        Finding("input", "blind", "Input as in training", "cannot be checked", "There is no batch norm.", "one pass"),
+        Finding("input", "not_checked", "Input as in training", "cannot be checked", "There is no batch norm.", "one pass"),
     )
     return Diagnosis(
         model="fakenet",
@@ -122,7 +124,7 @@ def fake_diagnosis() -> Diagnosis:
         findings=findings,
         first_layer=first_layer(),
         shift=shift_curves(),
-        input=InputCheck(level="blind", summary="", layers=(), divergences=np.zeros(0), photographs=40),
+        input=InputCheck(level="not_checked", summary="", layers=(), divergences=np.zeros(0), photographs=40),
     )
 
 

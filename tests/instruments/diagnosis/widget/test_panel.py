@@ -86,7 +86,7 @@ def test_wait_starts_a_diagnosis_that_was_not_started(service, panel):
 
 def test_the_summary_and_the_representation(service):
     panel = dw.DiagnosisPanel(service)
-    assert panel.summary == {"found": 1, "near": 2, "clear": 1, "blind": 1, "findings": ["Aliasing at the first stride"], "arms": 1}
+    assert panel.summary == {"found": 1, "near": 2, "clear": 1, "not_checked": 1, "findings": ["Aliasing at the first stride"], "arms": 1}
     assert repr(panel) == "DiagnosisPanel(fakenet (random weights), 1 found, 2 near)"
     service.diagnosis.phase = "running"
     assert repr(panel) == "DiagnosisPanel(fakenet (random weights), running)"

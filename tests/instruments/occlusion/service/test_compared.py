@@ -9,7 +9,6 @@ import pytest
 
 import deconvwidgets as dw
 from deconvwidgets.errors import LayerError, OcclusionError
-from deconvwidgets.records.class_names import class_of_label
 
 
 def test_both_maps_are_those_of_runs_of_their_own(api, make_request, settings):
@@ -80,8 +79,3 @@ def test_the_maps_of_units_are_those_of_the_network(service, make_request, tiny_
     np.testing.assert_array_equal(found.values[0], scene.map)
     with pytest.raises(LayerError, match="there is no unit 99"):
         api.unit_maps(make_request(layer="conv1"), [99])
-
-
-@pytest.mark.parametrize(("label", "expected"), [("cougar_face", 1), ("Cougar Face", 1), ("lion", None), (None, None), ("sea-lion", None)])
-def test_a_label_names_a_class(label, expected):
-    assert class_of_label(label, ["beaver", "cougar_face", "sea lion", "Sea Lion"]) == expected
