@@ -1,7 +1,7 @@
 """Train the ablation studies of Zeiler & Fergus 2014 on Caltech-101 at small inputs, and print them beside the paper's table 3.
 
     DECONVWIDGETS_DATA=folder python benchmarks/ablation.py --out runs [--study layers sizes first_layer further] [--input-size 64]
-        [--epochs 40] [--seeds 3] [--classes 101] [--device auto] [--engine local]
+        [--epochs 40] [--seeds 3] [--classes 20] [--per-class 60] [--device auto] [--engine local]
 
 Studies:
 
@@ -10,9 +10,10 @@ Studies:
 - "further": the network with the first layer of 11 x 11 at stride 4 is taken from "first_layer" as trained, and trained further as it
   is, and with its first layer resampled to 7 x 7 at stride 2 by `dw.surgery`: both arms by the same recipe and the same seeds.
 
-Each study has a folder of its own in `--out`. The same command goes on where it was stopped or killed, and prints the runs that are
-complete; `--print` only prints. The learning rate, the initial weights and the number of epochs are the same for all variants and were
-not tuned for any of them. Images/s depend on what else the machine does: the load is printed.
+The classes are those with the most photographs, of which as many are drawn per class; each seed trains on a half of them and validates on
+the other half. Each study has a folder of its own in `--out`. The same command goes on where it was stopped or killed, and prints the
+runs that are complete; `--print` only prints. The learning rates (as in from_scratch.py), the initial weights and the number of epochs
+are the same for all variants and were not tuned for any of them. Images/s depend on what else the machine does: the load is printed.
 """
 
 from __future__ import annotations
@@ -23,23 +24,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from from_scratch import falling
+
 import deconvwidgets as dw
 from deconvwidgets.errors import AblationError
 from deconvwidgets.images.image_set import ImageSet
-from deconvwidgets.images.labels import class_names
+from deconvwidgets.images.labels import class_names, labels_of
+from deconvwidgets.images.splits import draw_fold
 from deconvwidgets.instruments.ablation.figures.texts import caption, difference_text, error_text, paper_text, parameters_text, speed_text
 from deconvwidgets.instruments.ablation.records import AblationTable
 
 PRESETS = {"layers": "table3_layers", "sizes": "table3_sizes", "first_layer": "first_layer"}
-RECIPE: Mapping[str, Any] = {"learning_rate": 0.01, "initial_std": "he", "max_filter_rms": None, "batch_size": 128, "save_epochs": (0,)}
-FURTHER: Mapping[str, Any] = {"learning_rate": 1e-3, "initial_std": None}
+RECIPE: Mapping[str, Any] = {"initial_std": "he", "max_filter_rms": None, "batch_size": 32, "validation_share": 0.5, "save_epochs": (0,)}
+LEARNING_RATE, FURTHER_LEARNING_RATE = 0.02, 0.002
 FIRST = "zfnet_first_two_11x11_4_5x5_1"
 
 
 def main() -> None:
     """Train what is missing, and print."""
     options = arguments()
-    images = caltech(options.classes)
+    images = caltech(options.classes, options.per_class)
     for name in options.study:
         folder = options.out / name
         if not options.print:
@@ -59,7 +64,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--further-epochs", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--classes", type=int, default=101, help="the first classes only, for a quick look")
+    parser.add_argument("--classes", type=int, default=20)
+    parser.add_argument("--per-class", type=int, default=60)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--engine", default="local", choices=["local", "ray"])
     parser.add_argument("--workers", type=int, default=1)
@@ -67,11 +73,14 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def caltech(classes: int) -> ImageSet:
-    """Return Caltech-101, or its first classes."""
-    images = dw.open_images("caltech101")
-    names = class_names(images)
-    return images if classes >= len(names) else images.only_classes(list(names[:classes]))
+def caltech(classes: int, per_class: int) -> ImageSet:
+    """Return as many photographs of each of the classes of Caltech-101 that have most of them."""
+    images: ImageSet = dw.open_images("caltech101")
+    labels = labels_of(images)
+    counts = np.bincount(labels[labels >= 0], minlength=len(class_names(images)))
+    largest = np.argsort(-counts, kind="stable")[:classes]
+    images = images.only_classes([class_names(images)[number] for number in sorted(largest.tolist())])
+    return images.subset(draw_fold(labels_of(images), per_class, 0, 0).train)
 
 
 def train(name: str, images: ImageSet, folder: Path, options: argparse.Namespace) -> None:
@@ -79,12 +88,14 @@ def train(name: str, images: ImageSet, folder: Path, options: argparse.Namespace
     common = {"seeds": options.seeds, "out": folder, "input_size": options.input_size, "device": options.device}
     placed = {"engine": options.engine, "workers": options.workers}
     if name != "further":
-        dw.run_ablation(PRESETS[name], images, epochs=options.epochs, **common, **placed, **RECIPE)
+        schedule = falling(LEARNING_RATE, options.epochs)
+        dw.run_ablation(PRESETS[name], images, epochs=options.epochs, schedule=schedule, **common, **placed, **RECIPE)
         return
     trained = dw.AblationStudy(options.out / "first_layer").bundle(FIRST, 0)
     changed = dw.surgery.change_first_layer(trained, kernel_size=7, stride=2)
     arms = {"11 x 11, stride 4": trained, "7 x 7, stride 2": changed}
-    dw.run_ablation(arms, images, epochs=options.further_epochs, **common, **placed, **{**RECIPE, **FURTHER})
+    further = {**RECIPE, "initial_std": None, "schedule": falling(FURTHER_LEARNING_RATE, options.further_epochs)}
+    dw.run_ablation(arms, images, epochs=options.further_epochs, **common, **placed, **further)
 
 
 def show(table: AblationTable) -> None:
