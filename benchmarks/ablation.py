@@ -31,7 +31,7 @@ import deconvwidgets as dw
 from deconvwidgets.errors import AblationError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import class_names, labels_of
-from deconvwidgets.images.splits import draw_fold
+from deconvwidgets.images.splits import draw_fold, hold_out
 from deconvwidgets.instruments.ablation.figures.texts import caption, difference_text, error_text, paper_text, parameters_text, speed_text
 from deconvwidgets.instruments.ablation.records import AblationTable
 
@@ -92,10 +92,13 @@ def train(name: str, images: ImageSet, folder: Path, options: argparse.Namespace
         dw.run_ablation(PRESETS[name], images, epochs=options.epochs, schedule=schedule, **common, **placed, **RECIPE)
         return
     trained = dw.AblationStudy(options.out / "first_layer").bundle(FIRST, 0)
+    # The photographs that seed 0 was not trained on: other seeds would hold out some that it was.
+    held_out = hold_out(labels_of(images), RECIPE["validation_share"], 0)
     changed = dw.surgery.change_first_layer(trained, kernel_size=7, stride=2)
     arms = {"11 x 11, stride 4": trained, "7 x 7, stride 2": changed}
     further = {**RECIPE, "initial_std": None, "schedule": falling(FURTHER_LEARNING_RATE, options.further_epochs)}
-    dw.run_ablation(arms, images, epochs=options.further_epochs, **common, **placed, **further)
+    photographs = {"images": images.subset(held_out.train), "validation": images.subset(held_out.test)}
+    dw.run_ablation(arms, epochs=options.further_epochs, **photographs, **common, **placed, **further)
 
 
 def show(table: AblationTable) -> None:

@@ -20,6 +20,11 @@ def notes_of(
         found.append(f"Training starts from given weights in {given}, and from random weights in the others: differences are of both.")
     if not own_validation:
         found.append("The seed also decides which photographs are held out: the deviation over seeds contains that.")
+    if not own_validation and "given weights" in origins:
+        found.append(
+            "Each seed holds out other photographs: networks that were trained on these images before have seen those that they are "
+            "validated on, and the errors are too low. Then pass validation=..., photographs that they were not trained on."
+        )
     return tuple(found)
 
 
