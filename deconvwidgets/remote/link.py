@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore, RLock
 from time import monotonic
 from typing import Any, Protocol
 
@@ -42,7 +42,7 @@ class RayLink:
     def __init__(self, ray: Any, actor: Any, session: str, lost: str) -> None:
         self._ray, self._actor, self._session = ray, actor, session
         self._lost_words = lost  # with {reason}
-        self._lock = Lock()
+        self._lock = RLock()  # re-entrant: garbage may be collected, and finalizers run, while it is held
         self._problem: str | None = None
         self._closed = False
         self._heard = monotonic()

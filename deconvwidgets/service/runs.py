@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from threading import Lock
+from threading import RLock
 from typing import Generic, Protocol, TypeVar
 
 from deconvwidgets.arguments import as_integer, describe
@@ -46,7 +46,7 @@ class RunRegistry(Generic[AnyRun]):
         self._noun = noun
         self._limit = limit
         self._error = error
-        self._lock = Lock()
+        self._lock = RLock()  # re-entrant: garbage may be collected, and finalizers run, while it is held
         self._runs: dict[int, AnyRun] = {}
         self._last = 0
 

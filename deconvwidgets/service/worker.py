@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Event, Lock, Thread, current_thread, main_thread
+from threading import Event, RLock, Thread, current_thread, main_thread
 from typing import Any, Protocol
 from weakref import finalize, ref
 
@@ -138,7 +138,7 @@ class _Jobs:
     """The state that a worker shares with its thread, which must not keep the worker itself alive."""
 
     name: str
-    lock: Lock = field(default_factory=Lock)
+    lock: Any = field(default_factory=RLock)  # re-entrant: garbage may be collected, and finalizers run, while it is held
     waiting: list[Job] = field(default_factory=list)
     running: Job | None = None
     thread: Thread | None = None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
+from threading import Thread, main_thread
 from typing import Any, ClassVar, Self
 from uuid import uuid4
 
@@ -168,6 +169,14 @@ class Explorer(Showing, Pictured, anywidget.AnyWidget):
         for executor in filter(None, (self._background, self._workers)):
             executor.shutdown(wait=False, cancel_futures=True)
         super().close()
+
+    def __del__(self) -> None:
+        """Close a widget that is garbage, in a thread of its own.
+
+        Garbage is collected at any allocation: the thread that runs this may hold a lock that `close` would wait for.
+        """
+        if self._unsubscribe is not None and main_thread().is_alive():
+            Thread(target=self.close, name="deconvwidgets close", daemon=True).start()
 
     def __enter__(self) -> Self:
         return self

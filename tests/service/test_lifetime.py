@@ -6,10 +6,14 @@ import gc
 import threading
 import time
 import weakref
+from types import SimpleNamespace
 
 import pytest
 
 import deconvwidgets as dw
+from deconvwidgets.instruments.occlusion.service.runs import MapsComputation, MapsRuns
+from deconvwidgets.remote.link import RayLink
+from deconvwidgets.service.worker import Worker
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +51,27 @@ def test_widget_keeps_its_service_alive(tiny_bundle, tiny_images):
     widget = dw.LayerExplorer(dw.LocalModelService(tiny_bundle, tiny_images, device="cpu").wait())
     gc.collect()
     assert widget._service.layers.unit_table("conv1").maximum.shape == (4,)
+
+
+@pytest.mark.parametrize(
+    ("make", "lock_of", "finalize"),
+    [
+        (Worker, lambda worker: worker._jobs.lock, Worker.cancel),
+        (MapsRuns, lambda runs: runs._lock, MapsRuns.stop_all),
+        (lambda: MapsComputation(None, None, None), lambda one: one._lock, MapsComputation.stop),
+        (lambda: RayLink(SimpleNamespace(is_initialized=lambda: False), None, "session", ""), lambda link: link._lock, RayLink.close),
+    ],
+    ids=["worker", "runs", "computation", "link"],
+)
+def test_finalizers_take_locks_that_their_own_thread_may_hold(make, lock_of, finalize):
+    """Garbage is collected at any allocation, and finalizers run in the thread that allocates."""
+    made = make()
+
+    def collect_within_the_lock():
+        with lock_of(made):
+            finalize(made)
+
+    thread = threading.Thread(target=collect_within_the_lock, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()

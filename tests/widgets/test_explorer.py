@@ -229,6 +229,33 @@ def test_events_of_any_thread_are_sent_until_the_widget_is_closed(case, service,
 # Lifetime
 
 
+def test_a_widget_that_is_garbage_is_closed_although_its_thread_holds_the_lock_that_closing_needs(case, service):
+    """Garbage is collected at any allocation, so also within the locked part of `subscribe`."""
+    lock, closed = threading.Lock(), threading.Event()
+    widget = case.widget(service)
+    unsubscribe = widget._unsubscribe
+
+    def unsubscribe_with_lock():
+        with lock:
+            unsubscribe()
+            closed.set()
+
+    widget._unsubscribe = unsubscribe_with_lock
+
+    def drop():
+        with lock:
+            widgets.clear()
+            gc.collect()
+
+    widgets = [widget]
+    del widget, unsubscribe_with_lock
+    thread = threading.Thread(target=drop, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert closed.wait(10)
+
+
 def test_close_ends_the_threads_and_ignores_requests(case, service, sent):
     others = set(our_threads())
     widget = case.widget(service)

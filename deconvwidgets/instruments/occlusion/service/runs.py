@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from threading import Event, Lock
+from threading import Event, RLock
 from time import perf_counter
 
 import numpy as np
@@ -56,7 +56,7 @@ class MapsComputation:
         self._scan: OcclusionScan | None = scan
         self._batch_size = batch_size
         self._unoccluded = unoccluded
-        self._lock = Lock()
+        self._lock = RLock()  # re-entrant: garbage may be collected, and finalizers run, while it is held
         self._stopped = False
         self._maps: OcclusionMaps | None = None  # set when it is complete
         self._problem: str | None = None
