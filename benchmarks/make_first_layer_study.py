@@ -13,6 +13,7 @@ weights, in float16, of the first seed's. Notebook 06 reads them.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -23,6 +24,7 @@ from torch import nn
 
 import deconvwidgets as dw
 from deconvwidgets.checkpoints.checkpoint_file import read_checkpoint_file, write_checkpoint
+from deconvwidgets.checkpoints.log_file import PROGRESS_FILE
 from deconvwidgets.images.labels import labels_of
 from deconvwidgets.images.splits import hold_out
 
@@ -74,7 +76,6 @@ def train(work: Path, seeds: int) -> dw.AblationStudy:
 
 def store(folder: Path, out: Path) -> None:
     """Copy a study: all its numbers, and the first seed's weights in float16."""
-    shutil.rmtree(out, ignore_errors=True)
     for path in sorted(folder.rglob("*")):
         copied = out / path.relative_to(folder)
         if path.suffix == ".safetensors" and path.name.startswith("epoch-") and path.parent.name == "seed 0":
@@ -85,6 +86,9 @@ def store(folder: Path, out: Path) -> None:
         elif path.suffix in (".json", ".jsonl"):
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copied)
+        if path.name == PROGRESS_FILE:  # not where it was trained
+            plain = json.loads(path.read_text())
+            copied.write_text(json.dumps({name: value for name, value in plain.items() if name not in ("process", "host")}))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from deconvwidgets.images.empty_classes import without_empty_classes
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.open import open_images
 from deconvwidgets.instruments.ablation.compute.presets import architecture_of
+from deconvwidgets.instruments.ablation.compute.shipped import SHIPPED
 from deconvwidgets.instruments.ablation.compute.study_file import StudyDescription, read_study, run_folder
 from deconvwidgets.instruments.ablation.compute.study_reader import StudyReader
 from deconvwidgets.instruments.ablation.compute.variants import Spec, check_spec
@@ -39,7 +40,8 @@ class AblationStudy:
     Parameters
     ----------
     folder : str or path
-        The folder of a study, `out` of `run_ablation`.
+        The folder of a study, `out` of `run_ablation`; or "first-layer", the study that comes with the package: a small network whose first
+        layer is 11 x 11 at stride 4, and the same with 7 x 7 at stride 2, both trained further on 14 classes of Caltech-101.
     build : mapping of str to callable, torch.nn.Module or ModelBundle, optional
         What builds the variants that have no name of their own, as they were given to `run_ablation`. Only their networks need it, not
         the table.
@@ -60,7 +62,8 @@ class AblationStudy:
     """
 
     def __init__(self, folder: str | os.PathLike[str], build: Mapping[str, Spec] | None = None, images: object = None) -> None:
-        self._folder = as_path(folder, "folder", AblationError)
+        given = SHIPPED.get(folder, folder) if isinstance(folder, str) else folder
+        self._folder = as_path(given, "folder", AblationError)
         if build is not None and not isinstance(build, Mapping):
             raise AblationError(f"build must be a dict of what builds each variant, by name, not {describe(build)}.")
         self._build = dict(build or {})
@@ -163,7 +166,7 @@ class AblationStudy:
 
     def __repr__(self) -> str:
         table = self.table
-        return f"AblationStudy({len(table.rows)} variants, {table.complete} of {table.planned} runs complete, in {self._folder})"
+        return f"AblationStudy({len(table.rows)} variants, {table.complete} of {table.planned} runs complete, in {table.folder})"
 
     def _require(self) -> StudyDescription:
         found = read_study(self._folder)

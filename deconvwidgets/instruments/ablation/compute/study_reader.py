@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from threading import Lock
 
+from deconvwidgets.instruments.ablation.compute.shipped import folder_name
 from deconvwidgets.instruments.ablation.compute.study_file import StudyDescription, read_measured, run_folder
 from deconvwidgets.instruments.ablation.notes import notes_of
 from deconvwidgets.instruments.ablation.records import AblationRun, AblationTable, RunPhase
@@ -44,7 +45,7 @@ class StudyReader:
         """Return the numbers as they stand. Raises AblationError if a file is damaged."""
         runs = self.runs(found)
         return AblationTable(
-            folder=str(self.folder),
+            folder=folder_name(self.folder),
             images=found.images,
             classes=len(found.classes),
             training=found.training,

@@ -43,7 +43,7 @@ def caption(diagnosis: Diagnosis) -> str:
 
 def counts(diagnosis: Diagnosis) -> str:
     """Return the number of findings of each level."""
-    names = {"found": "found", "near": "close", "clear": "clear", "not_checked": "not_checked"}
+    names = {"found": "found", "near": "close", "clear": "clear", "not_checked": "not checked"}
     levels = ", ".join(f"{diagnosis.count(level)} {name}" for level, name in names.items())  # type: ignore[arg-type]
     return f"{len(diagnosis.findings)} checks: {levels}"
 
