@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
-from threading import Thread, main_thread
 from typing import Any, ClassVar, Self
 from uuid import uuid4
 
@@ -23,6 +22,7 @@ from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 from deconvwidgets.paths import as_path
 from deconvwidgets.service.protocol import ServiceEvent, WidgetService
 from deconvwidgets.widgets.comm import SubshellComm
+from deconvwidgets.widgets.garbage import ClosedAsGarbage
 from deconvwidgets.widgets.messages import Handler, Handlers, Reply, Request, dispatch, event_message, reply_header, sendable
 from deconvwidgets.widgets.options import refuse_unknown
 from deconvwidgets.widgets.picture import Pictured
@@ -37,7 +37,7 @@ _WORKERS = 3  # for requests that are answered on a worker
 STATIC = Path(__file__).with_name("static")  # the front end, built from frontend/
 
 
-class Explorer(Showing, Pictured, anywidget.AnyWidget):
+class Explorer(ClosedAsGarbage, Showing, Pictured, anywidget.AnyWidget):
     """A widget on a service. It computes nothing: it passes requests of its front end to the service.
 
     A subclass defines the class variables, a trait `state` (a `StateTrait`), and `_check_state`.
@@ -78,7 +78,6 @@ class Explorer(Showing, Pictured, anywidget.AnyWidget):
     _picture = traitlets.Bytes().tag(sync=True)
     _comm_id = traitlets.Unicode().tag(sync=True)
     summary = traitlets.Dict(read_only=True).tag(sync=True)
-    _unsubscribe: Callable[[], None] | None = None  # closing may come before anything else was made
     _background: Executor | None = None
     _workers: Executor | None = None
 
@@ -169,14 +168,6 @@ class Explorer(Showing, Pictured, anywidget.AnyWidget):
         for executor in filter(None, (self._background, self._workers)):
             executor.shutdown(wait=False, cancel_futures=True)
         super().close()
-
-    def __del__(self) -> None:
-        """Close a widget that is garbage, in a thread of its own.
-
-        Garbage is collected at any allocation: the thread that runs this may hold a lock that `close` would wait for.
-        """
-        if self._unsubscribe is not None and main_thread().is_alive():
-            Thread(target=self.close, name="deconvwidgets close", daemon=True).start()
 
     def __enter__(self) -> Self:
         return self
