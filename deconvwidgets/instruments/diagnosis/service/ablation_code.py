@@ -15,7 +15,7 @@ from deconvwidgets.instruments.diagnosis.service.runs import ArmRun
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess, default_preprocess
 
-_NOTE = "Trains the network as it is and each arm alike, with 3 seeds, and compares their errors. `service` is that of this panel."
+_NOTE = "Trains the network as it is and each arm alike, with 3 seeds, and compares their errors."
 _RECIPE = "seeds=3, epochs=5, learning_rate=1e-3"
 _MAX_NAME = 80  # of a variant, which is the name of a folder
 
@@ -35,7 +35,7 @@ def ablation_code(arms: Sequence[ArmRun], host: str) -> AblationCode | None:
     refusal = _refusal(base.bundle)
     if refusal:
         return AblationCode(refusal, "")
-    bundle, images, note = "service.bundle", "service.images", _NOTE
+    bundle, images, note = "service.bundle  # service: the LocalModelService of this panel", "service.images", _NOTE
     if host:
         bundle, images = f"...  # the bundle of the service on {host}", "...  # its labelled photographs"
         note = f"Fill in the bundle and the photographs, and run it on {host}, where they are."
@@ -54,7 +54,9 @@ def ablation_code(arms: Sequence[ArmRun], host: str) -> AblationCode | None:
         f"images = {images}",
         f"variants = {{{names[0]!r}: bundle}}",
         *(_variant(arm, by_number) for arm in arms[1:]),
-        f"study = dw.run_ablation(variants, images, out={'runs/' + _folder(base.bundle.name)!r}, {_RECIPE})",
+        "study = dw.run_ablation(",
+        f"    variants, images, out={'runs/' + _folder(base.bundle.name)!r}, {_RECIPE}",
+        ")",
         "dw.AblationPanel(study)",
     ]
     return AblationCode(note, "\n".join(lines))
