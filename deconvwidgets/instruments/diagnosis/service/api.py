@@ -24,7 +24,7 @@ from deconvwidgets.instruments.diagnosis.panel_records import (
 )
 from deconvwidgets.instruments.diagnosis.records import Diagnosis, FirstLayer, SuggestedSurgery
 from deconvwidgets.instruments.diagnosis.service.ablation_code import ablation_code
-from deconvwidgets.instruments.diagnosis.service.arms import Arms, operate
+from deconvwidgets.instruments.diagnosis.service.arms import Arms, operate_on
 from deconvwidgets.instruments.diagnosis.service.files import curves_csv
 from deconvwidgets.instruments.diagnosis.service.jobs import DiagnoseJob, MeasureJob
 from deconvwidgets.instruments.diagnosis.service.microscopes import Microscopes
@@ -188,7 +188,7 @@ class DiagnosisApi(InstrumentApi):
             if found is None:
                 self._arms.require_room()
                 with self._context.device_lock.request():
-                    changed = operate(before.bundle, wanted)
+                    changed = operate_on(before, wanted)
                 found = self._arms.add(before.number, wanted, changed)
                 self._measure(found, self._context.interactive_executor)
         self._changed.trigger(at_once=True)

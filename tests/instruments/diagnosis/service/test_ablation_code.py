@@ -72,6 +72,9 @@ def test_what_has_to_be_filled_in_is_said(service):
     assert "the classes that planted predicts" in unlabelled.note
     assert "images = ...  # labelled" in unlabelled.code
     compile(unlabelled.code, "shown", "exec")
+    arms[0].images = SmoothPhotographs(12)
+    arms[0].images.categories = ("blue", "red")  # in another order: its outputs would be trained as the wrong classes
+    assert "images = ...  # labelled" in ablation_code(arms, "").code
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,14 @@ import pytest
 from PIL import Image
 
 import deconvwidgets as dw
-from deconvwidgets.errors import DiagnosisError, PictureError, ServiceError
+from deconvwidgets.errors import DiagnosisError, LayerError, PictureError, ServiceError
 from deconvwidgets.instruments.diagnosis.panel_records import ShiftRequest
 from deconvwidgets.instruments.diagnosis.records import SuggestedSurgery
 from deconvwidgets.instruments.diagnosis.service import arms, jobs
 from deconvwidgets.models import surgery
 from deconvwidgets.service.worker import SynchronousExecutor
 from tests.conftest import ManualExecutor, NoisePhotographs, make_tiny_bundle
+from tests.instruments.diagnosis.planted import SmoothPhotographs, bundle_of, network
 from tests.instruments.diagnosis.widget.fake_api import fake_diagnosis, shift_curves
 
 BLUR = SuggestedSurgery("blur pool", "swap_pooling", {"to": "blur"})
@@ -159,6 +160,16 @@ def test_a_surgery_that_is_not_possible_is_refused_and_makes_no_arm(service, wan
     with pytest.raises(error, match=words):
         service.diagnosis.add_arm(wanted)
     assert len(service.diagnosis.status().arms) == 1
+
+
+def test_a_surgery_that_an_earlier_one_prevents_says_where_to_try_it():
+    service = dw.LocalModelService(bundle_of(network()), SmoothPhotographs(3), device="cpu", worker=SynchronousExecutor())
+    finer = SuggestedSurgery("finer", "change_first_layer", {"kernel_size": 3, "stride": 1})
+    blur = service.diagnosis.add_arm(BLUR)
+    with pytest.raises(LayerError, match=r"keep_grid=False\. 'finer' may be possible before 'blur pool': choose the network 'as it is'"):
+        service.diagnosis.add_arm(finer, blur)
+    assert service.diagnosis.add_arm(finer, 0) == blur + 1
+    service.close()
 
 
 def test_too_many_arms_are_refused_before_anything_is_computed(service, monkeypatch):
