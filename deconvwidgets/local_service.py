@@ -163,6 +163,16 @@ class LocalModelService:
         return self._open_widgets
 
     @property
+    def bundle(self) -> ModelBundle:
+        """The model, with its current head and units."""
+        return self._context.snapshot.bundle
+
+    @property
+    def images(self) -> ImageSet:
+        """The image set."""
+        return self._context.snapshot.images
+
+    @property
     def index(self) -> ActivationIndex | None:
         """The activation index; None while it is being built."""
         return self._context.snapshot.index

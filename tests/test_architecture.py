@@ -38,6 +38,7 @@ INSTRUMENT_PAIRS = {  # (instrument, another one that it may import)
     ("comparison", "layers"),
     ("diagnosis", "layers"),
     ("diagnosis", "evaluation"),  # the accuracy of an arm
+    ("diagnosis", "occlusion"),  # uploads images as it does
     ("comparison", "occlusion"),
     ("invariance", "occlusion"),  # lists and uploads images as it does
 }

@@ -163,7 +163,7 @@ test("accuracies say what surgery costs, and why there are none", () => {
 });
 
 test("the phase of a diagnosis in words", () => {
-  const status: Status = { version: 1, phase: "done", progress: null, problem: null, current: true, arms: [] };
+  const status: Status = { version: 1, phase: "done", progress: null, problem: null, current: true, arms: [], ablation: null, uploads: [] };
   assert.equal(describePhase(status), "");
   assert.equal(describePhase({ ...status, current: false }), "The model has changed since it was diagnosed.");
   assert.equal(describePhase({ ...status, phase: "failed", problem: "No." }), "The diagnosis failed: No.");

@@ -4,7 +4,6 @@ import type { Quantity } from "../src/kernel/wire.ts";
 import { listOrder } from "../src/occlusion/class_scores.ts";
 import { describeCount, formatDifference } from "../src/occlusion/compared_maps.ts";
 import { boxAt, centreOf, formatSize, type Point, patchAction, patchAt, positionBeside, snapToPixels } from "../src/occlusion/geometry.ts";
-import { describeUpload } from "../src/occlusion/image_upload.ts";
 import { describeProgress, stridesFor } from "../src/occlusion/map_controls.ts";
 import {
   availableMaps,
@@ -22,6 +21,7 @@ import { featureMapRange } from "../src/occlusion/store.ts";
 import { findClass } from "../src/occlusion/target_classes.ts";
 import type { MapsReply } from "../src/occlusion/wire.ts";
 import { colourPixel, drawClasses } from "../src/ui/colormap.ts";
+import { describeUpload } from "../src/ui/image_upload.ts";
 import { describeQuantity, formatScore, formatScoreChange } from "../src/ui/quantity.ts";
 import { unaligned } from "./fake_model.ts";
 

@@ -66,6 +66,7 @@ def head_results(report: Any) -> Any:
 
 
 @cache
+@cache
 def a_diagnosis() -> Any:
     return dw.diagnose(BUNDLE, PHOTOGRAPHS, layers=["conv1"], shift_photographs=1, shifts=[1], device="cpu")
 
@@ -773,6 +774,9 @@ FUNCTIONS: dict[str, Case] = {
         lambda kind: dw.diagnosis_file(a_diagnosis(), kind), {"kind": "csv"}, {"kind": choice("html", "json", "csv", "png")}
     ),
     "dw.diagnosis_file(diagnosis)": Case(dw.diagnosis_file, {"diagnosis": None}, {"diagnosis": nothing}),
+    "dw.diagnosis_file(diagnoses)": Case(
+        lambda diagnosis: dw.diagnosis_file([a_diagnosis(), diagnosis], "csv"), {"diagnosis": None}, {"diagnosis": nothing}
+    ),
     "dw.check_file": Case(lambda kind: dw.check_file(unit_check(), kind), {"kind": "csv"}, {"kind": choice("html", "json", "csv", "xml")}),
     "dw.check_file(check)": Case(dw.check_file, {"check": None}, {"check": nothing}),
     "dw.compare": Case(

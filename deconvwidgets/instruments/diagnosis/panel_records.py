@@ -53,6 +53,14 @@ class ArmSummary:
     __repr__ = compact_repr
 
 
+@dataclass(frozen=True, slots=True)
+class AblationCode:
+    """Lines of Python that train the network as it is and the arms alike, as an ablation study."""
+
+    note: str  # what they do and need; or why there are none
+    code: str  # "" if the network cannot be trained further by a study
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosisStatus:
     """The state of a diagnosis, and its arms."""
@@ -63,6 +71,8 @@ class DiagnosisStatus:
     problem: str | None = None
     current: bool = True  # whether the diagnosed model is still the service's
     arms: tuple[ArmSummary, ...] = ()
+    ablation: AblationCode | None = None  # None without an arm that surgery made
+    uploads: tuple[str, ...] = ()  # uploaded images that the shift microscope can show, newest first
 
     def arm(self, number: int) -> ArmSummary | None:
         """Return an arm; None if there is none of that number."""
@@ -102,15 +112,15 @@ class ShiftPhotograph:
     `filled` are the numbers of those (left, top, right, bottom) that the photograph does not have: edge pixels are repeated there.
     """
 
-    image: str  # "crop:17"
+    image: str  # "crop:17", or "upload:<id>"
     caption: str
-    label: str | None  # its label in the image set
+    label: str | None  # its label in the image set, or that of the upload
     picture: EncodedImage
     width: int  # of the model's input, in pixels
     height: int
     margin: int
     filled: tuple[int, int, int, int]
-    previous: str  # the first crop of the photograph before it, as "crop:12"
+    previous: str  # the photograph before it: its first crop, as "crop:12", or an upload; uploads stand before the image set
     next: str
 
 
@@ -118,7 +128,7 @@ class ShiftPhotograph:
 class ShiftRequest:
     """A photograph moved by whole pixels of the model's input, under one arm."""
 
-    image: str  # "crop:17"
+    image: str  # "crop:17", or "upload:<id>"
     right: int = 0
     down: int = 0
     arm: int = 0

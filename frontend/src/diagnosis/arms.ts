@@ -1,14 +1,16 @@
 /** The curves of all arms side by side, and what was done to the network in the one that is shown. */
 import { h, setText } from "../ui/dom.ts";
 import { formatCount } from "../ui/format.ts";
+import { createAblationCode } from "./ablation_code.ts";
 import { createCurveChart, highestOf } from "./curve_chart.ts";
 import { describeArm, describeWeights, signedPercent } from "./texts.ts";
-import type { Arm, Curves } from "./wire.ts";
+import type { AblationCode, Arm, Curves } from "./wire.ts";
 
 interface ArmsContent {
   arms: readonly Arm[];
   shown: number;
   shift: readonly [number, number];
+  ablation: AblationCode | null;
   busy: boolean;
   available: boolean;
 }
@@ -17,6 +19,7 @@ interface Actions {
   pickArm: (arm: number) => void;
   pickShift: (shift: number) => void;
   undo: () => void;
+  copy: (code: string) => void;
 }
 
 /** Return the shift at which the curves are read; null if they have it not. */
@@ -26,7 +29,9 @@ export function cursorOf(curves: Curves | null, [right, down]: readonly [number,
 
 const HINT = "Try a surgery of a finding: it makes a second network, without training, whose curves and accuracy are drawn beside these.";
 
-export function createArms({ pickArm, pickShift, undo }: Actions) {
+/** @param id unique in the page */
+export function createArms({ id, pickArm, pickShift, undo, copy }: Actions & { id: string }) {
+  const ablation = createAblationCode({ id, copy });
   const caption = h("p", { class: "dwn-small" });
   const charts = h("div", { class: "dwn-charts", "data-testid": "charts" });
   const note = h("p", { class: "dwn-small", "data-testid": "accuracy-note" });
@@ -34,10 +39,11 @@ export function createArms({ pickArm, pickShift, undo }: Actions) {
   const [name, steps, weights] = [h("b", {}), h("span", { class: "dwn-dim" }), h("p", { class: "dwn-dim" })];
   const plan = h("div", { class: "dwn-plan", "data-testid": "plan" }, h("p", {}, name, " ", steps), button, weights);
   const hint = h("p", { class: "dwn-dim" }, HINT);
-  const element = h("section", { "aria-label": "Networks compared" }, caption, charts, note, plan, hint);
+  const element = h("section", { "aria-label": "Networks compared" }, caption, charts, note, plan, ablation.element, hint);
   let made = new Map<number, ReturnType<typeof createCurveChart>>();
 
-  const update = ({ arms, shown, shift, busy, available }: ArmsContent) => {
+  const update = ({ arms, shown, shift, ablation: code, busy, available }: ArmsContent) => {
+    ablation.update(code);
     const known = arms.map(({ arm }) => arm);
     if (known.length !== made.size || known.some((arm) => !made.has(arm))) {
       for (const [arm, chart] of made) if (!known.includes(arm)) chart.close();

@@ -7,6 +7,7 @@ import type { Arm, Curves } from "./wire.ts";
 
 const HEIGHT = 210;
 const MIN_WIDTH = 110;
+const HALF_LETTER = 3.4; // CSS pixels: half of the width of a letter of a name
 const NAMES_AT = 0.75; // of the shifts: where the names of curves stand
 const MARGIN = { left: 34, right: 8, top: 8, bottom: 20 };
 
@@ -129,7 +130,7 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
     const texts = [...named.map((index) => curves.layers[index] ?? ""), "probability"];
     return labelPlaces(ends, 12).flatMap((y, place) => {
       const properties = {
-        x: toX(shifts[at] ?? 0),
+        x: Math.min(toX(shifts[at] ?? 0), chartWidth - HALF_LETTER * (texts[place]?.length ?? 0)),
         y: y ?? 0,
         "text-anchor": "middle",
         class: place === named.length ? "dwn-harm-text" : "dwn-strong",
@@ -144,12 +145,11 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
 function describeFigures({ curves, accuracy }: Arm): (Node | string)[] {
   const one = curves?.shifts.indexOf(1) ?? -1;
   const change = one < 0 ? null : (curves?.changes.at(-1)?.[one] ?? null);
-  const strong = (text: string) => h("b", {}, text);
-  const moved = change === null ? [] : [h("span", { class: "dwn-dim" }, "1 px "), strong(`${(100 * change).toFixed(1)}%`)];
-  const top1 = accuracy
-    ? [h("span", { class: "dwn-dim" }, `${moved.length ? " · " : ""}top-1 `), strong(`${(100 * accuracy.top1).toFixed(1)}%`)]
-    : [];
-  return [...moved, ...top1];
+  const figure = (name: string, share: number) =>
+    h("span", { class: "dwn-figure-pair" }, h("span", { class: "dwn-dim" }, `${name} `), h("b", {}, `${(100 * share).toFixed(1)}%`));
+  const moved = change === null ? [] : [figure("1 px", change)];
+  const top1 = accuracy ? [figure("top-1", accuracy.top1)] : [];
+  return moved.length && top1.length ? [...moved, " · ", ...top1] : [...moved, ...top1];
 }
 
 function describeCurves({ label }: Arm, { layers, shifts, changes }: Curves): string {

@@ -2,7 +2,7 @@ import { errorMessage } from "../kernel/errors.ts";
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { h, nextFrameDisplayed, setText } from "../ui/dom.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
-import { createExportMenu, type ExportGroup } from "../ui/export_menu.ts";
+import { createExportMenu } from "../ui/export_menu.ts";
 import { type KeyHint, keyHint } from "../ui/footer.ts";
 import { isTyping } from "../ui/presentation.ts";
 import { provenance, shortWarnings } from "../ui/provenance.ts";
@@ -10,28 +10,18 @@ import { createArmChoice } from "./arm_choice.ts";
 import { createArms } from "./arms.ts";
 import { neighbourFinding, shownFinding, shownUnit } from "./chosen.ts";
 import { createEvidence } from "./evidence.ts";
+import { FILES } from "./files.ts";
 import { createFilterGrid } from "./filters.ts";
 import { createFindings } from "./findings.ts";
 import { createHistogram } from "./histogram.ts";
 import { keyAction } from "./keyboard.ts";
 import { createLayerRows } from "./layer_rows.ts";
+import { createPhotographUpload } from "./photograph_upload.ts";
 import { clampShift, createStage, type Shift } from "./stage.ts";
 import { DiagnosisStore, type Shifted } from "./store.ts";
 import { describeDiagnosis, describePhase } from "./texts.ts";
 import type { Diagnosis, DiagnosisState, ReportFile, Surgery, UnitName } from "./wire.ts";
 
-const FILES: ExportGroup<ReportFile>[] = [
-  [
-    "Report",
-    [
-      ["report.html", "HTML"],
-      ["report.png", "PNG"],
-      ["report.json", "JSON"],
-      ["report.csv", "CSV"],
-    ],
-  ],
-  ["Shift curves", [["curves.csv", "CSV"]]],
-];
 const KEYS: KeyHint[] = [
   [["↑", "↓"], "finding"],
   [["←", "→"], "shift"],
@@ -60,10 +50,17 @@ class DiagnosisView extends ExplorerView<DiagnosisState, DiagnosisStore> {
   private readonly noFilters = h("p", { class: "dwn-small" });
   private readonly stage = createStage({ move: (shift) => this.move(shift), step: (count) => this.stepPhotograph(count) });
   private readonly layers = createLayerRows({ pick: (unit) => this.set({ unit }) });
+  private readonly upload = createPhotographUpload({
+    client: this.store.client,
+    stage: this.stage.frame,
+    uploaded: (image, message) => void this.uploaded(image, message),
+  });
   private readonly arms = createArms({
+    id: this.id,
     pickArm: (arm) => this.set({ arm }),
     pickShift: (right) => this.move([right, 0]),
     undo: () => void this.undo(),
+    copy: (code) => this.copyText(code, "Copied the code."),
   });
   /** Whether a surgery is being made or undone. */
   private busy = false;
@@ -77,11 +74,10 @@ class DiagnosisView extends ExplorerView<DiagnosisState, DiagnosisStore> {
     this.findings.element.prepend(this.running);
     const middle = [this.filters.element, this.histogram.element, this.noFilters, this.evidence.element];
     const microscope = h("div", { class: "dwn-microscope" }, this.stage.element, this.layers.element);
-    const hint = h("p", { class: "dwn-head" }, "Shift microscope: drag the photograph");
     const columns = [
       this.findings.element,
       h("section", { class: "dwn-column", "aria-label": "First layer and evidence" }, ...middle),
-      h("section", { class: "dwn-column", "aria-label": "Shift microscope" }, hint, microscope, this.arms.element),
+      h("section", { class: "dwn-column", "aria-label": "Shift microscope" }, this.upload.element, microscope, this.arms.element),
     ];
     this.mount({
       label: "Diagnosis panel",
@@ -93,7 +89,7 @@ class DiagnosisView extends ExplorerView<DiagnosisState, DiagnosisStore> {
   }
 
   override close(): void {
-    for (const part of [this.histogram, this.arms]) part.close();
+    for (const part of [this.histogram, this.arms, this.upload]) part.close();
     super.close();
   }
 
@@ -125,6 +121,7 @@ class DiagnosisView extends ExplorerView<DiagnosisState, DiagnosisStore> {
       arms: status.arms,
       shown: this.arm,
       shift: this.state.shift,
+      ablation: status.ablation,
       busy: this.busy,
       available: this.store.client.available,
     });
@@ -274,6 +271,13 @@ class DiagnosisView extends ExplorerView<DiagnosisState, DiagnosisStore> {
       this.showError(errorMessage(error));
     }
     await this.store.refreshStatus();
+  }
+
+  /** Show an uploaded photograph, which is then beside the others. */
+  private async uploaded(image: string, message: string): Promise<void> {
+    await this.store.refreshStatus();
+    this.set({ image });
+    this.showStatus(message);
   }
 
   private openUnit([layer, unit]: UnitName): void {

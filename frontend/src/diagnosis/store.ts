@@ -123,8 +123,9 @@ export class DiagnosisStore extends Store<HelloReply> {
     });
   }
 
+  /** Return a photograph. An upload becomes a neighbour of others, which are requested again then. */
   photograph(image: string): Lookup<Photograph> {
-    return this.photographs.read(image, async () => {
+    return this.photographs.read(`${image} ${this.status?.uploads.length}`, async () => {
       const reply = await this.client.request<PhotographReply>("photograph", { image }, { priority: PRIORITY.photograph });
       if (!reply) return null;
       const { images, ...content } = reply.content;

@@ -15,7 +15,7 @@ export interface DiagnosisState {
   sort: Sort;
   /** Whose evidence is shown; null: the worst of the finding. */
   unit: UnitName | null;
-  /** "crop:17" */
+  /** "crop:17", or the id of an upload. */
   image: string;
   /** In pixels of the model's input. */
   shift: [right: number, down: number];
@@ -128,6 +128,17 @@ export interface Status {
   /** Whether the diagnosed model is still the service's. */
   current: boolean;
   arms: Arm[];
+  /** Null without an arm that surgery made. */
+  ablation: AblationCode | null;
+  /** Uploaded images, newest first. */
+  uploads: string[];
+}
+
+/** Lines of Python that train the arms alike. */
+export interface AblationCode {
+  /** What they do and need; or why there are none. */
+  note: string;
+  code: string;
 }
 
 export interface HelloReply {
@@ -158,7 +169,7 @@ export interface PhotographReply {
   margin: number;
   /** Rows and columns of the margin that repeat edge pixels. */
   filled: [left: number, top: number, right: number, bottom: number];
-  /** The first crops of the photographs beside it. */
+  /** The photographs beside it: uploads, or first crops. */
   previous: string;
   next: string;
   images: [EncodedImage];

@@ -1,10 +1,10 @@
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { ImageBrowser } from "../occlusion/image_browser.ts";
-import { describeUpload, ImageUpload } from "../occlusion/image_upload.ts";
 import { createSelect, h, setText } from "../ui/dom.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
 import { createExportMenu, type ExportGroup, exportName } from "../ui/export_menu.ts";
 import { keyHint } from "../ui/footer.ts";
+import { describeUpload, ImageUpload } from "../ui/image_upload.ts";
 import { provenance, shortWarnings } from "../ui/provenance.ts";
 import { createRadioGroup } from "../ui/radio_group.ts";
 import { createTabs } from "../ui/tabs.ts";
@@ -64,6 +64,7 @@ class InvarianceView extends ExplorerView<InvarianceState, InvarianceStore> {
     super(context, store, "explorer", "invariance-explorer");
     this.upload = new ImageUpload({
       client: store.client,
+      buttonClass: "dwo-button",
       done: (image, name, ignored) => this.uploaded(image, describeUpload(name, ignored)),
       showStatus: (text, isError) => this.showUpload(text, isError),
     });

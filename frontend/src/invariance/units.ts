@@ -23,7 +23,7 @@ export function createUnits({ store, redraw, open }: Options) {
 
   const update = (state: InvarianceState, view: View) => {
     const { units, kept, layer } = view;
-    setText(summary, `${kept} of the ${units.length} strongest units of ${layer} are also so in the photograph as it is.`);
+    setText(summary, `${kept} of the ${units.length} strongest units of ${layer} are among the strongest of the photograph as it is, too.`);
     while (rows.length > units.length) rows.pop()?.element.remove();
     while (rows.length < units.length) {
       const row = createRow(open);

@@ -1,7 +1,8 @@
 import type { KernelClient } from "../kernel/client.ts";
+import { ImageUpload } from "../ui/image_upload.ts";
 import { ImageBrowser } from "./image_browser.ts";
-import { createUploadStatus, ImageUpload } from "./image_upload.ts";
 import type { Stage } from "./stage.ts";
+import { createUploadStatus } from "./upload_status.ts";
 import type { OcclusionState } from "./wire.ts";
 
 interface ImageChoiceOptions {
@@ -28,7 +29,12 @@ export class ImageChoice {
       uploaded(image, name, ignored);
       this.browser.invalidate(); // uploads are listed first
     };
-    this.upload = new ImageUpload({ client, done, showStatus: (text, isError) => this.uploadStatus.show(text, isError) });
+    this.upload = new ImageUpload({
+      client,
+      buttonClass: "dwo-button",
+      done,
+      showStatus: (text, isError) => this.uploadStatus.show(text, isError),
+    });
     this.browser = new ImageBrowser(client, pick, this.upload.button, this.upload.input);
     this.browser.error.before(this.uploadStatus.besideButton);
     this.element = this.browser.element;

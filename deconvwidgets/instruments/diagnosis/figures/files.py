@@ -1,4 +1,4 @@
-"""A diagnosis as a file: an HTML page, JSON, a table or a picture."""
+"""A diagnosis, or several beside each other, as a file: an HTML page, JSON, a table or a picture."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.figures.characters import replace_invalid
 from deconvwidgets.figures.csv_table import csv_table, csv_text
 from deconvwidgets.figures.raster import to_png
+from deconvwidgets.instruments.diagnosis.figures.beside_page import beside_page
+from deconvwidgets.instruments.diagnosis.figures.beside_picture import beside_drawing
 from deconvwidgets.instruments.diagnosis.figures.page import diagnosis_page
 from deconvwidgets.instruments.diagnosis.figures.picture import diagnosis_drawing
 from deconvwidgets.instruments.diagnosis.records import Diagnosis
@@ -27,23 +29,26 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KINDS = ("html", "json", "csv", "png")
+MOST = 6  # diagnoses beside each other: a picture would be too wide to be read
 _COLUMNS = ("check", "level", "title", "count", "layer", "unit", "value", "text", "summary", "evidence")
 
 
-def diagnosis_file(diagnosis: Diagnosis, kind: str = "html") -> bytes:
-    """Return a diagnosis as the bytes of a file.
+def diagnosis_file(diagnosis: Diagnosis | Sequence[Diagnosis], kind: str = "html") -> bytes:
+    """Return a diagnosis, or several beside each other, as the bytes of a file.
 
     Parameters
     ----------
-    diagnosis : Diagnosis
-        What `dw.diagnose` returned.
+    diagnosis : Diagnosis, or sequence of Diagnosis
+        What `dw.diagnose` returned; or 2 to 6 of these, of different models: first-layer filters by frequency, their energy with what the
+        stride carries, the aliased share, and the findings' counts, in a column for each model.
     kind : {"html", "json", "csv", "png"}
-        A page that loads nothing; all numbers; a table with a row per finding and unit that it names; or a picture.
+        A page that loads nothing; all numbers; a table with a row per finding and unit that it names; or a picture. Of several diagnoses,
+        the numbers are {"diagnoses": [...]}, and the table has a first column "model".
 
     Raises
     ------
     DiagnosisError
-        For an unknown kind, and for anything but a diagnosis.
+        For an unknown kind, and for anything but a diagnosis, or 2 to 6 different ones.
 
     Examples
     --------
@@ -52,13 +57,36 @@ def diagnosis_file(diagnosis: Diagnosis, kind: str = "html") -> bytes:
     >>> dw.diagnosis_file(found, "csv").decode().splitlines()[0]
     'check,level,title,count,layer,unit,value,text,summary,evidence'
     """
-    found = instance(diagnosis, Diagnosis, "diagnosis", DiagnosisError)
     one_of(kind, "kind", KINDS, DiagnosisError)
+    if isinstance(diagnosis, list | tuple):
+        return _several(_checked(diagnosis), kind)
+    found = instance(diagnosis, Diagnosis, "diagnosis", DiagnosisError)
     if kind == "html":
         return diagnosis_page(found)
     if kind == "png":
         return to_png(diagnosis_drawing(found))
-    return _json(found) if kind == "json" else _csv(found)
+    return _json(_plain(found)) if kind == "json" else _table(_COLUMNS, _rows(found))
+
+
+def _checked(diagnoses: Sequence[object]) -> list[Diagnosis]:
+    """Return several diagnoses. Raises DiagnosisError for others than 2 to 6 different ones."""
+    if not 2 <= len(diagnoses) <= MOST:
+        raise DiagnosisError(f"diagnosis must be a Diagnosis, or 2 to {MOST} of them in a list, not {len(diagnoses)} in a list.")
+    found = [instance(one, Diagnosis, f"diagnosis[{place}]", DiagnosisError) for place, one in enumerate(diagnoses)]
+    for place, one in enumerate(found):
+        if any(one is other for other in found[:place]):
+            raise DiagnosisError(f"diagnosis[{place}], of {one.model}, is given twice: give each diagnosis once.")
+    return found
+
+
+def _several(diagnoses: Sequence[Diagnosis], kind: str) -> bytes:
+    if kind == "html":
+        return beside_page(diagnoses)
+    if kind == "png":
+        return to_png(beside_drawing(diagnoses))
+    if kind == "json":
+        return _json({"diagnoses": [_plain(one) for one in diagnoses]})
+    return _table(("model", *_COLUMNS), [(one.model, *row) for one in diagnoses for row in _rows(one)])
 
 
 def save(diagnosis: Diagnosis, path: str | os.PathLike[str], overwrite: bool) -> None:
@@ -104,16 +132,16 @@ def _rows(diagnosis: Diagnosis) -> list[tuple[object, ...]]:
     return rows
 
 
-def _csv(diagnosis: Diagnosis) -> bytes:
-    return csv_table(_COLUMNS, ([_cell(value) for value in row] for row in _rows(diagnosis)))
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
+    return csv_table(columns, ([_cell(value) for value in row] for row in rows))
 
 
 def _cell(value: object) -> object:
     return "" if value is None else csv_text(value) if isinstance(value, str) else value
 
 
-def _json(diagnosis: Diagnosis) -> bytes:
-    content = {"format": "deconvwidgets diagnosis", "version": 1, **_plain(diagnosis)}
+def _json(plain: Mapping[str, Any]) -> bytes:
+    content = {"format": "deconvwidgets diagnosis", "version": 1, **plain}
     return (json.dumps(content, ensure_ascii=True, allow_nan=False, indent=1) + "\n").encode()
 
 

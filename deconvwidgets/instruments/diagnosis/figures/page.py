@@ -6,10 +6,9 @@ import math
 from html import escape
 from pathlib import Path
 
-import numpy as np
-
 from deconvwidgets.figures.html_page import html_page
 from deconvwidgets.figures.page_images import Quality, webp_uri
+from deconvwidgets.instruments.diagnosis.figures.energy import energy_html, frequency_order, largest_share, shares_text
 from deconvwidgets.instruments.diagnosis.figures.filter_tiles import filter_sheet
 from deconvwidgets.instruments.diagnosis.figures.picture import caption, counts
 from deconvwidgets.instruments.diagnosis.input_records import InputCheck
@@ -37,37 +36,34 @@ def diagnosis_page(diagnosis: Diagnosis) -> bytes:
     return html_page(title, subtitle, body, caption(diagnosis), _FILE.with_suffix(".css").read_text("utf-8"))
 
 
+def level_html(finding: Finding) -> str:
+    """Return the mark of a finding's level."""
+    name = _LEVELS[finding.level]
+    return f'<i class="level {finding.level}" role="img" aria-label="{name}" title="{name}"></i>'
+
+
 def _finding(finding: Finding) -> str:
     units = ", ".join(f"{unit.layer} / {unit.unit} ({unit.text})" for unit in finding.units)
     mend = ", ".join(f"{surgery.label} (dw.surgery.{surgery.function})" for surgery in finding.surgeries)
     parts = (("Evidence", finding.evidence), ("The paper", finding.paper), ("Units", units), ("May mend it", mend))
     more = "".join(f'<p class="quiet">{name}: {escape(text)}</p>' for name, text in parts if text)
-    level = _LEVELS[finding.level]
     return (
-        f'<article><i class="level {finding.level}" role="img" aria-label="{level}" title="{level}"></i><h3>{escape(finding.title)}</h3>'
+        f"<article>{level_html(finding)}<h3>{escape(finding.title)}</h3>"
         f"<b>{escape(finding.count_text)}</b><div><p>{escape(finding.summary)}</p>{more}</div></article>"
     )
 
 
 def _filters(layer: FirstLayer) -> str:
-    order = np.argsort(np.nan_to_num(layer.centre), kind="stable").tolist()
-    sheet = webp_uri(filter_sheet(layer.weights, order, _COLUMNS, _TILE), Quality(95))
+    sheet = webp_uri(filter_sheet(layer.weights, frequency_order(layer), _COLUMNS, _TILE), Quality(95))
     size = f"{layer.kernel_size[0]} x {layer.kernel_size[1]}, stride {max(layer.stride)}"
     name = f"{len(layer.weights):,} filters of {layer.alias} ({size}), by frequency"
-    largest = float(layer.histogram.max(initial=0)) or 1.0
-    bars = "".join(
-        f'<i style="height:{100 * share / largest:.1f}%" title="{low:.2f} to {high:.2f}: {share:.1%}, of which {above:.1%} aliased">'
-        f'<b style="height:{100 * above / (share or 1.0):.1f}%"></b></i>'
-        for share, above, low, high in zip(layer.histogram, layer.histogram_above, layer.edges, layer.edges[1:], strict=False)
-    )
-    low, middle, high = (f"{100 * share:.0f}" for share in layer.mean_shares)
     energy = (
-        f"Energy by spatial frequency, 0 to 0.5 cycles per pixel: low {low}, middle {middle}, high {high}%. "
-        f"Dark: above the {layer.carried:.3g} that the stride carries along an axis"
+        f"Energy by spatial frequency, 0 to 0.5 cycles per pixel: {shares_text(layer)}. "
+        f"Strong blue: above the {layer.carried:.3g} that the stride carries along an axis"
     )
     return (
         f'<figure><figcaption>{escape(name)}</figcaption><img src="{sheet}" alt="{escape(name)}"></figure>'
-        f'<figure><figcaption>{escape(energy)}</figcaption><div class="bars" role="img" aria-label="{escape(energy)}">{bars}</div></figure>'
+        f"<figure><figcaption>{escape(energy)}</figcaption>{energy_html(layer, largest_share(layer), energy)}</figure>"
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from deconvwidgets.figures.chart_axes import Chart, linear_axis
-from deconvwidgets.figures.drawing import Drawing, Polyline, Raster, Rectangle, Text, Tone, shorten, wrap
+from deconvwidgets.figures.drawing import Drawing, Raster, Rectangle, Text, Tone, shorten, wrap
 from deconvwidgets.figures.drawing_frame import EDGE, add_caption, add_title
+from deconvwidgets.instruments.diagnosis.figures.energy import Box, draw_energy, frequency_order, largest_share, shares_text
 from deconvwidgets.instruments.diagnosis.figures.filter_tiles import filter_sheet
 from deconvwidgets.instruments.diagnosis.records import Diagnosis, Finding, FirstLayer, ShiftCurves
 
@@ -57,12 +58,16 @@ def _add_findings(drawing: Drawing, diagnosis: Diagnosis) -> float:
     return y
 
 
-def _add_finding(drawing: Drawing, finding: Finding, y: float) -> float:
+def level_mark(finding: Finding, x: float, y: float) -> Rectangle:
+    """Return the mark of a finding's level, 10 pixels wide, before a text with its baseline at y."""
     tone = _LEVEL_TONES[finding.level]
     if finding.level == "not_checked":
-        drawing.add(Rectangle(EDGE, y - 6, 10, 2, tone))
-    else:
-        drawing.add(Rectangle(EDGE, y - 10, 10, 10, tone, 0.0 if finding.level == "found" else 2.0))
+        return Rectangle(x, y - 6, 10, 2, tone)
+    return Rectangle(x, y - 10, 10, 10, tone, 0.0 if finding.level == "found" else 2.0)
+
+
+def _add_finding(drawing: Drawing, finding: Finding, y: float) -> float:
+    drawing.add(level_mark(finding, EDGE, y))
     drawing.add(
         Text(EDGE + 20, y, finding.title, 14, strong=True), Text(EDGE + _LIST, y, finding.count_text, 14, strong=True, anchor="end")
     )
@@ -76,7 +81,7 @@ def _add_finding(drawing: Drawing, finding: Finding, y: float) -> float:
 
 
 def _add_filters(drawing: Drawing, layer: FirstLayer, y: float) -> float:
-    order = np.argsort(np.nan_to_num(layer.centre), kind="stable")[:_MAX_FILTERS].tolist()
+    order = frequency_order(layer)[:_MAX_FILTERS]
     size, stride = layer.kernel_size, max(layer.stride)
     cut = "" if len(layer.weights) <= _MAX_FILTERS else f", the {_MAX_FILTERS} of lowest frequency"
     title = f"{len(layer.weights):,} filters of {layer.alias}, {size[0]} x {size[1]}, stride {stride}: by frequency{cut}"
@@ -90,25 +95,9 @@ def _add_filters(drawing: Drawing, layer: FirstLayer, y: float) -> float:
 
 
 def _add_histogram(drawing: Drawing, layer: FirstLayer, y: float) -> float:
-    """Add the energy by frequency: above what the stride carries in another tone."""
-    width, height = WIDTH - _RIGHT - EDGE, 110.0
-    low, middle, high = (100 * share for share in layer.mean_shares)
-    title = f"Energy by spatial frequency, cycles per pixel: low {low:.0f}, middle {middle:.0f}, high {high:.0f}%"
-    drawing.add(Text(_RIGHT, y, title, 13, strong=True))
-    top, step = y + 14, width / len(layer.histogram)
-    largest = float(layer.histogram.max(initial=0)) or 1.0
-    for number, share in enumerate(layer.histogram.tolist()):
-        bars: tuple[tuple[float, Tone], ...] = ((share, "soft"), (float(layer.histogram_above[number]), "accent"))
-        for part, tone in bars:
-            bar = height * part / largest
-            drawing.add(Rectangle(_RIGHT + number * step + 1, top + height - bar, step - 2, bar, tone))
-    for value in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5):
-        drawing.add(Text(_RIGHT + width * value / 0.5 + (0 if value < 0.5 else -2), top + height + 16, f"{value:g}", 11, "quiet"))
-    if layer.carried < 0.5:
-        x = _RIGHT + width * layer.carried / 0.5
-        drawing.add(Polyline(((x, top), (x, top + height)), "ink", 1.0, dashed=True))
-        drawing.add(Text(x + 5, top + 10, f"stride {max(layer.stride)} carries to {layer.carried:.3g} along an axis", 11, "quiet"))
-    return top + height + 26
+    """Add the energy by frequency."""
+    drawing.add(Text(_RIGHT, y, f"Energy by spatial frequency, cycles per pixel: {shares_text(layer)}", 13, strong=True))
+    return draw_energy(drawing, layer, Box(_RIGHT, y + 14, WIDTH - _RIGHT - EDGE, 110.0), largest_share(layer))
 
 
 def _add_shift(drawing: Drawing, curves: ShiftCurves, y: float) -> float:

@@ -23,7 +23,8 @@ from deconvwidgets.instruments.diagnosis.panel_records import (
     ShiftRequest,
 )
 from deconvwidgets.instruments.diagnosis.records import Diagnosis, FirstLayer, SuggestedSurgery
-from deconvwidgets.instruments.diagnosis.service.arms import Arms, operate
+from deconvwidgets.instruments.diagnosis.service.ablation_code import ablation_code
+from deconvwidgets.instruments.diagnosis.service.arms import Arms, operate_on
 from deconvwidgets.instruments.diagnosis.service.files import curves_csv
 from deconvwidgets.instruments.diagnosis.service.jobs import DiagnoseJob, MeasureJob
 from deconvwidgets.instruments.diagnosis.service.microscopes import Microscopes
@@ -51,7 +52,7 @@ class DiagnosisApi(InstrumentApi):
         self._version = 1
         self._run: DiagnosisRun | None = None
         self._arms = Arms(context.snapshot.bundle, context.snapshot.images)
-        self._microscopes = Microscopes(context.device_lock, context.share_of)
+        self._microscopes = Microscopes(context.input_images, context.device_lock, context.share_of)
         weak = ref(self)  # the context must not keep the API alive
 
         def follow(snapshot: Snapshot) -> None:
@@ -63,14 +64,16 @@ class DiagnosisApi(InstrumentApi):
 
     def status(self) -> DiagnosisStatus:
         """Return the state of the diagnosis, and the arms."""
-        run = self._run
+        run, arms = self._run, self._arms.all()
         return DiagnosisStatus(
             version=self._version,
             phase="none" if run is None else run.phase,
             progress=None if run is None else run.progress,
             problem=None if run is None else run.problem,
             current=run is None or run.bundle is self._context.snapshot.bundle,
-            arms=tuple(arm.summary() for arm in self._arms.all()),
+            arms=tuple(arm.summary() for arm in arms),
+            ablation=ablation_code(arms, self._context.host),
+            uploads=tuple(self._context.input_images.uploads.names()),
         )
 
     def start(self) -> None:
@@ -137,7 +140,7 @@ class DiagnosisApi(InstrumentApi):
         return FilterSpectrum(unit, filter_spectrum(first.weights[unit]), first.carried)
 
     def photograph(self, image: str) -> ShiftPhotograph:
-        """Return a photograph ("crop:17") with 32 pixels more on each side than the model sees.
+        """Return a photograph ("crop:17", "upload:<id>") with 32 pixels more on each side than the model sees.
 
         Raises
         ------
@@ -185,7 +188,7 @@ class DiagnosisApi(InstrumentApi):
             if found is None:
                 self._arms.require_room()
                 with self._context.device_lock.request():
-                    changed = operate(before.bundle, wanted)
+                    changed = operate_on(before, wanted)
                 found = self._arms.add(before.number, wanted, changed)
                 self._measure(found, self._context.interactive_executor)
         self._changed.trigger(at_once=True)
@@ -259,6 +262,6 @@ def _checked(request: ShiftRequest) -> ShiftRequest:
     """Return a request with Python integers."""
     instance(request, ShiftRequest, "request")
     if not isinstance(request.image, str):
-        raise DiagnosisError(f"image must be a name such as 'crop:0', not {describe(request.image)}.")
+        raise DiagnosisError(f"image must be a name such as 'crop:0', or the id of an upload, not {describe(request.image)}.")
     right, down = (integer(getattr(request, name), name, -MARGIN, MARGIN) for name in ("right", "down"))
     return replace(request, right=right, down=down, arm=integer(request.arm, "arm", 0))

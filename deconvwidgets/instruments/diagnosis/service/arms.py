@@ -7,7 +7,7 @@ from inspect import Parameter, signature
 from threading import Lock
 
 from deconvwidgets.arguments import describe, one_of
-from deconvwidgets.errors import DiagnosisError
+from deconvwidgets.errors import DiagnosisError, LayerError, ModelError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.diagnosis.records import SuggestedSurgery
 from deconvwidgets.instruments.diagnosis.service.runs import ArmRun
@@ -88,6 +88,17 @@ class Arms:
         """Stop what is measured."""
         for run in self.all():
             run.stop()
+
+
+def operate_on(arm: ArmRun, wanted: SuggestedSurgery) -> ModelBundle:
+    """Return the bundle that a surgery makes of an arm. Raises what `operate` raises; of a changed network it says what may be possible."""
+    try:
+        return operate(arm.bundle, wanted)
+    except (ModelError, LayerError) as error:
+        if arm.parent is None:
+            raise
+        hint = f"{wanted.label!r} may be possible before {arm.label!r}: choose the network {AS_IT_IS!r}, and try it there first."
+        raise type(error)(f"{error} {hint}") from error
 
 
 def operate(bundle: ModelBundle, wanted: SuggestedSurgery) -> ModelBundle:

@@ -14,7 +14,7 @@ from deconvwidgets.instruments.diagnosis.panel_records import (
     ShiftRequest,
 )
 from deconvwidgets.instruments.diagnosis.records import Diagnosis, SuggestedSurgery
-from deconvwidgets.service.protocol import ModelService
+from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusion
 
 
 @runtime_checkable
@@ -78,8 +78,8 @@ class DiagnosisService(Protocol):
 
 
 @runtime_checkable
-class SupportsDiagnosis(ModelService, Protocol):
-    """A model service that answers DiagnosisPanels."""
+class SupportsDiagnosis(SupportsOcclusion, Protocol):
+    """A model service that answers DiagnosisPanels: they upload images as OcclusionExplorers do."""
 
     @property
     def diagnosis(self) -> DiagnosisService:

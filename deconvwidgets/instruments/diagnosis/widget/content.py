@@ -24,6 +24,8 @@ def status_content(status: DiagnosisStatus) -> Content:
         "problem": status.problem,
         "current": status.current,
         "arms": [_arm(arm) for arm in status.arms],
+        "ablation": None if status.ablation is None else asdict(status.ablation),
+        "uploads": list(status.uploads),
     }
 
 

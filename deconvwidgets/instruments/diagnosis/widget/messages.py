@@ -13,6 +13,7 @@ from deconvwidgets.instruments.diagnosis.records import SuggestedSurgery
 from deconvwidgets.instruments.diagnosis.service.protocol import SupportsDiagnosis
 from deconvwidgets.instruments.diagnosis.widget.content import diagnosis_content, status_content
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS as LAYERS
+from deconvwidgets.instruments.occlusion.widget.messages import HANDLERS as OCCLUSION
 from deconvwidgets.widgets.files import mime_type
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content
 
@@ -113,4 +114,5 @@ HANDLERS: Handlers = {
     "remove_arm": Handler(_remove_arm),
     "file": Handler(_file, "worker"),
     "mosaics": LAYERS["mosaics"],  # of the units that a finding names
+    "upload": OCCLUSION["upload"],  # a photograph for the shift microscope
 }

@@ -42,7 +42,7 @@ class DiagnosisPanel(Explorer):
         - finding: the check whose finding is open; None: the first one.
         - sort: "frequency", "aliasing" or "rms": the order of the first layer's filters.
         - unit: [layer, unit], whose evidence is shown. None: the worst of the finding.
-        - image: "crop:17", the photograph of the shift microscope.
+        - image: "crop:17", the photograph of the shift microscope; or, while the kernel runs, "upload:...", an uploaded one.
         - shift: [right, down] in pixels of the model's input, from -32 to 32.
         - arm: the arm under the shift microscope; 0 is the network as it is.
 

@@ -38,7 +38,7 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], status: 
         one_of(merged["finding"], "finding", CHECKS)
     one_of(merged["sort"], "sort", SORTS)
     merged["unit"] = _unit(merged["unit"])
-    merged["image"] = _image(merged["image"], crops)
+    merged["image"] = _image(merged["image"], crops, status)
     merged["shift"] = _shift(merged["shift"])
     merged["arm"] = _arm(merged["arm"], status, "arm" in state and bool(current))
     return merged
@@ -53,7 +53,11 @@ def _unit(value: object) -> list[Any] | None:
     return [value[0], integer(value[1], "unit", 0)]
 
 
-def _image(value: object, crops: int) -> str:
+def _image(value: object, crops: int, status: DiagnosisStatus) -> str:
+    if isinstance(value, str) and value.startswith("upload:"):
+        if value in status.uploads:
+            return value
+        raise ServiceError(f"The upload {value!r} is not in this kernel: upload the image again, or choose 'crop:0', for example.")
     number = value[5:] if isinstance(value, str) and value.startswith("crop:") else ""
     if not (number.isascii() and number.isdigit() and len(number) < 13 and int(number) < crops):
         raise ServiceError(f"image is one of the image set's crops, 'crop:0' to 'crop:{crops - 1}', not {reprlib.repr(value)}.")

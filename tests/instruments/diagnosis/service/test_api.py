@@ -7,16 +7,19 @@ import gc
 import io
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import deconvwidgets as dw
-from deconvwidgets.errors import DiagnosisError, PictureError, ServiceError
+from deconvwidgets.errors import DiagnosisError, LayerError, PictureError, ServiceError
 from deconvwidgets.instruments.diagnosis.panel_records import ShiftRequest
 from deconvwidgets.instruments.diagnosis.records import SuggestedSurgery
 from deconvwidgets.instruments.diagnosis.service import arms, jobs
 from deconvwidgets.models import surgery
 from deconvwidgets.service.worker import SynchronousExecutor
 from tests.conftest import ManualExecutor, NoisePhotographs, make_tiny_bundle
+from tests.instruments.diagnosis.planted import SmoothPhotographs, bundle_of, network
 from tests.instruments.diagnosis.widget.fake_api import fake_diagnosis, shift_curves
 
 BLUR = SuggestedSurgery("blur pool", "swap_pooling", {"to": "blur"})
@@ -159,6 +162,16 @@ def test_a_surgery_that_is_not_possible_is_refused_and_makes_no_arm(service, wan
     assert len(service.diagnosis.status().arms) == 1
 
 
+def test_a_surgery_that_an_earlier_one_prevents_says_where_to_try_it():
+    service = dw.LocalModelService(bundle_of(network()), SmoothPhotographs(3), device="cpu", worker=SynchronousExecutor())
+    finer = SuggestedSurgery("finer", "change_first_layer", {"kernel_size": 3, "stride": 1})
+    blur = service.diagnosis.add_arm(BLUR)
+    with pytest.raises(LayerError, match=r"keep_grid=False\. 'finer' may be possible before 'blur pool': choose the network 'as it is'"):
+        service.diagnosis.add_arm(finer, blur)
+    assert service.diagnosis.add_arm(finer, 0) == blur + 1
+    service.close()
+
+
 def test_too_many_arms_are_refused_before_anything_is_computed(service, monkeypatch):
     monkeypatch.setattr(arms, "_MAX_ARMS", 2)
     service.diagnosis.add_arm(BLUR)
@@ -198,11 +211,34 @@ def test_a_photograph_names_its_neighbours_and_what_is_filled(service):
     found = service.diagnosis.photograph("crop:0")
     assert (found.previous, found.next) == ("crop:39", "crop:3")  # the first crops of photographs 13 and 1
     assert found.picture.width == found.width + 2 * found.margin
-    for image in ("crop:99", "upload:1", "17"):
+    for image in ("crop:99", "upload:1", "17", None):
         with pytest.raises(PictureError):
             service.diagnosis.photograph(image)
     with pytest.raises(ServiceError, match="right must be an integer from -32 to 32"):
         service.diagnosis.shifted(ShiftRequest("crop:0", 33))
+
+
+def upload(service, image, label=None):
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    number = service.occlusion.begin_upload("mine.png", len(data.getvalue()))
+    service.occlusion.add_chunk(number, 0, data.getvalue())
+    return service.occlusion.finish_upload(number, label)
+
+
+def test_an_upload_is_shifted_as_a_photograph_of_the_image_set_is(service):
+    api, bundle = service.diagnosis, service.bundle
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8))
+    first, second = upload(service, image, "cat"), upload(service, image.rotate(90))
+    assert api.status().uploads == (second, first)
+    shown = api.photograph(first)
+    assert (shown.caption, shown.label, shown.image) == ("mine.png", "cat", first)
+    assert (shown.previous, shown.next) == (second, "crop:0")
+    assert (api.photograph(second).previous, api.photograph("crop:0").previous) == ("crop:39", first)
+    found = api.shifted(ShiftRequest(first, 2, 1)).layers[-1]
+    expected = bundle.network.map(bundle.prepare(image)[None], "conv2")[0].amax(dim=(1, 2))
+    assert found.before == expected[found.unit].item()
+    assert found.after != found.before
 
 
 def test_files(service):

@@ -12,6 +12,7 @@ from deconvwidgets.errors import DiagnosisError, PictureError
 from deconvwidgets.instruments.diagnosis.compute.filter_pictures import filter_spectrum, filter_sprite
 from deconvwidgets.instruments.diagnosis.input_records import InputCheck
 from deconvwidgets.instruments.diagnosis.panel_records import (
+    AblationCode,
     ArmAccuracy,
     ArmSummary,
     DiagnosisStatus,
@@ -33,6 +34,7 @@ from deconvwidgets.instruments.diagnosis.records import (
     UnitEvidence,
 )
 from deconvwidgets.records.progress import Progress
+from tests.instruments.occlusion.widget.fake_api import FakeOcclusionService
 from tests.widgets.fake_service import FakeService, encode, grating
 
 BLUR = SuggestedSurgery("blur pool", "swap_pooling", {"to": "blur"})
@@ -144,8 +146,16 @@ class FakeDiagnosisApi:
 
     def status(self) -> DiagnosisStatus:
         progress = Progress("diagnosis", 10, 40, 12.0) if self.phase == "running" else None
+        code = "import deconvwidgets as dw\n\nbundle = service.bundle\nstudy = dw.run_ablation(...)"
         return DiagnosisStatus(
-            version=self.version, phase=self.phase, progress=progress, problem=self.problem, current=self.current, arms=tuple(self.arms)
+            version=self.version,
+            phase=self.phase,
+            progress=progress,
+            problem=self.problem,
+            current=self.current,
+            arms=tuple(self.arms),
+            ablation=None if len(self.arms) < 2 else AblationCode("Trains them alike.", code),
+            uploads=self.service.occlusion.choices().uploads,
         )
 
     def start(self) -> None:
@@ -178,12 +188,14 @@ class FakeDiagnosisApi:
 
     def photograph(self, image: str) -> ShiftPhotograph:
         self._record("photograph", image)
-        number = int(image.removeprefix("crop:"))
+        uploaded = image.startswith("upload:")
+        number = 0 if uploaded else int(image.removeprefix("crop:"))
         if number == 7:
             raise PictureError("photograph-7.jpg can no longer be read: it is truncated.")
         picture = encode(display.resize_image(grating(number, 64, signed=False), 224 + 2 * MARGIN))
         beside = [f"crop:{(number + step) % 120}" for step in (-1, 1)]
-        return ShiftPhotograph(image, f"photograph-{number}.jpg", "kite", picture, 224, 224, MARGIN, (0, 0, 0, 30), *beside)
+        caption, label = ("mine.png", None) if uploaded else (f"photograph-{number}.jpg", "kite")
+        return ShiftPhotograph(image, caption, label, picture, 224, 224, MARGIN, (0, 0, 0, 30), *beside)
 
     def shifted(self, request: ShiftRequest) -> ShiftedResult:
         """Return values that fall by one per pixel, and maps whose maximum moves with the shift."""
@@ -240,4 +252,6 @@ class FakeDiagnosisService(FakeService):
 
     def __init__(self, phase: Phase = "done") -> None:
         super().__init__()
+        other = FakeOcclusionService()  # for uploads
+        self.occlusion, self.contributions = other.occlusion, other.contributions
         self.diagnosis = FakeDiagnosisApi(self, phase)

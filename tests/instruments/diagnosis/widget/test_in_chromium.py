@@ -198,6 +198,35 @@ def test_accessibility(service, open_page, theme, width):
     service.diagnosis.complete()
     page = open_page(width, arm=1)
     set_theme(page, theme)
+    page.get_by_test_id("ablation").click()
     assert violations(page) == []
     assert small_text(page) == {}
     assert page.evaluate("document.querySelector('.dwx').scrollWidth <= document.querySelector('.dwx').clientWidth")
+
+
+def test_the_code_of_an_ablation_study_is_shown_and_copied(service, open_page):
+    page = open_page()
+    expect(page.get_by_test_id("ablation")).to_be_hidden()
+    page.get_by_test_id("try-blur pool").first.click()
+    page.get_by_test_id("ablation").click()
+    expect(page.get_by_test_id("ablation")).to_have_attribute("aria-expanded", "true")
+    expect(page.get_by_test_id("ablation-code")).to_contain_text("study = dw.run_ablation(...)")
+    page.get_by_role("button", name="Copy", exact=True).click()
+    expect(page.get_by_test_id("status")).to_contain_text("study = dw.run_ablation(...)")  # without a clipboard the code is shown
+    page.get_by_test_id("ablation").click()
+    expect(page.get_by_test_id("ablation-code")).to_be_hidden()
+
+
+def test_an_upload_is_shown_and_can_be_left_and_found_again(service, open_page):
+    page = open_page()
+    service.diagnosis.calls.clear()
+    data = service.diagnosis.photograph("crop:1").picture.data
+    page.get_by_test_id("upload-file").set_input_files({"name": "mine.png", "mimeType": "image/png", "buffer": data})
+    expect(page.get_by_test_id("photograph")).to_have_text("mine.png")
+    expect(page.get_by_text("Uploaded mine.png.")).to_be_visible()
+    page.wait_for_function("model.values.state.image.startsWith('upload:')")
+    page.get_by_role("button", name="Next photograph").click()
+    expect(page.get_by_test_id("photograph")).to_have_text("photograph-1.jpg · kite")
+    page.get_by_test_id("upload-file").set_input_files({"name": "text.txt", "mimeType": "text/plain", "buffer": b"text"})
+    expect(page.get_by_test_id("upload-words")).to_contain_text("text.txt")
+    expect(page.get_by_test_id("photograph")).to_have_text("photograph-1.jpg · kite")

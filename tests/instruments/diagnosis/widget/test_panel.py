@@ -37,6 +37,7 @@ def test_the_state_begins_with_defaults_and_is_set_in_part(panel):
         ({"unit": ["conv1", -1]}, "unit must be an integer of at least 0"),
         ({"image": "crop:120"}, "'crop:0' to 'crop:119'"),
         ({"image": 3}, "not 3"),
+        ({"image": "upload:1"}, "upload the image again"),
         ({"shift": [1]}, r"\[right, down\]"),
         ({"shift": [1, 40]}, "from -32 to 32"),
         ({"arm": 4}, "There is no arm 4: choose 0"),

@@ -1,7 +1,8 @@
+/** Upload of an image from the user's machine, as every instrument with a photograph offers it. */
 import type { KernelClient } from "../kernel/client.ts";
 import { errorMessage } from "../kernel/errors.ts";
 import { formatMegabytes, uploadFile } from "../kernel/upload.ts";
-import { h, setText } from "../ui/dom.ts";
+import { h } from "./dom.ts";
 
 const NO_FILE = "Only files can be dropped here. Save the image to a file first.";
 
@@ -13,6 +14,8 @@ export function describeUpload(name: string, ignored: number): string {
 
 interface UploadOptions {
   client: KernelClient;
+  /** The class of the button. */
+  buttonClass: string;
   /** @param ignored the number of further dropped files, which are ignored */
   done: (image: string, name: string, ignored: number) => void;
   showStatus: (text: string, isError: boolean) => void;
@@ -26,7 +29,7 @@ export class ImageUpload {
 
   constructor(private readonly options: UploadOptions) {
     const onclick = () => this.input.click();
-    this.button = h("button", { type: "button", class: "dwo-button", "data-testid": "upload", onclick }, "Upload image…");
+    this.button = h("button", { type: "button", class: options.buttonClass, "data-testid": "upload", onclick }, "Upload image…");
     this.input.addEventListener("change", () => {
       if (this.input.files?.length) void this.upload(this.input.files);
       this.input.value = ""; // allow selecting the same file again
@@ -84,36 +87,4 @@ export class ImageUpload {
       if (!controller.signal.aborted) showStatus(errorMessage(error), true);
     }
   }
-}
-
-/** Create the status of an upload: beside the upload button if that is visible, else below the image. */
-export function createUploadStatus() {
-  const create = (testid: string) => h("p", { class: "dwo-upload-status", role: "status", hidden: true, "data-testid": testid });
-  const [belowImage, besideButton] = [create("stage-words"), create("upload-words")];
-  let status = { text: "", isError: false };
-  let shown = { tab: "", image: "" };
-  const draw = () => {
-    const visible = shown.tab === "images" ? besideButton : belowImage;
-    for (const element of [belowImage, besideButton]) {
-      const text = element === visible ? status.text : "";
-      element.hidden = !text;
-      element.classList.toggle("dwx-error", status.isError);
-      setText(element, text);
-    }
-  };
-  const show = (text: string, isError: boolean) => {
-    status = { text, isError };
-    draw();
-  };
-  /** Call on a user action: clear the error. */
-  const clearError = () => {
-    if (status.isError) show("", false);
-  };
-  const update = ({ tab, image }: { tab: string; image: string }) => {
-    if (tab === shown.tab && image === shown.image) return;
-    if (image !== shown.image) clearError();
-    shown = { tab, image };
-    draw();
-  };
-  return { belowImage, besideButton, show, clearError, update };
 }
