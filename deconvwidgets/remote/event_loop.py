@@ -25,7 +25,7 @@ def _fetch(link: Link, weak: ref[Events]) -> None:
             fetched = link.events(after)
         except ServiceError as error:
             events = weak()
-            if events is not None:
+            if events is not None and not link.closed:
                 events.publish(ServiceEvent("failed", message=str(error)))
             return
         for number, event in fetched:

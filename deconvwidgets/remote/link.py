@@ -20,6 +20,11 @@ _CALLS_AT_A_TIME = 8  # of one notebook, so that it cannot take all threads of t
 class Link(Protocol):
     """Sends the calls of one session, and fetches its events."""
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called: calls that fail then are no loss of the service."""
+        ...
+
     def call(self, call: Call) -> Any:
         """Return the answer to a call, or raise its error. Raises ServiceError if the service is lost."""
         ...
@@ -47,6 +52,10 @@ class RayLink:
         self._closed = False
         self._heard = monotonic()
         self._places = BoundedSemaphore(_CALLS_AT_A_TIME)
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
 
     def call(self, call: Call) -> Any:
         if call.method == "wait":  # it takes no place: the calls that end a job must not wait for those that wait for it

@@ -19,6 +19,7 @@ from deconvwidgets.images.image_set import ImageSet, digest_of
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
+from tests.ray_start import started
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -31,14 +32,7 @@ def descendants():
 
 
 def add_node(cluster):
-    """Add a node. On a busy machine, a node of Ray ends if its helpers do not start in time: try again."""
-    for trials_left in reversed(range(5)):
-        try:
-            return cluster.add_node(num_cpus=1, object_store_memory=STORE, include_dashboard=False)
-        except Exception as error:
-            if "timed out during startup" not in str(error) or not trials_left:
-                raise
-    raise AssertionError
+    return started(lambda: cluster.add_node(num_cpus=1, object_store_memory=STORE, include_dashboard=False))
 
 
 @pytest.fixture(scope="module")

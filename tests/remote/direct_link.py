@@ -15,6 +15,7 @@ class DirectLink:
     def __init__(self, server: SessionServer) -> None:
         self.server = server
         self.opened = server.open(exact_version())
+        self.closed = False
 
     def call(self, call: Any) -> Any:
         reply = pickle.loads(pickle.dumps(self.server.call(self.opened.session, pickle.loads(pickle.dumps(call)))))
@@ -26,6 +27,7 @@ class DirectLink:
         return pickle.loads(pickle.dumps(self.server.events(self.opened.session, after, 0.2)))
 
     def close(self) -> None:
+        self.closed = True
         self.server.close(self.opened.session)
 
 

@@ -373,6 +373,16 @@ def test_events_arrive_at_bound_methods_in_order_and_the_thread_ends_with_the_se
     assert listener.heard == ("changed",)
 
 
+def test_closing_is_no_failure(server):
+    service, heard = connect_to(server), []
+    service.subscribe(lambda event: heard.append(event.kind), {"failed"})
+    thread = service._thread
+    service.close()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert heard == []
+
+
 def test_the_queue_keeps_the_newest_of_a_kind_and_every_failure():
     queue = EventQueue()
     for number in range(5):
