@@ -1,10 +1,10 @@
 """Resizing layers and merging units, against networks whose weights are changed by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import nn
 
 import deconvwidgets as dw
@@ -23,19 +23,21 @@ from tests.models.surgery.networks import (
 )  # fmt: skip
 
 
-def strongest(bundle, conv, readers, count, norm=None):
-    """The units with the largest product of norms, by loops."""
+def strength_order(bundle, conv, readers, norm=None):
+    """The units with the largest product of norms, by loops. `readers`: the weights that read them, and the positions of a unit in each."""
     module, found = bundle.model[conv], []
     for unit in range(len(module.weight)):
         incoming = float((module.weight[unit].detach().double() ** 2).sum()) ** 0.5
         if norm is not None:
             layer = bundle.model[norm]
-            incoming *= abs(float(layer.weight[unit])) / float(layer.running_var[unit] + layer.eps) ** 0.5
-        outgoing = sum(
-            float((bundle.model[reader].weight.reshape(-1, len(module.weight), width)[:, unit] ** 2).sum()) for reader, width in readers
-        )
+            incoming *= abs(float(layer.weight[unit].detach())) / float(layer.running_var[unit] + layer.eps) ** 0.5
+        outgoing = sum(float((weight.detach().reshape(-1, len(module.weight), width)[:, unit] ** 2).sum()) for weight, width in readers)
         found.append(incoming * outgoing**0.5)
-    return sorted(np.argsort(found)[::-1][:count].tolist())
+    return np.argsort(found)[::-1].tolist()
+
+
+def strongest(bundle, conv, readers, count, norm=None):
+    return sorted(strength_order(bundle, conv, readers, norm)[:count])
 
 
 @pytest.mark.parametrize("norm", [False, True])
@@ -43,7 +45,7 @@ def test_fewer_units_are_the_strongest_and_the_network_is_that_without_the_other
     bundle = shared(norm)
     smaller = dw.surgery.resize_layer(bundle, "conv1", 4)
     reader = 4 if norm else 3
-    kept = strongest(bundle, 0, [(reader, 9)], 4, 1 if norm else None)
+    kept = strongest(bundle, 0, [(bundle.model[reader].weight, 9)], 4, 1 if norm else None)
     net = nn.Sequential(*bundle.model)
     removed = [unit for unit in range(6) if unit not in kept]
     state = {name: value.clone() for name, value in net.state_dict().items()}
@@ -62,20 +64,29 @@ def test_a_flattened_map_keeps_the_weights_of_its_units():
     smaller = dw.surgery.resize_layer(bundle, "conv3", 2)
     positions = bundle.model[9].weight.shape[1] // 5
     by_unit = bundle.model[9].weight.reshape(8, 5, positions)
-    kept = strongest(bundle, 5, [(9, positions)], 2)
+    kept = strongest(bundle, 5, [(bundle.model[9].weight, positions)], 2)
     assert torch.equal(smaller.model[9].weight, by_unit[:, kept].reshape(8, -1))
     assert torch.equal(smaller.model[5].bias, bundle.model[5].bias[kept])
 
 
-@pytest.mark.slow
-@settings(max_examples=6, deadline=None)
-@given(st.booleans(), st.sampled_from(["conv1", "conv2", "conv3", "fc4"]), st.integers(1, 20), st.integers(0, 5))
+def test_a_unit_of_which_batch_norm_takes_the_negative_is_as_strong():
+    bundle = plain(True)
+    with torch.no_grad():
+        bundle.model[1].weight[2] *= -50
+    assert torch.equal(dw.surgery.resize_layer(bundle, "conv1", 1).model[0].weight, bundle.model[0].weight[[2]])
+
+
+@pytest.mark.parametrize(
+    ("norm", "layer", "more", "seed"), [(False, "conv1", 1, 0), (True, "conv2", 9, 1), (True, "conv3", 2, 2), (False, "fc4", 13, 3)]
+)
 def test_more_units_compute_the_same_and_fewer_again_add_up(norm, layer, more, seed):
-    bundle = plain(norm, convolutions=(3, 4, 2))
+    """One more, fewer than there are, and more than twice as many; before convolutions, a flattened map and a linear layer."""
+    bundle = shared(norm)
     units = bundle.network.layer(layer).channels
     grown = dw.surgery.resize_layer(bundle, layer, units + more, seed=seed)
     assert torch.allclose(outputs(grown), outputs(bundle), rtol=1e-9, atol=1e-9)
     assert grown.network.layer(layer).channels == units + more
+    assert grown.surgery[0].description.startswith(f"{layer} has {units + more} units: its {units}, and {more} copies")
     assert_counts_add_up(bundle, grown)
     again = dw.surgery.resize_layer(grown, layer, units)
     assert again.network.layer(layer).channels == units
@@ -116,6 +127,40 @@ def test_merging_the_copies_of_a_grown_layer_gives_the_function_back(layer):
     copied = next(unit for unit in range(units) if torch.equal(weight[unit], weight[units]))
     merged = dw.surgery.merge_units(grown, layer, [units, copied])
     assert torch.allclose(outputs(merged), outputs(bundle), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("units", [[1, 4], [4, 6, 1]])
+def test_near_copies_are_merged_along_the_one_that_stays(norm, units):
+    """Each is replaced by its projection on the strongest: incoming weights, bias and batch norm as one vector."""
+    bundle, (conv, reader) = plain(norm), (4, 7) if norm else (3, 5)
+    layer = bundle.model[conv]
+    with torch.no_grad():
+        for unit, factor in ((4, 0.5), (6, 1.5)):
+            layer.weight[unit] = factor * layer.weight[1] + 0.05 * layer.weight[unit]
+            layer.bias[unit] = factor * layer.bias[1] + 0.3
+        if norm:
+            bundle.model[5].running_mean[:] = torch.linspace(-0.4, 0.4, 7)
+    vectors = {}
+    for unit in units:
+        weight, bias = layer.weight[unit].detach().flatten(), layer.bias[unit].detach().reshape(1)
+        if norm:
+            after = bundle.model[conv + 1]
+            scale = after.weight[unit].detach() / (after.running_var[unit] + after.eps).sqrt()
+            weight, bias = weight * scale, (bias - after.running_mean[unit]) * scale + after.bias[unit].detach()
+        vectors[unit] = torch.cat([weight, bias])
+    outgoing = bundle.model[reader].weight.detach()
+    stays = next(unit for unit in strength_order(bundle, conv, [(outgoing, 9)], conv + 1 if norm else None) if unit in units)
+    merged = dw.surgery.merge_units(bundle, "conv2", units)
+    remaining = [unit for unit in range(7) if unit == stays or unit not in units]
+    along = {unit: float(vector @ vectors[stays] / vectors[stays].square().sum()) for unit, vector in vectors.items()}
+    expected = sum(outgoing[:, unit] * factor for unit, factor in along.items())
+    assert torch.equal(merged.model[conv].weight, layer.weight[remaining])
+    assert torch.allclose(merged.model[reader].weight[:, remaining.index(stays)], expected)
+    cosine = min(float(torch.cosine_similarity(vector, vectors[stays], dim=0)) for vector in vectors.values())
+    assert 0.5 < cosine < 0.9995
+    assert f"merged into unit {stays} (cosine between their incoming weights: {cosine:.3f} or more)" in merged.surgery[0].description
+    assert_counts_add_up(bundle, merged)
 
 
 def normed_after(gains, factor=1.0):
@@ -187,6 +232,23 @@ def test_a_head_reads_the_new_units(make_head):
         assert dw.surgery.undo(grown.headless) is headed.headless
         assert sum(grown.surgery[0].counts[::2]) == sum(count_of(grown.headless).values()) + grown.head.weight.size + grown.head.bias.size
         assert grown.with_head(None).surgery == grown.surgery
+
+
+def test_a_head_decides_too_which_units_are_the_strongest(make_head):
+    bundle = shared()
+    head = make_head(bundle, "pool3", pool=(2, 3))
+    head = replace(head, weight=(100 * head.weight).astype(np.float16))
+    smaller = dw.surgery.resize_layer(bundle.with_head(head), "conv3", 2)
+    positions = bundle.model[9].weight.shape[1] // 5
+    weight = torch.from_numpy(head.weight.astype(np.float32))
+    kept = strongest(bundle, 5, [(bundle.model[9].weight, positions), (weight, 6)], 2)
+    assert kept != strongest(bundle, 5, [(bundle.model[9].weight, positions)], 2)
+    assert torch.equal(smaller.headless.model[5].weight, bundle.model[5].weight[kept])
+    np.testing.assert_array_equal(smaller.head.weight, head.weight.reshape(4, 5, 6)[:, kept].reshape(4, 12))
+    step = smaller.surgery[0]
+    assert [dict(counts)["head.weight"] for counts in (step.kept, step.cut)] == [4 * 2 * 6, 4 * 3 * 6]
+    assert "head.weight" not in dict(step.new)
+    assert smaller.head.digest == smaller.headless.network.digest("pool3") != head.digest
 
 
 REFUSED = [
