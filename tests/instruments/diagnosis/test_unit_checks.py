@@ -66,7 +66,7 @@ def test_depthwise_filters_differ_more_before_they_dominate():
         for layer, factor in ((net[0], 5), (net[2], 5)):
             layer.weight[:] = layer.weight.sign() * 0.1
             layer.weight[3] *= factor
-            layer.weight[:3] = 0.0  # three of eight without weights: the median is that of the others
+            layer.weight[4:] = 0.0  # four of eight without weights: the median is that of the others
     sizes = filter_sizes(filters, [one.layer.name for one in filters])
     for one, layer in zip(sizes, (net[0], net[2]), strict=True):
         rms = layer.weight.detach().double().square().mean((1, 2, 3)).sqrt().numpy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -135,3 +136,21 @@ def assert_counts_add_up(before, after):
     now = dict(after.model.named_parameters())
     for name, value in before.model.named_parameters():
         assert (values_of(value) & values_of(now.get(name))).total() == kept.get(name, 0), name
+
+
+def strength_order(bundle, conv, readers, norm=None):
+    """The units with the largest product of norms, by loops. `readers`: the weights that read them, and the positions of a unit in each."""
+    module, found = bundle.model[conv], []
+    for unit in range(len(module.weight)):
+        incoming = float((module.weight[unit].detach().double() ** 2).sum()) ** 0.5
+        if norm is not None:
+            layer = bundle.model[norm]
+            incoming *= abs(float(layer.weight[unit].detach())) / float(layer.running_var[unit] + layer.eps) ** 0.5
+        outgoing = sum(float((weight.detach().reshape(-1, len(module.weight), width)[:, unit] ** 2).sum()) for weight, width in readers)
+        found.append(incoming * outgoing**0.5)
+    return np.argsort(found)[::-1].tolist()
+
+
+def strongest(bundle, conv, readers, count, norm=None):
+    """The first `count` of `strength_order`, in ascending order."""
+    return sorted(strength_order(bundle, conv, readers, norm)[:count])
