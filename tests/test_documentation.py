@@ -18,6 +18,7 @@ PAGES = {
     "how-to/index-at-scale.md": 25,
     "how-to/compare-models.md": 18,
     "how-to/invariance.md": 7,
+    "how-to/diagnosis.md": 18,
 }
 
 

@@ -14,6 +14,7 @@ from torch import nn
 import deconvwidgets as dw
 from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.instruments.diagnosis.records import CHECKS, Diagnosis
+from deconvwidgets.models.bundle import ModelBundle
 from tests.instruments.diagnosis.planted import TRANSFORM, SmoothPhotographs, bundle_of, inputs, network
 
 IMAGES = SmoothPhotographs(60)
@@ -172,10 +173,36 @@ def test_reversed_channels_are_found_with_labels():
     bad = dw.check_input(bundle_of(Reddish((2, 1, 0)).eval()), IMAGES, labels="auto", device="cpu")
     assert (bad.level, bad.variants[0].top1) == ("found", 1.0)
     assert "reversed" in bad.variants[0].label
-    assert "reversed" in bad.summary
+    assert bad.summary.endswith(f"With {bad.variants[0].label}, top-1 is 100.0% instead of 0.0% (60 labelled photographs).")
     given = next(variant for variant in bad.variants if variant.kind == "given")
     assert given.top1 == 0.0
     assert dw.check_input(bundle_of(Reddish((2, 1, 0)).eval()), IMAGES, device="cpu").level == "not_checked"
+
+
+def test_another_way_is_better_only_beyond_chance_of_all_that_were_tried():
+    """Each of n photographs is right with reversed channels, and wrong as given: McNemar's p is 2 / 2**n, and its limit 0.01 / ways."""
+    bundle = bundle_of(Reddish((2, 1, 0)).eval())
+    ways = len(dw.check_input(bundle, IMAGES, labels="auto", photographs=8, device="cpu").variants) - 1
+    for count in (8, 9, 10, 11, 12):
+        found = dw.check_input(bundle, IMAGES, labels="auto", photographs=count, device="cpu")
+        assert (found.level == "found") == (2 / 2**count < 0.01 / ways), count
+        assert found.labelled == count
+    assert 2 / 2**8 < 0.01 < ways * 2 / 2**8
+
+
+def test_top_5_counts_the_five_best_classes():
+    torch.manual_seed(4)
+    model = nn.Sequential(nn.AvgPool2d(8), nn.Flatten(), nn.Linear(48, 8)).eval()
+    with torch.no_grad():
+        model[2].weight *= 5
+    categories = ["red", "blue", *"abcdef"]
+    bundle = ModelBundle.from_module(model, transform=TRANSFORM, categories=categories, name="eight")
+    found = dw.check_input(bundle, IMAGES, labels="auto", device="cpu")
+    outputs, labels = model(inputs(bundle, IMAGES)).detach(), torch.arange(60)[:, None] % 2
+    ranks = (outputs > outputs.gather(1, labels)).sum(1)
+    given = next(variant for variant in found.variants if variant.kind == "given")
+    assert (given.top1, given.top5) == pytest.approx((float((ranks == 0).float().mean()), float((ranks < 5).float().mean())))
+    assert {0, 4, 5} <= set(ranks.tolist())
 
 
 def test_the_results_of_the_sweep_are_those_of_plain_transforms():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
@@ -82,17 +82,15 @@ def test_the_histogram_splits_at_what_the_stride_carries_along_each_axis(stride)
                 above[bin_number] += energy[y, x] * (vertical > 0.5 / rows or horizontal > 0.5 / columns)
     np.testing.assert_allclose(found.histogram, whole, atol=1e-9)
     np.testing.assert_allclose(found.histogram_above, above, atol=1e-9)
+    assert found.carried == 0.5 / max(rows, columns)
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.integers(0, 1000), st.floats(0.01, 100))
+@pytest.mark.parametrize(("seed", "factor"), [(1, 0.01), (2, 100.0)])
 def test_a_filters_frequencies_do_not_depend_on_its_size_or_sign(seed, factor):
-    model = network(seed=seed)
-    photographs = PhotographSpectrum(3, SIDE, SIDE)
-    before = first_layer(first_convolution(bundle_of(model).network), 3, photographs)
-    with torch.no_grad():
-        model[0].weight[3] *= -factor
-    after = first_layer(first_convolution(bundle_of(model).network), 3, photographs)
+    filters = first_convolution(bundle_of(network(seed=seed)).network)
+    weight = filters.weight.detach().clone()
+    weight[3] *= -factor
+    before, after = (first_layer(one, 3, PhotographSpectrum(3, SIDE, SIDE)) for one in (filters, replace(filters, weight=weight)))
     np.testing.assert_allclose(after.shares, before.shares, rtol=1e-4)
     np.testing.assert_allclose(after.rms[3], before.rms[3] * factor, rtol=1e-5)
 
@@ -142,6 +140,12 @@ def test_shift_curves_are_those_of_crops_of_the_resized_photograph():
     np.testing.assert_allclose(found.probability, np.mean(probabilities, axis=0), atol=1e-6)
     assert (found.layers, found.strides, found.reference, found.filled) == (("conv1", "conv2"), (4, 8), "label", 0)
     assert (found.changes[:, 0] == 0).all()
+
+
+@pytest.mark.parametrize(("direction", "strides"), [("right", (2, 4)), ("left", (2, 4)), ("up", (1, 2)), ("down", (1, 2))])
+def test_the_strides_of_shift_curves_are_those_in_the_direction_of_the_shift(direction, strides):
+    bundle = bundle_of(network(stride=(1, 2)))
+    assert dw.shift_response(bundle, IMAGES, shifts=[1], direction=direction, photographs=1, device="cpu").strides == strides
 
 
 @pytest.mark.parametrize(("direction", "move"), [("right", (3, 0)), ("left", (-3, 0)), ("up", (0, -3)), ("down", (0, 3))])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -105,6 +107,19 @@ def test_layers_and_probabilities_are_those_of_the_model(net, noise):
     assert [shown.layer for shown in layers] == ["conv1", "conv2"]
 
 
+def test_the_class_that_is_predicted_now_is_that_of_the_moved_photograph():
+    """A photograph that is red on the left and blue on the right, of which a shift to the right shows more red."""
+    image = Image.new("RGB", (32, 16), "red")
+    image.paste("blue", (13, 0, 32, 16))
+    net = nn.Sequential(nn.Conv2d(3, 2, 1, stride=(1, 2), bias=False), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[1.0, 0, 0], [0, 0, 1.0]]).view(2, 3, 1, 1))
+    bundle = bundle_of(net, Preprocess(resize=None, crop=(16, 16), mean=(0, 0, 0), std=(1, 1, 1)), categories=["red", "blue"])
+    microscope = ShiftMicroscope(bundle, wide_input(bundle, image, 8), watched_layers(bundle))
+    (layer,), predicted = microscope.shifted(6, 0)
+    assert (predicted.name, predicted.now, layer.stride) == ("blue", "red", 2)  # the stride of columns, along which most shifts are
+
+
 def test_a_photograph_that_is_not_moved_does_not_change(net, noise):
     bundle = bundle_of(net, Preprocess(resize=24, crop=(16, 16), mean=MEAN, std=STD), categories=["cat", "dog", "kite"])
     layers, predicted = ShiftMicroscope(bundle, wide_input(bundle, noise, 8), watched_layers(bundle)).shifted(0, 0)
@@ -184,6 +199,15 @@ def test_filters_are_shown_in_the_order_of_the_units():
     assert np.array_equal(tile[::2, ::2], tile[1::2, 1::2])  # each pixel of 11 is 2 x 2
     red = tile[::2, ::2, 0].astype(float)
     assert np.corrcoef(red.ravel(), first.weights[5, 0].ravel())[0, 1] > 0.98
+
+
+def test_a_filter_that_is_not_square_is_enlarged_by_rows_and_columns():
+    first = first_layer()
+    sprite = filter_sprite(replace(first, weights=first.weights[:2, :, :4, :8]), [0, 1, 2], 16)
+    rows, columns = sprite[::4], sprite[:, ::2]
+    assert np.array_equal(sprite, np.repeat(rows, 4, axis=0))
+    assert np.array_equal(sprite, np.repeat(columns, 2, axis=1))
+    assert np.corrcoef(sprite[16::4, ::2, 0].ravel().astype(float), first.weights[1, 0, :4, :8].ravel())[0, 1] > 0.98
 
 
 class _Labelled(ImageSet):

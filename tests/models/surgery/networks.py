@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -117,8 +119,13 @@ def count_of(bundle):
     return {name: value.numel() for name, value in bundle.model.named_parameters()}
 
 
+def values_of(parameter):
+    """How often each value occurs in a parameter; weights are random, so that a value tells where it came from."""
+    return Counter() if parameter is None else Counter(parameter.detach().flatten().tolist())
+
+
 def assert_counts_add_up(before, after):
-    """Check kept + cut against the old network, and kept + new against the new one, parameter by parameter, for one step."""
+    """Check kept, cut and new of one step, parameter by parameter: kept are the values that the old and the new network have both."""
     step = after.surgery[-1]
     kept, cut, new = (dict(counts) for counts in (step.kept, step.cut, step.new))
     for name, count in count_of(before).items():
@@ -126,7 +133,24 @@ def assert_counts_add_up(before, after):
     for name, count in count_of(after).items():
         assert kept.get(name, 0) + new.get(name, 0) == count, name
     assert set(kept) | set(cut) | set(new) <= set(count_of(before)) | set(count_of(after))
-    for name, count in kept.items():  # those that are said to be kept are there
-        old, now = dict(before.model.named_parameters())[name], dict(after.model.named_parameters())[name]
-        if old.shape == now.shape and count == old.numel():
-            assert torch.equal(old, now), name
+    now = dict(after.model.named_parameters())
+    for name, value in before.model.named_parameters():
+        assert (values_of(value) & values_of(now.get(name))).total() == kept.get(name, 0), name
+
+
+def strength_order(bundle, conv, readers, norm=None):
+    """The units with the largest product of norms, by loops. `readers`: the weights that read them, and the positions of a unit in each."""
+    module, found = bundle.model[conv], []
+    for unit in range(len(module.weight)):
+        incoming = float((module.weight[unit].detach().double() ** 2).sum()) ** 0.5
+        if norm is not None:
+            layer = bundle.model[norm]
+            incoming *= abs(float(layer.weight[unit].detach())) / float(layer.running_var[unit] + layer.eps) ** 0.5
+        outgoing = sum(float((weight.detach().reshape(-1, len(module.weight), width)[:, unit] ** 2).sum()) for weight, width in readers)
+        found.append(incoming * outgoing**0.5)
+    return np.argsort(found)[::-1].tolist()
+
+
+def strongest(bundle, conv, readers, count, norm=None):
+    """The first `count` of `strength_order`, in ascending order."""
+    return sorted(strength_order(bundle, conv, readers, norm)[:count])

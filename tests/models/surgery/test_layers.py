@@ -50,6 +50,8 @@ def test_layers_that_read_other_numbers_of_units_get_new_weights_by_the_seed():
     expected = nn.functional.linear(nn.functional.max_pool2d(pixels, 3, 2).flatten(1), shorter.model[12].weight)
     assert torch.allclose(outputs(shorter), expected)
     assert float(shorter.model[12].weight.detach().std()) == pytest.approx((2 / (6 * positions)) ** 0.5, rel=0.1)
+    filters = dw.surgery.remove_layers(bundle, "conv2").model[5].weight.detach()
+    assert float(filters.std()) == pytest.approx((2 / (6 * 9)) ** 0.5, rel=0.1)  # each unit of conv3 reads 3 x 3 positions of 6 maps
 
 
 def test_dropout_goes_with_its_layer_and_a_shared_rectifier_may_remain():
@@ -90,8 +92,22 @@ def test_a_changed_first_layer_keeps_later_sizes(kernel, stride):
         assert (before.height, before.width, before.stride) == (after.height, after.width, after.stride)
     centres = [one.network.layer("conv1").offset[0] + (one.network.layer("conv1").receptive_field[0] - 1) / 2 for one in (bundle, changed)]
     assert abs(centres[0] - centres[1]) <= 1
+    if stride is not None:  # windows of which every second position is one that the 3 x 3 at half the stride pooled
+        assert changed.model[2].kernel_size == {2: (5, 5), (2, 4): (5, 3)}[stride]
+        assert f" pool1 has {'5 x 5 at stride 4' if stride == 2 else '5 x 3 at stride 4 x 2'} now" in changed.surgery[0].description
+    size, step = (" x ".join(map(str, first.kernel_size)), {2: "2", None: "4", (2, 4): "2 x 4"}[stride])
+    assert changed.surgery[0].description.startswith(f"conv1 has {size} at stride {step}, not 7 x 7 at stride 4.")
     assert_counts_add_up(bundle, changed)
     assert dw.surgery.undo(changed) is bundle
+
+
+@pytest.mark.parametrize(("kernel", "padding"), [(3, (1, 1)), ((5, 9), (2, 4)), ((7, 4), (3, 1))])
+def test_the_centres_of_filters_stay_where_they_are(kernel, padding):
+    """So the padding changes by half of what the size does."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 7, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4))
+    first = dw.surgery.change_first_layer(bundle_of(net.double()), kernel, 2, keep_grid=False).model[0]
+    assert first.padding == padding
+    assert torch.equal(first(batch()), nn.functional.conv2d(batch(), first.weight, first.bias, 2, padding))
 
 
 def test_without_keeping_the_grid_later_maps_have_other_sizes():

@@ -160,6 +160,18 @@ def test_average_pooling_is_torchs_own():
     assert torch.equal(outputs(swapped), net(batch()))
 
 
+@pytest.mark.parametrize("counted", [False, True])
+def test_blurred_average_pooling_divides_as_the_pooling_did(counted):
+    maps = torch.rand(1, 3, 9, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    net = nn.Sequential(nn.Conv2d(3, 3, 1), nn.AvgPool2d(3, 2, 1, count_include_pad=counted)).double()
+    bundle = dw.ModelBundle.from_module(net.eval(), input_size=(3, 9, 10), name="net", task=None)
+    pooled = dw.surgery.swap_pooling(bundle).model[1](maps)
+    padded = np.pad(maps[0].numpy(), ((0, 0), (1, 1), (1, 1)))
+    inside = np.pad(np.ones((9, 10)), 1)
+    sums, counts = (sum(one[..., i : i + 9, j : j + 10] for i in range(3) for j in range(3)) for one in (padded, inside))
+    np.testing.assert_allclose(pooled[0].numpy(), blurred(sums / (9 if counted else counts), 2), atol=1e-12)
+
+
 def test_a_blurred_stride_is_a_dense_convolution_that_is_blurred():
     bundle = plain(conv=lambda: nn.Conv2d(3, 6, 5, stride=2, padding=1))
     changed = dw.surgery.blur_strides(bundle)
@@ -167,6 +179,9 @@ def test_a_blurred_stride_is_a_dense_convolution_that_is_blurred():
     maps = torch.relu(torch.nn.functional.conv2d(batch(1), first.weight, first.bias, 1, 1))
     expected = torch.from_numpy(blurred(maps[0].detach().numpy(), 2))
     assert torch.allclose(changed.network.map(batch(1), "conv1")[0], expected, atol=1e-12)
+    assert changed.surgery[0].description.endswith("with a stride of 2 (Zhang 2019).")
+    uneven = dw.surgery.blur_strides(plain(conv=lambda: nn.Conv2d(3, 6, 5, stride=(1, 2), padding=1)))
+    assert uneven.surgery[0].description.endswith("with a stride of 1 x 2 (Zhang 2019).")
     assert changed.network.layer("conv1").height == bundle.network.layer("conv1").height
     assert changed.network.layer("conv1").stride == (2, 2)
     assert dict(changed.model.named_parameters()).keys() == dict(bundle.model.named_parameters()).keys()

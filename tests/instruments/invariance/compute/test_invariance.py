@@ -11,6 +11,8 @@ import deconvwidgets as dw
 from deconvwidgets.compute.job import FixedBatch, JobContext
 from deconvwidgets.errors import InvarianceError, JobCancelledError, LayerError, ModelError, PictureError
 from deconvwidgets.instruments.invariance.compute.layers import default_layers
+from deconvwidgets.instruments.invariance.compute.transformed import TransformedPhotograph
+from deconvwidgets.instruments.invariance.transforms import kind_of
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.torchvision_import import import_torchvision
 from tests.conftest import NoisePhotographs, make_tiny_bundle
@@ -56,6 +58,28 @@ def test_curves_are_those_of_a_plain_loop_with_hooks(batch):
                 assert found.relative[number, layer, place] == pytest.approx(distance / norm, rel=1e-4, abs=1e-6)
             assert found.scores[number, place] == pytest.approx(now[scores.argmax()], rel=1e-4)
     assert found.layers == ("conv1", "conv2")  # the names by which all instruments list them
+
+
+def test_a_model_that_couples_the_images_of_a_batch_sees_one_at_a_time():
+    class Coupled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = make_tiny_bundle().model
+
+        def forward(self, batch):
+            return self.inner(batch + 0.5 * batch.flip(0))
+
+    transform = make_tiny_bundle().transform
+    bundle = dw.ModelBundle.from_module(Coupled().eval(), transform=transform, categories=["ant", "bee", "cow"], name="coupled")
+    assert bundle.network.single
+    images, amounts, module = NoisePhotographs(), [0.5, 0.25], [bundle.model.inner[1]]
+    found = dw.invariance(bundle, images, "brightness", amounts, layers=["inner.1"], photographs=[5], progress=False)
+    photograph = TransformedPhotograph(bundle, images.open_source(5))
+    (before,), scores = hooked(bundle.model, module, photograph.unchanged())
+    for place, amount in enumerate(amounts):
+        (after,), now = hooked(bundle.model, module, photograph.input(kind_of("brightness"), amount))
+        assert found.distances[0, 0, place] == pytest.approx(np.linalg.norm(after - before), rel=1e-4)
+        assert found.scores[0, place] == pytest.approx(now[scores.argmax()], rel=1e-4)
 
 
 class Labelled(NoisePhotographs):

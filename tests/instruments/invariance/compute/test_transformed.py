@@ -160,6 +160,12 @@ def test_the_fill_is_zero_after_normalisation():
     assert float(beside.abs().max()) < 0.01  # 128 / 255 is not exactly the mean
 
 
+def test_the_fill_has_its_channels_in_order():
+    bundle = replace(BUNDLE, transform=replace(BUNDLE.transform, mean=(0.2, 0.5, 0.7)))
+    assert fill_colour(bundle) == (51, 128, 178)
+    assert TransformedPhotograph(bundle, PHOTOGRAPH).transformed(kind_of("translate"), 40).getpixel((3, 3)) == (51, 128, 178)
+
+
 def test_default_amounts_are_those_of_figure_5():
     assert kind_of("translate").amounts(224)[0], kind_of("translate").amounts(224)[-1] == (-60, 60)
     assert (kind_of("scale").amounts(224)[0], kind_of("scale").amounts(224)[-1]) == (1.0, 1.8)
