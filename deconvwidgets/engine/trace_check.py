@@ -42,7 +42,7 @@ def check_trace(graph: Graph, model: nn.Module, size: Iterable[int]) -> bool:
     GraphError
         If the graph does not reproduce the model's output, or the output of one of its modules.
     """
-    images = example_batch(model, tuple(size), 2)
+    images = _two_images(model, size)
     expected = _maps_of_model(model, images[:1])
     if not graph.trace.single and not graph.couples_batch and _difference(graph, model, images, expected) is None:
         return False
@@ -57,7 +57,7 @@ def check_trace(graph: Graph, model: nn.Module, size: Iterable[int]) -> bool:
 
 def couples_batch(model: nn.Module, size: Iterable[int]) -> bool:
     """Return whether a model that cannot be traced has to be run image by image: its output for an image depends on the others."""
-    images = example_batch(model, tuple(size), 2)
+    images = _two_images(model, size)
     with torch.no_grad():
         alone = _flatten(copy_sharing_tensors(model)(images[:1].clone()))
         try:
@@ -65,6 +65,13 @@ def couples_batch(model: nn.Module, size: Iterable[int]) -> bool:
         except (RuntimeError, ValueError, TypeError, IndexError):  # it takes one image only
             return True
     return len(alone) != len(together) or not all(_agree(first[:1], one) for first, one in zip(together, alone, strict=True))
+
+
+def _two_images(model: nn.Module, size: Iterable[int]) -> Tensor:
+    """Return (2, C, H, W): an example, and one with smaller and larger values, so that a batch's extremes are not those of the first."""
+    images = example_batch(model, tuple(size), 2)
+    images[1] = 4 * images[1] - 2
+    return images
 
 
 def _maps_of_model(model: nn.Module, image: Tensor) -> dict[str, Tensor]:
