@@ -16,6 +16,7 @@ from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.errors import AblationError, JobCancelledError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.folder_lock import locked_folder
+from deconvwidgets.instruments.ablation.compute.measure import STOPPED
 from deconvwidgets.instruments.ablation.compute.one_run import RunRequest, train_one
 from deconvwidgets.instruments.ablation.compute.plan import StudyPlan, plan_study
 from deconvwidgets.instruments.ablation.compute.study import AblationStudy
@@ -24,8 +25,6 @@ from deconvwidgets.instruments.ablation.compute.variants import Specs
 from deconvwidgets.instruments.training.compute.recipe import Recipe
 
 __all__ = ["AblationStudy", "run_ablation"]
-
-_STOPPED = "The study was stopped. Call dw.run_ablation with the same arguments to resume."
 
 
 def run_ablation(
@@ -85,7 +84,8 @@ def run_ablation(
     job : JobContext, optional
         Progress and cancellation.
     engine : {"local", "ray"}
-        "ray" trains `workers` runs at a time, on the GPUs or CPUs of a cluster of Ray that all see the folder under the same path.
+        "ray" trains `workers` runs at a time, each with its share of the CPUs, or on a GPU of its own: on the cluster of Ray to which
+        `ray.init` has connected this process, whose machines all see the folder under the same path, or on this machine.
     workers : int
         The number of runs at a time of "ray".
     **recipe_fields
@@ -195,7 +195,7 @@ def _train_here(requests: Sequence[RunRequest], job: JobContext) -> list[str]:
     failures = []
     for request in requests:
         if job.cancelled() or stop_requested(request.study):
-            raise JobCancelledError(_STOPPED)
+            raise JobCancelledError(STOPPED)
         message = train_one(request, job)
         if message is not None:
             failures.append(message)
