@@ -207,7 +207,7 @@ def in_another_process(driver, end, classes):
 
 def test_a_study_on_ray_has_the_runs_of_one_process_and_reports_those_that_fail(cluster, tmp_path):
     images, failing = dw.open_images(draw_classes(tmp_path / "images")), partial(in_another_process, os.getpid())
-    specs = {"whole": net, "2 maps": lambda classes: net(classes, maps=2), "broken": broken}
+    specs = {"whole": lambda classes: net(classes), "broken": broken}
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)  # as a task of one CPU
@@ -215,15 +215,14 @@ def test_a_study_on_ray_has_the_runs_of_one_process_and_reports_those_that_fail(
             here = study_of(images, tmp_path / "here", specs, seeds=1)
     finally:
         torch.set_num_threads(threads)
-    with pytest.warns(UserWarning, match="broken, seed 0") as remote:
+    with pytest.warns(UserWarning, match="(broken|lost), seed 0: ") as remote:
         there = study_of(images, tmp_path / "there", {**specs, "lost": partial(failing, True)}, seeds=1, engine="ray", workers=2)
     messages = [str(entry.message).replace("/there/", "/here/") for entry in remote]
     assert str(local[0].message) in messages
     assert any(text.startswith("lost, seed 0: the process that trained it was lost") for text in messages)
-    assert [run.phase for run in there.runs] == ["complete", "complete", "failed", "new"]
-    for one, other in zip(here.runs[:2], there.runs[:2], strict=True):
-        assert (one.train_error, one.curve) == (other.train_error, other.curve)
-        states = [study.bundle(one.variant).model.state_dict() for study in (here, there)]
-        assert all(torch.equal(states[1][name], value) for name, value in states[0].items())
+    assert [run.phase for run in there.runs] == ["complete", "failed", "new"]
+    assert (here.runs[0].train_error, here.runs[0].curve) == (there.runs[0].train_error, there.runs[0].curve)
+    states = [study.bundle("whole").model.state_dict() for study in (here, there)]
+    assert all(torch.equal(states[1][name], value) for name, value in states[0].items())
     with pytest.raises(ZeroDivisionError):  # an error of the user's code, as in one process
-        study_of(images, tmp_path / "error", {"whole": net, "error": partial(failing, False)}, engine="ray", workers=2)
+        study_of(images, tmp_path / "error", {"error": partial(failing, False)}, seeds=1, engine="ray", workers=2)
