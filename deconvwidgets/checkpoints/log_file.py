@@ -11,9 +11,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
-import psutil
-
 from deconvwidgets.atomic_file import way_on, write_atomic
+from deconvwidgets.checkpoints.writer_process import still_runs
 from deconvwidgets.errors import CheckpointError
 from deconvwidgets.records.training_log import EpochLog, TrainingLog, TrainingProgress, TrainingState
 from deconvwidgets.strict_json import StrictJsonError, parse_json, read_json
@@ -22,7 +21,6 @@ LOG_FILE = "log.jsonl"
 PROGRESS_FILE = "progress.json"
 STOP_FILE = "stop"
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}  # JSON has no such numbers
-_CLOCK_SECONDS = 60.0  # by which the start of a process and the time of a file, which may be on a server, disagree at most
 _MAPPINGS = ("weight_rms", "update_rms", "metrics")
 _INTEGERS = ("epoch", "epochs", "step", "steps", "process")
 
@@ -119,7 +117,7 @@ def read_progress(folder: Path) -> TrainingProgress | None:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged ({error}). Delete it: the training writes it again.") from error
     here = progress.host == socket.gethostname()
-    if progress.state == "running" and here and not _was_running(progress.process, written):
+    if progress.state == "running" and here and not still_runs(progress.process, written):
         return replace(progress, state="interrupted")
     return progress
 
@@ -131,16 +129,6 @@ def is_running(folder: Path) -> bool:
     except CheckpointError:
         return False
     return progress is not None and progress.state == "running"
-
-
-def _was_running(process: int, moment: float) -> bool:
-    """Return whether a process of this machine exists that existed at a moment: another one may have been given its number since."""
-    try:
-        return bool(psutil.Process(process).create_time() <= moment + _CLOCK_SECONDS)
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.Error:  # it exists, and tells nothing
-        return True
 
 
 def request_stop(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A lock file, so that two processes do not build the same index file at the same time."""
+"""A lock file, so that two processes do not write the same file or folder at the same time."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.records.progress import Progress
@@ -54,6 +54,26 @@ class WidgetService(Protocol):
 
     def wait(self, timeout: float | None = None) -> Self:
         """Wait until everything that is needed for a picture of the widget is computed, and return the service."""
+        ...
+
+
+class RunService(WidgetService, Protocol):
+    """The service of a long computation that has a folder, such as a training, as the panels of them see it."""
+
+    def status(self) -> Any:
+        """Return the state of the computation, as it was seen last."""
+        ...
+
+    def cancel(self) -> None:
+        """Ask it to save its state and to stop, in whichever process it runs. Raises a DeconvWidgetsError if none is running."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> Self:
+        """Wait until nothing is running. Raises ServiceError if something still is after `timeout` seconds."""
+        ...
+
+    def file(self, kind: Any) -> bytes:
+        """Return its results as a file. Raises ServiceError for an unknown kind, and as long as there are none."""
         ...
 
 

@@ -1,12 +1,17 @@
-"""A service in an actor of a real Ray cluster on this machine: sessions, events, a lost actor, and widgets in Chromium."""
+"""On a real Ray cluster on this machine: a service in an actor with its sessions and events, lost and in Chromium; the runs of a study.
+
+The study is here because a cluster takes long to start.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
+from functools import partial
 
 import pytest
+import torch
 from playwright.sync_api import expect
 
 import deconvwidgets as dw
@@ -17,6 +22,9 @@ from deconvwidgets.instruments.transfer.records import TransferSettings
 from deconvwidgets.remote import link
 from deconvwidgets.widgets.messages import Request
 from tests.conftest import NoisePhotographs, make_tiny_bundle, random_head
+from tests.instruments.ablation.compute.test_run_ablation import broken
+from tests.instruments.ablation.conftest import net, study_of
+from tests.instruments.training.compute.conftest import draw_classes
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
 
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
@@ -188,3 +196,33 @@ def test_an_explorer_in_chromium_shows_units_of_a_service_elsewhere(served, blan
     expect(blank.locator(".dwx-tile")).to_have_count(5)
     expect(blank.locator("[data-testid=layer-explorer][data-ready=true]")).to_be_visible()
     service.close()
+
+
+def in_another_process(driver, end, classes):
+    """Build a network in the process `driver`; end any other process, or fail there."""
+    if os.getpid() != driver:
+        os._exit(1) if end else divmod(classes, 0)
+    return net(classes)
+
+
+def test_a_study_on_ray_has_the_runs_of_one_process_and_reports_those_that_fail(cluster, tmp_path):
+    images, failing = dw.open_images(draw_classes(tmp_path / "images")), partial(in_another_process, os.getpid())
+    specs = {"whole": lambda classes: net(classes), "broken": broken}
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)  # as a task of one CPU
+        with pytest.warns(UserWarning, match="broken, seed 0") as local:
+            here = study_of(images, tmp_path / "here", specs, seeds=1)
+    finally:
+        torch.set_num_threads(threads)
+    with pytest.warns(UserWarning, match="(broken|lost), seed 0: ") as remote:
+        there = study_of(images, tmp_path / "there", {**specs, "lost": partial(failing, True)}, seeds=1, engine="ray", workers=2)
+    messages = [str(entry.message).replace("/there/", "/here/") for entry in remote]
+    assert str(local[0].message) in messages
+    assert any(text.startswith("lost, seed 0: the process that trained it was lost") for text in messages)
+    assert [run.phase for run in there.runs] == ["complete", "failed", "new"]
+    assert (here.runs[0].train_error, here.runs[0].curve) == (there.runs[0].train_error, there.runs[0].curve)
+    states = [study.bundle("whole").model.state_dict() for study in (here, there)]
+    assert all(torch.equal(states[1][name], value) for name, value in states[0].items())
+    with pytest.raises(ZeroDivisionError):  # an error of the user's code, as in one process
+        study_of(images, tmp_path / "error", {"error": partial(failing, False)}, seeds=1, engine="ray", workers=2)

@@ -1,11 +1,10 @@
-import { errorMessage } from "../kernel/errors.ts";
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { h, setText } from "../ui/dom.ts";
-import { ExplorerView } from "../ui/explorer_view.ts";
 import { createExportMenu, type ExportGroup } from "../ui/export_menu.ts";
 import { keyHint } from "../ui/footer.ts";
 import type { HeaderContent } from "../ui/header.ts";
 import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
+import { StatusView } from "../ui/status_view.ts";
 import { createPlanView } from "./plan_view.ts";
 import { createRunsView } from "./runs_view.ts";
 import { AblationStore } from "./store.ts";
@@ -39,7 +38,7 @@ const CHOICES: Choice<Measure>[] = [
 ];
 
 /** One view of an AblationPanel. */
-class AblationPanelView extends ExplorerView<AblationState, AblationStore> {
+class AblationPanelView extends StatusView<AblationState, AblationStore> {
   private readonly plan = createPlanView({ run: (kind) => void this.run(kind) });
   private readonly table = createTableView({
     select: (name) => this.set({ variant: this.state.variant === name ? null : name }),
@@ -57,8 +56,6 @@ class AblationPanelView extends ExplorerView<AblationState, AblationStore> {
     choices: CHOICES,
     pick: (measure) => this.set({ measure }),
   });
-  /** Whether a request to start or to cancel is pending. */
-  private busy = false;
 
   constructor(context: RenderContext<AblationState>, store: AblationStore) {
     super(context, store, "panel", "ablation-panel");
@@ -141,21 +138,9 @@ class AblationPanelView extends ExplorerView<AblationState, AblationStore> {
     void this.showing?.show("LayerExplorer", { state: {}, run: [variant, seed] });
   }
 
-  /** Start or cancel the study. Do nothing while an earlier request is pending. */
-  private async run(kind: "start" | "cancel"): Promise<void> {
-    if (this.busy) return;
-    this.onUserAction();
-    this.busy = true;
-    this.requestDraw();
-    const fields = kind === "start" ? { variants: this.state.chosen } : {};
-    try {
-      await this.store.client.request(kind, fields, { policy: "once", lane: "work" });
-    } catch (error) {
-      this.showError(errorMessage(error));
-    }
-    await this.store.refreshStatus();
-    this.busy = false;
-    this.requestDraw();
+  /** Start or cancel the study. */
+  private run(kind: "start" | "cancel"): Promise<void> {
+    return this.sendCommand(kind, kind === "start" ? { variants: this.state.chosen } : {}, { lane: "work" });
   }
 
   private save(file: AblationFile): void {

@@ -87,10 +87,6 @@ export interface Status {
   progress: Progress | null;
 }
 
-export interface HelloReply {
-  status: Status;
-}
-
 export type AblationFile =
   | "ablation.csv"
   | "ablation-runs.csv"

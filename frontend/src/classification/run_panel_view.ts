@@ -1,7 +1,6 @@
-import { errorMessage } from "../kernel/errors.ts";
 import type { Lookup } from "../kernel/resource.ts";
 import type { Hello } from "../kernel/store.ts";
-import { ExplorerView } from "../ui/explorer_view.ts";
+import { StatusView } from "../ui/status_view.ts";
 import { RUN_PRIORITY, type RunStore } from "./run_store.ts";
 
 interface DataState {
@@ -12,15 +11,12 @@ interface DataState {
 type Shared<Status, Summary> = RunStore<Status, Summary, Hello & { status: Status }>;
 
 /** The base class of the views of panels whose runs are computed in the kernel. */
-export abstract class RunPanelView<State extends DataState, Status, Summary, S extends Shared<Status, Summary>> extends ExplorerView<
+export abstract class RunPanelView<State extends DataState, Status, Summary, S extends Shared<Status, Summary>> extends StatusView<
   State,
   S
 > {
   /** The last summary, and its data. It is shown until a newer summary of the same data is loaded. */
   private lastSummary: { data: string; summary: Summary } | null = null;
-  /** Whether a request to start or stop is pending. */
-  protected busy = false;
-
   /** Return the summary of the data to show, given what is loaded of that of the state. */
   protected dataContent({ value, error }: Lookup<Summary>) {
     const data = JSON.stringify([this.state.data, this.state.root]);
@@ -29,19 +25,8 @@ export abstract class RunPanelView<State extends DataState, Status, Summary, S e
     return { summary, error: error ?? "", loading: !value && !error };
   }
 
-  /** Start or stop a run, and request the status. Do nothing while an earlier command is pending. */
-  protected async sendCommand(kind: "start" | "stop", fields: Record<string, unknown>): Promise<void> {
-    if (this.busy) return;
-    this.onUserAction();
-    this.busy = true;
-    this.requestDraw();
-    try {
-      await this.store.client.request(kind, fields, { policy: "once", priority: RUN_PRIORITY[kind] });
-    } catch (error) {
-      this.showError(errorMessage(error));
-    }
-    await this.store.refreshStatus();
-    this.busy = false;
-    this.requestDraw();
+  /** Start or stop a run. */
+  protected startOrStop(kind: "start" | "stop", fields: Record<string, unknown>): Promise<void> {
+    return this.sendCommand(kind, fields, { priority: RUN_PRIORITY[kind] });
   }
 }

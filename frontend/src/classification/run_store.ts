@@ -1,10 +1,9 @@
-import { errorMessage } from "../kernel/errors.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
-import { type Hello, Store } from "../kernel/store.ts";
-import type { ServiceEvent } from "../kernel/wire.ts";
+import { StatusStore } from "../kernel/status_store.ts";
+import type { Hello } from "../kernel/store.ts";
 
 /** Priorities of the requests of panels of runs. */
-export const RUN_PRIORITY = { stop: 1, start: 2, status: 3, run: 6 };
+export const RUN_PRIORITY = { stop: 1, start: 2, run: 6 };
 const MAX_SUMMARIES = 20;
 
 interface RunHello<Status> extends Hello {
@@ -12,14 +11,8 @@ interface RunHello<Status> extends Hello {
 }
 
 /** The data that all views of a panel share whose runs are computed in the kernel: the status, and summaries of data to run on. */
-export abstract class RunStore<Status, Summary, Content extends RunHello<Status>> extends Store<Content> {
+export abstract class RunStore<Status, Summary, Content extends RunHello<Status>> extends StatusStore<Status, Content> {
   private readonly summaries = new Resource<Summary>(this.client, this.notify, MAX_SUMMARIES);
-  /** The kind of the event that the status has changed. */
-  protected abstract readonly statusEvent: string;
-
-  get status(): Status | null {
-    return this.hello?.status ?? null;
-  }
 
   /** Runs do not depend on the model of the service; how the data fits it does. */
   protected override reset(): void {
@@ -28,22 +21,6 @@ export abstract class RunStore<Status, Summary, Content extends RunHello<Status>
 
   override retry(): void {
     this.summaries.retry();
-  }
-
-  protected override onEvent({ event }: ServiceEvent): void {
-    if (event === this.statusEvent) void this.refreshStatus();
-  }
-
-  /** Request the status again. Requests that are made meanwhile share the next reply. */
-  async refreshStatus(): Promise<void> {
-    try {
-      const reply = await this.client.request<{ status: Status }>("status", {}, { fresh: true, priority: RUN_PRIORITY.status });
-      if (!reply || !this.hello) return;
-      this.hello = { ...this.hello, status: reply.content.status };
-    } catch (error) {
-      this.problem = errorMessage(error);
-    }
-    this.notify();
   }
 
   /**

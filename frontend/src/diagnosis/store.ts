@@ -1,10 +1,8 @@
 /** The data that all views of a DiagnosisPanel share. */
 import { decodeImage } from "../kernel/bitmap_cache.ts";
 import { toFloat32Array } from "../kernel/buffers.ts";
-import { errorMessage } from "../kernel/errors.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
-import { Store } from "../kernel/store.ts";
-import type { ServiceEvent } from "../kernel/wire.ts";
+import { StatusStore } from "../kernel/status_store.ts";
 import type {
   Arm,
   Diagnosis,
@@ -22,7 +20,7 @@ import type {
 export const FILTER_TILE = 80; // pixels of the sprite, for screens with two device pixels per CSS pixel
 export const UNIT_TILE = 92;
 const LIMITS = { spectra: 200, photographs: 12, shifted: 400, units: 60 };
-const PRIORITY = { shifted: 0, photograph: 1, status: 2, diagnosis: 3 };
+const PRIORITY = { shifted: 0, photograph: 1, diagnosis: 4 };
 
 export interface Filters {
   sprite: ImageBitmap;
@@ -50,7 +48,7 @@ export interface UnitPictures {
   projections: ImageBitmap;
 }
 
-export class DiagnosisStore extends Store<HelloReply> {
+export class DiagnosisStore extends StatusStore<Status, HelloReply> {
   private readonly diagnoses = new Resource<Diagnosis>(this.client, this.notify, 1);
   private readonly filterSprites = new Resource<Filters>(this.client, this.notify, 1);
   private readonly spectra = new Resource<Spectrum>(this.client, this.notify, LIMITS.spectra);
@@ -59,9 +57,7 @@ export class DiagnosisStore extends Store<HelloReply> {
   private readonly pictures = new Resource<UnitPictures>(this.client, this.notify, LIMITS.units);
   private lastDiagnosis: Diagnosis | undefined;
 
-  get status(): Status | null {
-    return this.hello?.status ?? null;
-  }
+  protected override readonly statusEvent = "diagnosis";
 
   /** Return an arm; the network as it is if there is none of that number. */
   arm(number: number): Arm | undefined {
@@ -76,22 +72,6 @@ export class DiagnosisStore extends Store<HelloReply> {
 
   override retry(): void {
     for (const one of [this.diagnoses, this.filterSprites, this.spectra, this.photographs, this.results, this.pictures]) one.retry();
-  }
-
-  protected override onEvent({ event }: ServiceEvent): void {
-    if (event === "diagnosis") void this.refreshStatus();
-  }
-
-  /** Request the status again. Requests that are made meanwhile share the next reply. */
-  async refreshStatus(): Promise<void> {
-    try {
-      const reply = await this.client.request<{ status: Status }>("status", {}, { fresh: true, priority: PRIORITY.status });
-      if (!reply || !this.hello) return;
-      this.hello = { ...this.hello, status: reply.content.status };
-    } catch (error) {
-      this.problem = errorMessage(error);
-    }
-    this.notify();
   }
 
   /** Return the diagnosis; while a new one is computed, the one before. */

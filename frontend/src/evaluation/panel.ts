@@ -31,7 +31,7 @@ class EvaluationPanelView extends RunPanelView<EvaluationState, Status, DataSumm
     set: (patch) => this.set(patch),
     showStatus: (text) => this.showStatus(text),
     start: () => this.start(),
-    stop: () => void this.sendCommand("stop", {}),
+    stop: () => void this.startOrStop("stop", {}),
     refresh: () => this.requestDraw(),
   });
   private readonly results = new ResultsPane({
@@ -76,7 +76,7 @@ class EvaluationPanelView extends RunPanelView<EvaluationState, Status, DataSumm
     const show = this.state.show === "names" ? "summary" : this.state.show;
     this.state = { ...this.state, run: null, before: null, cell: null, show };
     this.saveNow();
-    void this.sendCommand("start", { settings: settingsOf(this.state) });
+    void this.startOrStop("start", { settings: settingsOf(this.state) });
   }
 
   private why(source: number, target: string | null): void {

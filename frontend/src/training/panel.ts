@@ -1,10 +1,9 @@
-import { errorMessage } from "../kernel/errors.ts";
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { h } from "../ui/dom.ts";
-import { ExplorerView } from "../ui/explorer_view.ts";
 import { createExportMenu, type ExportGroup } from "../ui/export_menu.ts";
 import { keyHint } from "../ui/footer.ts";
 import type { HeaderContent } from "../ui/header.ts";
+import { StatusView } from "../ui/status_view.ts";
 import { createCharts } from "./charts.ts";
 import { createCodeView } from "./code_view.ts";
 import { createPlanView } from "./plan_view.ts";
@@ -26,13 +25,11 @@ const FILES: ExportGroup<TrainingFile>[] = [
 ];
 
 /** One view of a TrainingPanel. */
-class TrainingPanelView extends ExplorerView<TrainingState, TrainingStore> {
+class TrainingPanelView extends StatusView<TrainingState, TrainingStore> {
   private readonly plan = createPlanView({ run: (kind) => void this.run(kind) });
   private readonly progress = createProgressView();
   private readonly charts = createCharts({ set: (patch) => this.set(patch), redraw: () => this.requestDraw() });
   private readonly code = createCodeView({ copy: (text) => this.copyText(text, "Copied the code.") });
-  /** Whether a request to start or to cancel is pending. */
-  private busy = false;
 
   constructor(context: RenderContext<TrainingState>, store: TrainingStore) {
     super(context, store, "panel", "training-panel");
@@ -82,20 +79,9 @@ class TrainingPanelView extends ExplorerView<TrainingState, TrainingStore> {
     this.code.update(status);
   }
 
-  /** Start or cancel the training. Do nothing while an earlier request is pending. */
-  private async run(kind: "start" | "cancel"): Promise<void> {
-    if (this.busy) return;
-    this.onUserAction();
-    this.busy = true;
-    this.requestDraw();
-    try {
-      await this.store.client.request(kind, {}, { policy: "once", lane: "work" });
-    } catch (error) {
-      this.showError(errorMessage(error));
-    }
-    await this.store.refreshStatus();
-    this.busy = false;
-    this.requestDraw();
+  /** Start or cancel the training. */
+  private run(kind: "start" | "cancel"): Promise<void> {
+    return this.sendCommand(kind, {}, { lane: "work" });
   }
 
   private save(file: TrainingFile): void {

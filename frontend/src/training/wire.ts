@@ -96,8 +96,4 @@ export interface TrainingLog {
   rate_steps: RateStep[];
 }
 
-export interface HelloReply {
-  status: Status;
-}
-
 export type TrainingFile = "training.csv" | "training.png" | "training.svg" | "training.pdf";

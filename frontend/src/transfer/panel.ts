@@ -35,7 +35,7 @@ class TransferPanelView extends RunPanelView<TransferState, Status, DataSummary,
     set: (patch) => this.set(patch),
     showStatus: (text) => this.showStatus(text),
     start: () => this.start(),
-    stop: () => void this.sendCommand("stop", {}),
+    stop: () => void this.startOrStop("stop", {}),
     refresh: () => this.requestDraw(),
   });
   private readonly runView: ReturnType<typeof createRunView>;
@@ -87,7 +87,7 @@ class TransferPanelView extends RunPanelView<TransferState, Status, DataSummary,
   private start(): void {
     this.state = { ...this.state, run: null, cell: null, tab: "training" };
     this.saveNow();
-    void this.sendCommand("start", { settings: settingsOf(this.state) });
+    void this.startOrStop("start", { settings: settingsOf(this.state) });
   }
 
   private save(file: ResultFile): void {

@@ -17,6 +17,7 @@ from deconvwidgets.models.devices import checked_device
 from deconvwidgets.models.preprocess import Preprocess
 
 TITLE = "measuring the training error"
+STOPPED = "The study was stopped. Call dw.run_ablation with the same arguments to resume."
 
 
 def measure_training_error(
@@ -40,7 +41,7 @@ def measure_training_error(
     try:
         with closing(batches.all((0, 1))) as prepared, torch.inference_mode():
             for batch in prepared:
-                job.check_cancelled("The study was stopped. Call dw.run_ablation with the same arguments to resume.")
+                job.check_cancelled(STOPPED)
                 with job.device_lease():
                     predicted = model(transform.normalise(batch.pixels.to(chosen))).argmax(1).cpu()
                 wrong += float(((predicted != batch.labels) * batch.weights).sum())

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 from deconvwidgets.arguments import flag, integer, one_of
-from deconvwidgets.atomic_file import way_on
 from deconvwidgets.checkpoints.log_file import clear_stop, stop_requested
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.errors import AblationError, JobCancelledError
 from deconvwidgets.images.image_set import ImageSet
-from deconvwidgets.index.lock import FileLock, LockedError
+from deconvwidgets.index.folder_lock import locked_folder
+from deconvwidgets.instruments.ablation.compute.measure import STOPPED
 from deconvwidgets.instruments.ablation.compute.one_run import RunRequest, train_one
 from deconvwidgets.instruments.ablation.compute.plan import StudyPlan, plan_study
 from deconvwidgets.instruments.ablation.compute.study import AblationStudy
@@ -27,8 +25,6 @@ from deconvwidgets.instruments.ablation.compute.variants import Specs
 from deconvwidgets.instruments.training.compute.recipe import Recipe
 
 __all__ = ["AblationStudy", "run_ablation"]
-
-_STOPPED = "The study was stopped. Call dw.run_ablation with the same arguments to resume."
 
 
 def run_ablation(
@@ -88,7 +84,8 @@ def run_ablation(
     job : JobContext, optional
         Progress and cancellation.
     engine : {"local", "ray"}
-        "ray" trains `workers` runs at a time, on the GPUs or CPUs of a cluster of Ray that all see the folder under the same path.
+        "ray" trains `workers` runs at a time, each with its share of the CPUs, or on a GPU of its own: on the cluster of Ray to which
+        `ray.init` has connected this process, whose machines all see the folder under the same path, or on this machine.
     workers : int
         The number of runs at a time of "ray".
     **recipe_fields
@@ -151,7 +148,7 @@ def run_plan(
     plan: StudyPlan, job: JobContext, show: bool = False, engine: Literal["local", "ray"] = "local", workers: int = 1
 ) -> AblationStudy:
     """Train the runs of a plan that are not complete, and return the study. Raises as `run_ablation`."""
-    with _locked(plan.folder):
+    with locked_folder(plan.folder, LOCK_FILE, "study", AblationError):
         clear_stop(plan.folder)
         write_study(plan.folder, plan.description)
         study = AblationStudy(plan.folder, plan.specs, plan.images)
@@ -198,25 +195,8 @@ def _train_here(requests: Sequence[RunRequest], job: JobContext) -> list[str]:
     failures = []
     for request in requests:
         if job.cancelled() or stop_requested(request.study):
-            raise JobCancelledError(_STOPPED)
+            raise JobCancelledError(STOPPED)
         message = train_one(request, job)
         if message is not None:
             failures.append(message)
     return failures
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep other studies out of a folder. Raises AblationError if one is trained there."""
-    lock = FileLock(folder / LOCK_FILE)
-    try:
-        lock.acquire()
-    except LockedError as error:
-        raise AblationError(f"Another study is trained in {folder} ({error}). Wait for it, stop it, or choose another folder.") from error
-    except OSError as error:
-        way = way_on(error, "Choose a folder with write permission")
-        raise AblationError(f"Nothing can be written to {folder} ({error.strerror}). {way}.") from error
-    try:
-        yield
-    finally:
-        lock.release()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.errors import AblationError
+from deconvwidgets.index.folder_lock import is_locked
 from deconvwidgets.instruments.ablation.records import PaperErrors, Variant
 from deconvwidgets.strict_json import StrictJsonError, read_json
 
@@ -65,11 +63,7 @@ def run_folder(study: Path, variant: str, seed: int) -> Path:
 
 def is_trained(folder: Path) -> bool:
     """Return whether a process of this machine trains a study in a folder: also between two runs, and while one is measured."""
-    try:
-        process, _, host = (folder / LOCK_FILE).read_text(encoding="utf-8").strip().partition(" on ")
-    except (OSError, UnicodeDecodeError):
-        return False
-    return process.isdecimal() and host == socket.gethostname() and psutil.pid_exists(int(process))
+    return is_locked(folder, LOCK_FILE)
 
 
 def write_study(folder: Path, description: StudyDescription) -> None:

@@ -5,32 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from deconvwidgets.instruments.ablation.records import AblationFile, AblationStatus
-from deconvwidgets.service.protocol import WidgetService
+from deconvwidgets.instruments.ablation.records import AblationStatus
+from deconvwidgets.service.protocol import RunService
 
 
 @runtime_checkable
-class AblationService(WidgetService, Protocol):
+class AblationService(RunService, Protocol):
     """Trains a study, or watches one, by its folder. It publishes the event "ablation" when something has changed."""
 
     def status(self) -> AblationStatus:
         """Return the state of the study, as it was seen last."""
         ...
 
-    def start_study(self, variants: Sequence[str] | None = None) -> None:
+    def start(self, variants: Sequence[str] | None = None) -> None:
         """Train the runs that are not complete, of some variants or all, on a worker. Raises a DeconvWidgetsError if it cannot."""
-        ...
-
-    def cancel(self) -> None:
-        """Ask the study to save its state and to stop. Raises a DeconvWidgetsError if none is trained."""
-        ...
-
-    def study_file(self, kind: AblationFile) -> bytes:
-        """Return the table as a file. Raises ServiceError for an unknown kind, and as long as no run is complete."""
-        ...
-
-    def wait(self, timeout: float | None = None) -> Any:
-        """Wait until no run is trained. Raises ServiceError if one still is after `timeout` seconds."""
         ...
 
     def model_service(self, variant: str, seed: int | None = None) -> Any:

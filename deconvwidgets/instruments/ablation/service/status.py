@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from deconvwidgets.instruments.ablation.compute.study_file import StudyDescription
 from deconvwidgets.instruments.ablation.records import AblationStatus, AblationTable, StudyPhase
 from deconvwidgets.instruments.training.service.recipe_parts import recipe_parts
 from deconvwidgets.records.progress import Progress
-
-OwnRun = Literal["none", "running", "stopping"]
-ACTIVE: tuple[StudyPhase, ...] = ("running", "stopping")
+from deconvwidgets.service.folder_service import ACTIVE, OwnRun
 
 
 @dataclass(frozen=True, slots=True)

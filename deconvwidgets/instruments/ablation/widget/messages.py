@@ -7,8 +7,8 @@ from typing import Any
 
 from deconvwidgets.instruments.ablation.records import AblationStatus
 from deconvwidgets.instruments.ablation.service.protocol import AblationService
-from deconvwidgets.widgets.files import mime_type
-from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request
+from deconvwidgets.widgets.messages import Content, Handlers, Reply, Request
+from deconvwidgets.widgets.run_handlers import run_handlers
 
 _DIGITS = 5  # of numbers that are drawn
 
@@ -27,34 +27,12 @@ def _short(value: Any) -> Any:
     return [_short(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def _status(service: AblationService, request: Request) -> Reply:
-    return {"status": status_content(service.status())}, []
-
-
 def _start(service: AblationService, request: Request) -> Reply:
     chosen = request.get("variants")
     if chosen is not None and not (isinstance(chosen, list) and all(isinstance(name, str) for name in chosen)):
         raise request.invalid("variants", "a list of names, or null")
-    service.start_study(chosen)
+    service.start(chosen)
     return {}, []
 
 
-def _cancel(service: AblationService, request: Request) -> Reply:
-    service.cancel()
-    return {}, []
-
-
-def _file(service: AblationService, request: Request) -> Reply:
-    """Buffer: the file."""
-    name = request.text("file")
-    kind: Any = name  # the service checks it
-    return {"mime": mime_type(name), "name": name}, [service.study_file(kind)]
-
-
-HANDLERS: Handlers = {
-    "hello": Handler(_status),
-    "status": Handler(_status),
-    "start": Handler(_start, "worker"),  # reads the folder
-    "cancel": Handler(_cancel, "worker"),
-    "file": Handler(_file, "worker"),
-}
+HANDLERS: Handlers = run_handlers(status_content, _start)

@@ -156,7 +156,7 @@ class AblationPanel(Explorer):
         AblationError
             If this panel only watches a folder, if a study is trained there, if it is complete, or for an unknown variant.
         """
-        self._service.start_study(variants)
+        self._service.start(variants)
 
     def cancel(self) -> None:
         """Ask the study to save its state and to stop, in whichever process it runs. Raises AblationError if none is trained."""
@@ -183,7 +183,7 @@ class AblationPanel(Explorer):
         """
 
         def make(kind: Any) -> bytes:
-            return self._service.study_file(kind)
+            return self._service.file(kind)
 
         return self._save(path, make)
 
@@ -204,4 +204,4 @@ class AblationPanel(Explorer):
         if not table.complete:
             return None
         runs = tuple((run.variant, run.seed, run.phase, run.epoch) for row in table.rows for run in row.runs)
-        return self._cached_image(runs, lambda: self._service.study_file("ablation.png"))
+        return self._cached_image(runs, lambda: self._service.file("ablation.png"))

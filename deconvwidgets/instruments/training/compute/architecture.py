@@ -205,7 +205,7 @@ def _hint(name: str, classes: int, size: Size) -> str:
 
 
 def prepare_parameters(network: BuiltNetwork, recipe: Recipe) -> None:
-    """Set the initial weights of convolutions and linear layers as the recipe says. The same seed gives the same weights."""
+    """Set the initial weights of convolutions and linear layers as the recipe says, but for frozen ones. The same seed gives the same."""
     if recipe.initial_std is None:
         return
     generator = torch.Generator().manual_seed(recipe.seed)
@@ -213,8 +213,10 @@ def prepare_parameters(network: BuiltNetwork, recipe: Recipe) -> None:
         for module in network.model.modules():
             if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
                 std = math.sqrt(2 / _inputs(module)) if recipe.initial_std == "he" else float(recipe.initial_std)
-                module.weight.normal_(0, std, generator=generator)
-                if module.bias is not None:
+                weight = module.weight
+                if weight.requires_grad or not isinstance(weight, nn.Parameter):
+                    weight.normal_(0, std, generator=generator)
+                if module.bias is not None and module.bias.requires_grad:
                     module.bias.zero_()
 
 

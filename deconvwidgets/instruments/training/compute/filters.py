@@ -13,7 +13,7 @@ from deconvwidgets.errors import TrainingError
 
 
 class FilterLimit:
-    """Scales each filter of each convolution whose root mean square exceeds `limit` to that root mean square.
+    """Scales each filter of each convolution whose root mean square exceeds `limit` to that root mean square. Frozen ones stay.
 
     Parameters
     ----------
@@ -37,7 +37,8 @@ class FilterLimit:
                     raise TrainingError(
                         f"The filters of '{name}' are computed from other parameters, so they cannot be limited: pass max_filter_rms=None."
                     )
-                self._weights.append((module.weight, 1 if isinstance(module, _ConvTransposeNd) else 0))
+                if module.weight.requires_grad:
+                    self._weights.append((module.weight, 1 if isinstance(module, _ConvTransposeNd) else 0))
 
     @torch.no_grad()
     def apply(self) -> None:

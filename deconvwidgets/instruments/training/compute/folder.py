@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from deconvwidgets.checkpoints.log_file import LOG_FILE, clear_stop, read_epochs
 from deconvwidgets.checkpoints.training_files import STATE_FILE, delete_training
 from deconvwidgets.errors import CheckpointError, TrainingError
 from deconvwidgets.images.labels import count
-from deconvwidgets.index.lock import FileLock, LockedError
+from deconvwidgets.index.folder_lock import locked_folder
 from deconvwidgets.instruments.training.compute.recipe import CHANGEABLE
 from deconvwidgets.paths import as_path, kind_of
 
@@ -52,27 +52,9 @@ def checked_folder(out: object) -> Path:
     return folder
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other trainings out of a folder.
-
-    Raises
-    ------
-    TrainingError
-        If another training is in it, or if nothing can be written there.
-    """
-    lock = FileLock(folder / _LOCK_FILE)
-    try:
-        lock.acquire()
-    except LockedError as error:
-        raise TrainingError(f"Another training writes to {folder} ({error}). Wait for it, stop it, or choose another folder.") from error
-    except OSError as error:
-        way = way_on(error, "Choose a folder with write permission")
-        raise TrainingError(f"Nothing can be written to {folder} ({error.strerror}). {way}.") from error
-    try:
-        yield
-    finally:
-        lock.release()
+def locked(folder: Path) -> AbstractContextManager[None]:
+    """Keep other trainings out of a folder. Raises TrainingError if one is in it, or if nothing can be written there."""
+    return locked_folder(folder, _LOCK_FILE, "training", TrainingError)
 
 
 def prepare_folder(folder: Path, description: TrainingDescription, resume: bool, overwrite: bool) -> None:

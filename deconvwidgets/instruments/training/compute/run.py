@@ -17,7 +17,7 @@ from deconvwidgets.checkpoints.open import open_checkpoints
 from deconvwidgets.compute.decoding import usable_cores
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import CheckpointError, DeconvWidgetsError, JobCancelledError, TrainingError
-from deconvwidgets.images.labels import count
+from deconvwidgets.images.labels import count, listed
 from deconvwidgets.instruments.training.compute.architecture import Architecture, BuiltNetwork, build_network, prepare_parameters
 from deconvwidgets.instruments.training.compute.batches import TrainingBatches, ValidationBatches
 from deconvwidgets.instruments.training.compute.folder import locked, prepare_folder
@@ -118,6 +118,8 @@ def _train(
     shown = request.progress and processes.leads
     batches, validation = _batches(network, images, recipe, job, shown)
     report = ProgressReport(request.folder, recipe.epochs, batches.steps, len(images.train), job, shown, processes.leads)
+    if processes.leads:
+        _warn_of_frozen(model, network.name)
     _warn_of_batch_norm(model, processes)
     if processes.leads and validation is not None:
         _warn_of_copies(batches.pixels, validation.pixels)
@@ -171,6 +173,17 @@ def _batches(
 def _threads(pixels: PixelSource, job: JobContext) -> int:
     """Return the number of threads that prepare batches: one per core where they decode files."""
     return 1 if isinstance(pixels, PixelsInMemory) else max(job.decode_threads, usable_cores())
+
+
+def _warn_of_frozen(model: torch.nn.Module, name: str) -> None:
+    frozen = {key: parameter.numel() for key, parameter in model.named_parameters() if not parameter.requires_grad}
+    if frozen:
+        total = sum(parameter.numel() for parameter in model.parameters())
+        warnings.warn(
+            f"{sum(frozen.values()):,} of the {total:,} parameters of {name} are frozen (requires_grad=False: {listed(list(frozen))}): "
+            "they stay as they are. To train all, call requires_grad_(True) on the network first.",
+            stacklevel=5,
+        )
 
 
 def _warn_of_batch_norm(model: torch.nn.Module, processes: Processes) -> None:

@@ -55,7 +55,8 @@ def train(
           "zfnet_without_3_4_6_7", "zfnet_fc2048", "zfnet_fc8192", "zfnet_512_1024_512", "zfnet_512_1024_512_fc8192"), "alexnet", another
           name of torchvision's models, or "timm:" and the name of a model of timm;
         - a function of the number of classes that returns a network, such as the class of your own;
-        - a network, of which a copy is trained from the weights that it has.
+        - a network, of which a copy is trained from the weights that it has. Its frozen parameters (``requires_grad=False``) stay as they
+          are, with a warning; if all are frozen, as in a bundle, all are trained.
 
         It maps a batch (N, channels, height, width) to logits (N, classes).
     images : ImageSet, or any argument of `open_images`

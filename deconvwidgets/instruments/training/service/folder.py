@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psutil
-
 from deconvwidgets.checkpoints.checkpoint_file import epoch_of
 from deconvwidgets.checkpoints.description import DESCRIPTION_FILE, TrainingDescription, read_description
 from deconvwidgets.checkpoints.log_file import LOG_FILE, PROGRESS_FILE, read_epochs, read_progress, stop_requested
@@ -119,8 +117,7 @@ class TrainingFolder:
             return "recorded" if any_files else "new"
         if progress.state != "running":
             return progress.state
-        here = progress.host == socket.gethostname()
-        if (here and _is_zombie(progress.process)) or (not here and quiet > GONE_SECONDS):
+        if progress.host != socket.gethostname() and quiet > GONE_SECONDS:
             return "interrupted"
         return "stopping" if stop_requested(self.path) else "running"
 
@@ -131,11 +128,3 @@ def _stamp(path: Path) -> Stamp:
     except FileNotFoundError:
         return None
     return found.st_mtime_ns, found.st_size
-
-
-def _is_zombie(process: int) -> bool:
-    """Return whether a process is a zombie: it has ended, and its parent has not waited for it."""
-    try:
-        return bool(psutil.Process(process).status() == psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
-from deconvwidgets.instruments.training.records import TrainingFile, TrainingStatus
+from deconvwidgets.instruments.training.records import TrainingStatus
 from deconvwidgets.records.training_log import TrainingLog
-from deconvwidgets.service.protocol import WidgetService
+from deconvwidgets.service.protocol import RunService
 
 
 @runtime_checkable
-class TrainingService(WidgetService, Protocol):
+class TrainingService(RunService, Protocol):
     """Starts a training, or watches one, by its folder. It publishes the event "training" when something has changed."""
 
     def status(self) -> TrainingStatus:
@@ -23,14 +23,6 @@ class TrainingService(WidgetService, Protocol):
 
     def start(self) -> None:
         """Start the training, or resume it, on a worker. Raises a DeconvWidgetsError if that is not possible."""
-        ...
-
-    def cancel(self) -> None:
-        """Ask the training to save its state and to stop, in whichever process it runs. Raises ServiceError if none is running."""
-        ...
-
-    def file(self, kind: TrainingFile) -> bytes:
-        """Return the curves, or their numbers, as a file. Raises ServiceError before the first epoch."""
         ...
 
     def checkpoints(self) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from deconvwidgets.checkpoints.description import TrainingDescription
 from deconvwidgets.instruments.training.records import Phase, TrainingPlan, TrainingStatus, diverged_epoch
@@ -13,9 +12,7 @@ from deconvwidgets.instruments.training.service.recipe_parts import recipe_parts
 from deconvwidgets.instruments.training.service.resuming import how_to_resume
 from deconvwidgets.models.untrained import PAPERS
 from deconvwidgets.records.progress import Progress
-
-OwnRun = Literal["none", "running", "stopping"]
-ACTIVE: tuple[Phase, ...] = ("running", "stopping")
+from deconvwidgets.service.folder_service import ACTIVE, OwnRun
 
 
 def status_of(

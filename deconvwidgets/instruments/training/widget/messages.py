@@ -10,8 +10,8 @@ from typing import Any
 from deconvwidgets.instruments.training.records import TrainingStatus, layers_of, update_ratios
 from deconvwidgets.instruments.training.service.protocol import TrainingService
 from deconvwidgets.records.training_log import MEASURES, EpochLog, TrainingLog, learning_rate_steps
-from deconvwidgets.widgets.files import mime_type
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request
+from deconvwidgets.widgets.run_handlers import run_handlers
 
 _DIGITS = 5  # of numbers that are drawn
 
@@ -45,14 +45,6 @@ def _short(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(f"{value:.{_DIGITS}g}")
 
 
-def _hello(service: TrainingService, request: Request) -> Reply:
-    return _status(service, request)
-
-
-def _status(service: TrainingService, request: Request) -> Reply:
-    return {"status": status_content(service.status())}, []
-
-
 def _log(service: TrainingService, request: Request) -> Reply:
     return {"log": log_content(service.log())}, []
 
@@ -62,23 +54,4 @@ def _start(service: TrainingService, request: Request) -> Reply:
     return {}, []
 
 
-def _cancel(service: TrainingService, request: Request) -> Reply:
-    service.cancel()
-    return {}, []
-
-
-def _file(service: TrainingService, request: Request) -> Reply:
-    """Buffer: the file."""
-    name = request.text("file")
-    kind: Any = name  # the service checks it
-    return {"mime": mime_type(name), "name": name}, [service.file(kind)]
-
-
-HANDLERS: Handlers = {
-    "hello": Handler(_hello),
-    "status": Handler(_status),
-    "log": Handler(_log),
-    "start": Handler(_start, "worker"),  # reads the folder
-    "cancel": Handler(_cancel, "worker"),
-    "file": Handler(_file, "worker"),
-}
+HANDLERS: Handlers = {**run_handlers(status_content, _start), "log": Handler(_log)}

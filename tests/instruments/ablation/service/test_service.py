@@ -54,22 +54,22 @@ def test_a_study_is_cancelled_from_another_service_and_resumed(services: Any, co
     assert "There is no study" in watching.status().message
     events: list[ServiceEvent] = []
     watching.subscribe(events.append)
-    service.start_study(["whole"])
+    service.start(["whole"])
     wait_until(lambda: watching.status().table.rows and watching.status().table.rows[0].runs[0].epoch >= 2, 90)
     assert watching.status().phase == "running"
-    with pytest.raises(AblationError, match=r"is trained in .* already"):
-        service.start_study()
+    with pytest.raises(AblationError, match=r"is running in .* already"):
+        service.start()
     with pytest.raises(AblationError, match="only watches"):
-        watching.start_study()
+        watching.start()
     watching.cancel()
     service.wait(90)
     assert (service.status().phase, service.status().can_start) == ("incomplete", True)
     wait_until(lambda: watching.status().phase == "incomplete")
     assert {event.kind for event in events} == {"ablation"}
-    with pytest.raises(AblationError, match="No study is trained"):
+    with pytest.raises(AblationError, match="No study is running"):
         watching.cancel()
     epoch = service.status().table.rows[0].runs[0].epoch
-    service.start_study(["whole"])
+    service.start(["whole"])
     wait_until(lambda: watching.status().table.rows[0].runs[0].epoch > epoch, 90)
     service.cancel()
     service.wait(90)
@@ -85,8 +85,8 @@ def test_a_complete_study_is_shown_and_explored(services: Any, study: dw.Ablatio
         service.model_service("2 maps", 7)
     finished = services(planned(coloured, Path(shutil.copytree(study.folder, tmp_path / "copy"))))
     with pytest.raises(AblationError, match="is complete"):
-        finished.start_study()
-    assert json.loads(service.study_file("ablation.json"))["interval"].startswith("95%")
+        finished.start()
+    assert json.loads(service.file("ablation.json"))["interval"].startswith("95%")
 
 
 def test_a_damaged_study_is_reported_in_words(services: Any, study: dw.AblationStudy, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_damaged_study_is_reported_in_words(services: Any, study: dw.AblationS
     service.look()
     assert "study.json is damaged" in service.status().message
     with pytest.raises(ServiceError, match="nothing to save"):
-        service.study_file("ablation.csv")
+        service.file("ablation.csv")
     shutil.copy(study.folder / STUDY_FILE, folder / STUDY_FILE)
     service.look()
     assert (service.status().message, service.status().phase) == ("", "complete")

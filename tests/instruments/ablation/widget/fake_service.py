@@ -97,7 +97,7 @@ class FakeStudy:
             progress=self.progress,
         )
 
-    def start_study(self, variants: Sequence[str] | None = None) -> None:
+    def start(self, variants: Sequence[str] | None = None) -> None:
         self._record("start", variants)
         if not self.status().can_start:
             raise AblationError("A study is trained in runs/table3 already. Cancel it first.")
@@ -113,7 +113,7 @@ class FakeStudy:
         self.phase, self.message = phase, message
         self.publish("ablation")
 
-    def study_file(self, kind: AblationFile) -> bytes:
+    def file(self, kind: AblationFile) -> bytes:
         self._record("file", kind)
         return study_file(kind, self.table())
 

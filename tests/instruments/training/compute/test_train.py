@@ -171,6 +171,17 @@ def test_a_module_is_trained_from_its_weights_and_not_changed(coloured, tmp_path
     assert all(torch.equal(start[name], value) for name, value in before.items())
 
 
+def test_frozen_parameters_stay_as_they_are_with_a_warning(coloured, tmp_path):
+    """Neither steps nor initial weights nor the filter limit of the recipe change them."""
+    network = small(3)
+    network[0].requires_grad_(False)
+    recipe = {**QUICK, "initial_std": 0.05, "max_filter_rms": 1e-3}
+    with pytest.warns(UserWarning, match=r"456 of the 621 parameters of Sequential are frozen .*: 0\.weight, 0\.bias\): they stay"):
+        found = dw.train(network, coloured, out=tmp_path, **recipe).bundle.model.state_dict()
+    before = network.state_dict()
+    assert {name for name in before if torch.equal(before[name], found[name])} == {"0.weight", "0.bias"}
+
+
 def test_torchs_generator_is_left_as_it_was(coloured, tmp_path):
     torch.manual_seed(7)
     expected = torch.rand(3)

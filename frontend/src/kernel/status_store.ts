@@ -1,0 +1,32 @@
+import { errorMessage } from "./errors.ts";
+import { Store } from "./store.ts";
+import type { ServiceEvent } from "./wire.ts";
+
+/** Of the request for the status. */
+export const STATUS_PRIORITY = 3;
+
+/** The data that all views of a widget share whose service has a status, which is requested again when an event says that it has changed. */
+export abstract class StatusStore<Status, Content extends { status: Status } = { status: Status }> extends Store<Content> {
+  /** The kind of the event that the status has changed. */
+  protected abstract readonly statusEvent: string;
+
+  get status(): Status | null {
+    return this.hello?.status ?? null;
+  }
+
+  protected override onEvent({ event }: ServiceEvent): void {
+    if (event === this.statusEvent) void this.refreshStatus();
+  }
+
+  /** Request the status again. Requests that are made meanwhile share the next reply. */
+  async refreshStatus(): Promise<void> {
+    try {
+      const reply = await this.client.request<{ status: Status }>("status", {}, { fresh: true, priority: STATUS_PRIORITY });
+      if (!reply || !this.hello) return;
+      this.hello = { ...this.hello, status: reply.content.status };
+    } catch (error) {
+      this.problem = errorMessage(error);
+    }
+    this.notify();
+  }
+}
