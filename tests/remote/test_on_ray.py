@@ -25,6 +25,7 @@ from tests.conftest import NoisePhotographs, make_tiny_bundle, random_head
 from tests.instruments.ablation.compute.test_run_ablation import broken
 from tests.instruments.ablation.conftest import net, study_of
 from tests.instruments.training.compute.conftest import draw_classes
+from tests.ray_start import started
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
 
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
@@ -40,9 +41,9 @@ def cluster(tmp_path_factory):
         patch.setenv("DECONVWIDGETS_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_worker_niceness", "0")  # by default 15: other tests that run at the same time would take all time
-        patch.setenv("RAY_raylet_start_wait_time_s", "180")
         patch.syspath_prepend(os.getcwd())
-        ray.init(address="local", namespace="deconvwidgets", num_cpus=2, object_store_memory=80 << 20, include_dashboard=False)
+        options = {"namespace": "deconvwidgets", "num_cpus": 2, "object_store_memory": 80 << 20, "include_dashboard": False}
+        started(lambda: ray.init(address="local", **options), ray.shutdown)
         yield
         ray.shutdown()
 
