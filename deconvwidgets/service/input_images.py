@@ -79,6 +79,12 @@ def _caption(images: ImageSet, number: int) -> str:
     return name if crop.number == 0 else f"{name}, crop {crop.number + 1}"
 
 
+def require_image_id(snapshot: Snapshot, image: object) -> None:
+    """Raise PictureError unless an image is "crop:17", of the image set, or "upload:<id>"."""
+    if not (isinstance(image, str) and image.startswith(PREFIX)):
+        crop_number(snapshot, image)
+
+
 def crop_number(snapshot: Snapshot, image: object) -> int:
     """Return the number of the crop "crop:17". Raises PictureError if there is none, or if that is no name of an image."""
     digits = image[len(CROP) :] if isinstance(image, str) and image.startswith(CROP) else ""

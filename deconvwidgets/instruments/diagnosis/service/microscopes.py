@@ -13,7 +13,7 @@ from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.encoding import encode_image
-from deconvwidgets.service.input_images import CROP, InputImages, crop_number
+from deconvwidgets.service.input_images import CROP, InputImages, crop_number, require_image_id
 from deconvwidgets.service.snapshot import Snapshot
 
 _PHOTOGRAPH_BYTES, _MICROSCOPE_BYTES = 32 << 20, 64 << 20
@@ -48,6 +48,7 @@ class Microscopes:
 
     def photograph(self, snapshot: Snapshot, image: str) -> ShiftPhotograph:
         """Return a photograph with its margin. Raises PictureError if there is none, or it cannot be read."""
+        require_image_id(snapshot, image)
         found = self._photograph(snapshot, snapshot.bundle, image)
         _, height, width = snapshot.bundle.input_size
         previous, after = self._beside(snapshot, image)
@@ -66,6 +67,7 @@ class Microscopes:
 
     def get(self, snapshot: Snapshot, arm: ArmRun, image: str) -> ShiftMicroscope:
         """Return the microscope of an arm and a photograph. Raises what `photograph` raises."""
+        require_image_id(snapshot, image)
         key = (arm.bundle.network, arm.bundle.classifier, image)
         found = self._microscopes.get(key)
         if found is None:
