@@ -1,6 +1,6 @@
-"""On a real Ray cluster on this machine: a service in an actor with its sessions and events, lost and in Chromium; the runs of a study.
+"""On a real Ray cluster on this machine: a service in an actor with its sessions and events, a study, and a training.
 
-The study is here because a cluster takes long to start.
+They are together because a cluster takes long to start.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from deconvwidgets.widgets.messages import Request
 from tests.conftest import NoisePhotographs, make_tiny_bundle, random_head
 from tests.instruments.ablation.compute.test_run_ablation import broken
 from tests.instruments.ablation.conftest import net, study_of
+from tests.instruments.training.compute import training_script
 from tests.instruments.training.compute.conftest import draw_classes
 from tests.ray_start import started
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
@@ -227,3 +228,15 @@ def test_a_study_on_ray_has_the_runs_of_one_process_and_reports_those_that_fail(
     assert all(torch.equal(states[1][name], value) for name, value in states[0].items())
     with pytest.raises(ZeroDivisionError):  # an error of the user's code, as in one process
         study_of(images, tmp_path / "error", {"error": partial(failing, False)}, seeds=1, engine="ray", workers=2)
+
+
+def test_two_processes_of_ray_train_give_the_loss_curve_of_one(cluster, tmp_path):
+    pytest.importorskip("ray.train")
+    images = dw.open_images(draw_classes(tmp_path / "images"))
+    common = {"input_size": 24, "epochs": 4, "batch_size": 14, "state_seconds": 0, "device": "cpu", "progress": False}
+    alone = dw.train(training_script.with_dropout, images, out=tmp_path / "alone", **common)
+    together = dw.train(training_script.with_dropout, images, out=tmp_path / "together", engine="ray", workers=2, **common)
+    for one, two in zip(alone.log.epochs, together.log.epochs, strict=True):
+        assert two.validation_loss == pytest.approx(one.validation_loss, rel=1e-4)
+        assert two.train_loss == (None if one.train_loss is None else pytest.approx(one.train_loss, rel=1e-4))
+    assert not (tmp_path / "together" / "ray").exists()

@@ -81,16 +81,3 @@ def test_ray_that_does_not_start_fails_the_training_in_our_words(coloured_folder
             training_script.with_dropout, dw.open_images(coloured_folder), out=tmp_path, input_size=24, epochs=4, batch_size=14,
             device="cpu", progress=False, engine="ray", workers=2,
         )  # fmt: skip
-
-
-@pytest.mark.slow
-def test_two_processes_of_ray_train_give_the_loss_curve_of_one(alone, coloured_folder, tmp_path):
-    pytest.importorskip("ray.train")
-    trained = dw.train(
-        training_script.with_dropout, dw.open_images(coloured_folder), out=tmp_path, input_size=24, epochs=4, batch_size=14,
-        state_seconds=0, device="cpu", progress=False, engine="ray", workers=2,
-    )  # fmt: skip
-    for one, two in zip(read_log(alone).epochs, trained.log.epochs, strict=True):
-        assert two.validation_loss == pytest.approx(one.validation_loss, rel=1e-4)
-        assert two.train_loss == (None if one.train_loss is None else pytest.approx(one.train_loss, rel=1e-4))
-    assert not (tmp_path / "ray").exists()
