@@ -36,7 +36,11 @@ def test_a_lock_of_a_killed_process_is_not_held_by_one_that_has_its_number_now(t
     assert not is_locked(tmp_path, NAME)
 
 
-@pytest.mark.parametrize("content", ["", "a process\n", f"{os.getpid()} on elsewhere\n", f"{2**22 + 1} on {socket.gethostname()}\n"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "a process\n", f"{os.getpid()} on elsewhere\n", f"{2**22 + 1} on {socket.gethostname()}\n"],
+    ids=["empty", "no process", "of another machine", "no such process"],  # the same in all processes that test
+)
 def test_nothing_is_known_to_be_locked_by_other_files(tmp_path: Path, content: str) -> None:
     (tmp_path / NAME).write_text(content)
     assert not is_locked(tmp_path, NAME)
