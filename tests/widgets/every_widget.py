@@ -148,7 +148,7 @@ CASES = {
         {"measure": "train", "variant": "mine"},
         {"measure": "loss"},
         {"kind": "file", "file": "ablation.csv"},
-        "study_file",
+        "file",
         frozenset({"changed", "failed", "ablation"}),
         "state",
     ),
