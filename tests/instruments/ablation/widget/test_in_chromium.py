@@ -81,7 +81,7 @@ def test_variants_are_chosen_trained_and_cancelled(service: FakeStudy, open_page
     service.runs[0, 0] = run_of(0, 0, 5)
     changed(page)
     expect(page.get_by_test_id("rows")).to_contain_text("0 of 3 runs")
-    assert page.locator("path.dwx-plot-line").count() == 1
+    expect(page.locator("path.dwx-plot-line")).to_have_count(1)
     expect(page.get_by_test_id("bar")).to_have_js_property("value", 5 / (9 * EPOCHS))
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stopping…")
