@@ -123,7 +123,7 @@ def blank(request: pytest.FixtureRequest, browser: Browser, shared_page: Page) -
     page = browser.new_page() if own else shared_page
     page.goto("about:blank")
     page.set_viewport_size({"width": 1240, "height": 900})
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     errors: list[str] = []
     listeners = {
         "console": lambda message: errors.append(message.text) if message.type == "error" else None,

@@ -168,7 +168,7 @@ class InvarianceApi(InstrumentApi):
         if found is None:
             context, bundle = self._context, snapshot.bundle
             whole = context.input_images.whole(snapshot, image)
-            job = context.job_context(lambda: context.snapshot.version != snapshot.version)
+            job = context.job_context(lambda: context.snapshot.bundle is not bundle)  # a new index changes the snapshot, but no curve
             features = FeaturePass(bundle, [info.name for info in infos])
             amounts = kind.amounts(min(bundle.input_size[1:]))
             photograph = TransformedPhotograph(bundle, whole.image)

@@ -155,3 +155,17 @@ def test_too_many_layers_and_unknown_ones_are_refused(service):
         api.unit_pictures(InvarianceRequest("crop:0", "rotate", 1, (), "conv1"), [6])
     with pytest.raises(InvarianceError, match="at most 12 photographs, not 13"):
         api.curves([f"crop:{number}" for number in range(13)], "rotate", ["conv1"])
+
+
+def test_curves_go_on_when_only_the_index_changes(service, monkeypatch):
+    arguments = (["crop:0"], "rotate", ["conv1"])
+    expected = service.invariance.curves(*arguments)
+    service.invariance._curves.keep_only(lambda key: False)
+    prepare = TransformedPhotograph.unchanged
+
+    def prepare_and_change(photograph):
+        service._context.layers.replace(new_layers=False)
+        return prepare(photograph)
+
+    monkeypatch.setattr(TransformedPhotograph, "unchanged", prepare_and_change)
+    np.testing.assert_array_equal(service.invariance.curves(*arguments).relative, expected.relative)
