@@ -126,7 +126,10 @@ class ServiceContext:
     def replace(self, **changes: Any) -> Snapshot:
         """Replace fields of the session's snapshot, and publish the event "changed"."""
         with self._replace_lock:
-            self._snapshot = snapshot = replace(self._snapshot, version=self._snapshot.version + 1, **changes)
+            version = self._snapshot.version + 1
+            if "bundle" in changes:
+                changes["bundle_version"] = version
+            self._snapshot = snapshot = replace(self._snapshot, version=version, **changes)
         self._announce(snapshot)
         return snapshot
 

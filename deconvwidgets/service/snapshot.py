@@ -23,6 +23,9 @@ class Snapshot:
     ----------
     version : int
         Increases with every replacement.
+    bundle_version : int
+        The version in which the bundle last changed. What follows from the bundle and the images alone, and not from the index, is cached
+        by it.
     layers_version : int
         The version in which the layers last changed. Whatever is computed from them alone, and not from the classifier, is cached by it,
         by the activations if it depends on the index, and by `below.factors(layer)` if it depends on units that are switched off.
@@ -44,6 +47,7 @@ class Snapshot:
     catalog: LayerCatalog
     index: ActivationIndex | None = None
     notes: tuple[str, ...] = ()
+    bundle_version: int = 1
     layers_version: int = 1
     listed: tuple[LayerInfo, ...] = ()
     opened: tuple[LayerInfo, ...] = ()

@@ -175,3 +175,15 @@ def test_maps_before_and_after(service):
     assert changed.target == unchanged.target == 0
     about = json.loads(str(np.load(io.BytesIO(service.occlusion.file("maps.npz", REQUEST, first, {})))["about"]))
     assert about["units"] == [["conv1", 1, 0.0], ["conv2", 3, 0.0]]
+
+
+def test_predictions_are_computed_again_only_if_the_network_changes(service):
+    detail = service.layers.unit_detail("conv2", 1)
+    runs = []
+    handle = bundle_of(service).model.register_forward_hook(lambda *_: runs.append(1))
+    service._context.layers.replace(notes=("a new index",))
+    assert service.layers.unit_detail("conv2", 1).entries == detail.entries
+    assert not runs
+    handle.remove()
+    service.set_units(UNITS)
+    assert service.layers.unit_detail("conv2", 1).entries != detail.entries

@@ -51,8 +51,8 @@ class InvarianceApi(InstrumentApi):
         scenes, curves = self._scenes, self._curves
 
         def forget(snapshot: Snapshot) -> None:
-            scenes.keep_only(lambda key: key[0] == snapshot.version)
-            curves.keep_only(lambda key: key[0] == snapshot.version)
+            scenes.keep_only(lambda key: key[0] == snapshot.bundle_version)
+            curves.keep_only(lambda key: key[0] == snapshot.bundle_version)
 
         context.on_replace(forget)
 
@@ -179,7 +179,7 @@ class InvarianceApi(InstrumentApi):
     def _scene(self, request: InvarianceRequest) -> Scene:
         snapshot = self._context.snapshot
         infos, unit_layer = _layers(snapshot, list(request.layers), empty=True), _unit_layer(snapshot, request.layer)
-        key = (snapshot.version, request.image, infos, unit_layer)
+        key = (snapshot.bundle_version, request.image, infos, unit_layer)
         scene = self._scenes.get(key)
         if scene is None:
             whole = self._context.input_images.whole(snapshot, request.image)
@@ -194,7 +194,7 @@ class InvarianceApi(InstrumentApi):
 
 
 def _key(snapshot: Snapshot, image: str, kind: TransformKind, infos: tuple[LayerInfo, ...]) -> tuple[object, ...]:
-    return (snapshot.version, image, kind.name, tuple(info.name for info in infos))
+    return (snapshot.bundle_version, image, kind.name, tuple(info.name for info in infos))
 
 
 def _checked(request: object) -> tuple[TransformKind, float]:

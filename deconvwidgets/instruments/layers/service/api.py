@@ -58,7 +58,7 @@ class LayersApi(InstrumentApi):
         self._places = PlacesReader(context.images, context.projections)
         self._predictions = predictions = Predictions(context.device_lock, context.images)
         # The callback must not refer to this object: jobs hold the context, and would keep the API alive.
-        context.on_replace(lambda snapshot: predictions.keep_only(snapshot.version))
+        context.on_replace(lambda snapshot: predictions.keep_only(snapshot.bundle_version))
 
     def open(self, layer: str) -> LayerSummary:
         """Return a layer by any of its names, and begin to build its index unless there is one; `service.wait()` waits for it.

@@ -38,19 +38,19 @@ class Predictions:
         """
         if snapshot.bundle.classifier is None or not crops:
             return [None] * len(crops)
-        found = {crop: cached for crop in crops if (cached := self._cache.get((snapshot.version, crop))) is not None}
+        found = {crop: cached for crop in crops if (cached := self._cache.get((snapshot.bundle_version, crop))) is not None}
         missing = [crop for crop in dict.fromkeys(crops) if crop not in found]
         if missing:
             inputs = zip(missing, self._images.each(snapshot, missing), strict=True)
             readable = {crop: entry[0] for crop, entry in inputs if not isinstance(entry, PictureError)}
             for crop, prediction in zip(readable, self._predict(snapshot, list(readable.values())), strict=True):
                 found[crop] = prediction
-                self._cache.put((snapshot.version, crop), prediction)
+                self._cache.put((snapshot.bundle_version, crop), prediction)
         return [found.get(crop) for crop in crops]
 
-    def keep_only(self, version: int) -> None:
-        """Remove the entries of all other versions of the snapshot."""
-        self._cache.keep_only(lambda key: key[0] == version)
+    def keep_only(self, bundle_version: int) -> None:
+        """Remove the entries of all other versions of the bundle."""
+        self._cache.keep_only(lambda key: key[0] == bundle_version)
 
     def _predict(self, snapshot: Snapshot, inputs: list[Tensor]) -> list[Prediction]:
         if not inputs:

@@ -164,8 +164,19 @@ def test_curves_go_on_when_only_the_index_changes(service, monkeypatch):
     prepare = TransformedPhotograph.unchanged
 
     def prepare_and_change(photograph):
-        service._context.layers.replace(new_layers=False)
+        service._context.layers.replace(notes=("a new index",))
         return prepare(photograph)
 
+    before = service.overview().version
     monkeypatch.setattr(TransformedPhotograph, "unchanged", prepare_and_change)
     np.testing.assert_array_equal(service.invariance.curves(*arguments).relative, expected.relative)
+    assert service.overview().version > before
+
+
+def test_curves_are_kept_while_only_the_index_changes(service):
+    arguments = (["crop:0"], "rotate", ["conv1"])
+    service.invariance.curves(*arguments)
+    service._context.layers.replace(notes=("a new index",))
+    assert service.invariance.known(*arguments)
+    service.set_units({("conv1", 0): 0.0})
+    assert not service.invariance.known(*arguments)
