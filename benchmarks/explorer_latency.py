@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from playwright.sync_api import Page, sync_playwright
 
 FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -62,11 +63,20 @@ def lab_page(*flags: str) -> Iterator[tuple[Page, str, Path]]:
 
 
 def open_explorer(page: Page, address: str) -> None:
+    """Open a notebook of the running lab, and run its cells."""
     page.goto(address + "&reset")
     page.wait_for_function("globalThis.jupyterapp?.shell?.currentWidget?.context?.isReady === true", timeout=60_000)
     page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status === 'idle'", timeout=60_000)
     page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-all-cells'); }")
     page.evaluate("() => { jupyterapp.shell.collapseLeft(); }")
+
+
+def open_code(page: Page, address: str, folder: Path, code: str) -> None:
+    """Run a notebook of one cell in the running lab."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, next(folder.glob("*tour*")) / "latency.ipynb")
+    open_explorer(page, address.replace("01_layers.ipynb", "latency.ipynb"))
 
 
 def report(name: str, times: list[float]) -> dict[str, Any]:

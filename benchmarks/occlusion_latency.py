@@ -18,8 +18,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import nbformat
-from explorer_latency import lab_page
+from explorer_latency import lab_page, open_code
 from playwright.sync_api import Page
 from real_mouse import Mouse
 
@@ -44,14 +43,7 @@ EXECUTE = "async (code) => { await jupyterapp.shell.currentWidget.sessionContext
 
 
 def open_explorer(page: Page, address: str, folder: Path) -> None:
-    tour = next(folder.glob("*tour*"))
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, tour / "latency.ipynb")
-    page.goto(address.replace("01_layers.ipynb", "latency.ipynb") + "&reset")
-    page.wait_for_function("globalThis.jupyterapp?.shell?.currentWidget?.context?.isReady === true", timeout=60_000)
-    page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status === 'idle'", timeout=60_000)
-    page.evaluate("async () => { jupyterapp.shell.collapseLeft(); await jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    open_code(page, address, folder, CELL)
     page.wait_for_selector('[data-testid="occlusion-explorer"]', timeout=120_000)
     page.wait_for_timeout(15_000)  # until the maps and projections are complete
 

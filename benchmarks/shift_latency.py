@@ -19,9 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import torch
-from explorer_latency import lab_page, report
+from explorer_latency import lab_page, open_code, report
 from playwright.sync_api import Page
 
 import deconvwidgets as dw
@@ -48,14 +47,7 @@ NEXT = """() => {
 
 def open_panel(page: Page, address: str, folder: Path) -> None:
     """Open a notebook with a panel, and wait for the diagnosis and the curves."""
-    tour = next(folder.glob("*tour*"))
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CODE)])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, tour / "shift.ipynb")
-    page.goto(address.replace("01_layers.ipynb", "shift.ipynb") + "&reset")
-    page.wait_for_function("globalThis.jupyterapp?.shell?.currentWidget?.context?.isReady === true", timeout=60_000)
-    page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status === 'idle'", timeout=60_000)
-    page.evaluate("async () => { jupyterapp.shell.collapseLeft(); await jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    open_code(page, address, folder, CODE)
     page.wait_for_selector('[data-testid="diagnosis-panel"][data-diagnosed=true]', timeout=600_000)
     page.wait_for_selector('[data-testid="curves-0"] svg path', timeout=600_000)
     page.wait_for_timeout(5000)  # until the accuracy is known, too
