@@ -203,3 +203,20 @@ def test_negatives_are_no_copies():
     assert (finding.title, finding.count_text) == ("Near copies", "8 alike")
     assert finding.summary == "8 pairs alike, 2 beyond the limit for copies; first: conv1 0 and 1 (correlation 0.995)."
     assert near_copies([], 60).count_text == "none"
+
+
+def test_a_unit_whose_strongest_activation_alone_is_the_same_is_not_constant():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU6(), nn.Conv2d(4, 4, 1, bias=False), nn.ReLU()).eval()
+    with torch.no_grad():
+        model[0].weight.zero_()
+        model[0].weight[:, 0, 0, 0], model[0].weight[:, 0, 2, 2] = 1000.0, -1000.0  # at the limit of 6 somewhere in each photograph
+        model[2].weight.copy_(torch.eye(4)[:, :, None, None] / 2)
+        bundle = dw.ModelBundle.from_module(model, input_size=(3, 32, 32), task=None, name="saturating")
+        maps = torch.cat([model(bundle.prepare(IMAGES.open_source(source))[None]) for source in range(IMAGES.source_count)])
+        assert maps.amax((2, 3)).unique().tolist() == [3]
+        assert (maps.amax(0) > maps.amin(0)).flatten(1).any(1).all()
+    assert dw.diagnose(bundle, IMAGES, shift_photographs=1, device="cpu").finding("always_active").count_text == "0 constant"
+    with torch.no_grad():
+        model[0].weight[1], model[0].bias[1] = 0.0, 7.0
+    finding = dw.diagnose(bundle, IMAGES, shift_photographs=1, device="cpu").finding("always_active")
+    assert [(unit.layer, unit.unit, unit.value) for unit in finding.units] == [("conv2", 1, 3), ("conv1", 1, 6)]

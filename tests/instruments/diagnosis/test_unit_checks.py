@@ -24,7 +24,7 @@ INFO = SimpleNamespace(short_name="conv1", channels=6)
 def units(first: list[float], second: list[float], minimum: list[float]) -> LayerUnits:
     """Six units of a layer, by their activations in the two strongest photographs and in the weakest."""
     arrays = [np.array(values, np.float32) for values in (minimum, first, first, second)]
-    return LayerUnits(INFO, arrays[0], arrays[1], arrays[0] > 0, arrays[2], arrays[3])
+    return LayerUnits(INFO, arrays[0], arrays[1], arrays[0] > 0, arrays[2], arrays[3], float("inf"), np.zeros(6, np.bool_))
 
 
 def test_a_unit_responds_to_one_photograph_from_twice_the_second_on():

@@ -21,7 +21,7 @@ from deconvwidgets.instruments.diagnosis.compute.layer_findings import aliasing,
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts as shift_finding
 from deconvwidgets.instruments.diagnosis.compute.photographs import spread_sources
 from deconvwidgets.instruments.diagnosis.compute.shift_response import MAX_SHIFTS, checked_shifts, shift_response
-from deconvwidgets.instruments.diagnosis.compute.unit_checks import filter_sizes, near_pairs, units_of
+from deconvwidgets.instruments.diagnosis.compute.unit_checks import LayerUnits, filter_sizes, near_pairs, units_of
 from deconvwidgets.instruments.diagnosis.compute.unit_findings import (
     always_active,
     dead_units,
@@ -29,6 +29,7 @@ from deconvwidgets.instruments.diagnosis.compute.unit_findings import (
     near_copies,
     one_photograph,
 )
+from deconvwidgets.instruments.diagnosis.compute.varying_maps import compare_maps
 from deconvwidgets.instruments.diagnosis.input_records import InputCheck
 from deconvwidgets.instruments.diagnosis.limits import ENOUGH_PHOTOGRAPHS
 from deconvwidgets.instruments.diagnosis.records import CHECKS, LEVELS, Diagnosis, Finding, FirstLayer, ShiftCurves
@@ -108,10 +109,11 @@ def diagnose(
     infos = layers_to_index(bundle, layers)
     names = [info.name for info in infos]
     index = cached_index(bundle, images, names, device=device, progress=progress, job=job)
+    units = compare_maps(bundle, images, units_of(index, bundle.network), job)
     checked = check_input(bundle, images, device=device, progress=progress, job=job)
     curves = shift_response(bundle, images, shifts=pixels, layers=names, photographs=count, device=device, progress=progress, job=job)
     first = _first_layer(bundle, images, job)
-    return _diagnosis(bundle, images, index, first, curves, checked)
+    return _diagnosis(bundle, images, index, units, first, curves, checked)
 
 
 def _first_layer(bundle: ModelBundle, images: ImageSet, job: JobContext) -> FirstLayer | None:
@@ -130,10 +132,15 @@ def _first_layer(bundle: ModelBundle, images: ImageSet, job: JobContext) -> Firs
 
 
 def _findings(
-    bundle: ModelBundle, index: ActivationIndex, first: FirstLayer | None, curves: ShiftCurves, checked: Finding
+    bundle: ModelBundle,
+    index: ActivationIndex,
+    units: Sequence[LayerUnits],
+    first: FirstLayer | None,
+    curves: ShiftCurves,
+    checked: Finding,
 ) -> tuple[Finding, ...]:
     """Return the findings: found ones first, then close ones, clear ones, and the checks that cannot be made."""
-    filters, units = convolution_filters(bundle.network), units_of(index, bundle.network)
+    filters = convolution_filters(bundle.network)
     photographs, indexed = index_photographs(index), {info.name for info in index.layers}
     found = [
         aliasing(first),
@@ -184,6 +191,7 @@ def _diagnosis(
     bundle: ModelBundle,
     images: ImageSet,
     index: ActivationIndex,
+    units: Sequence[LayerUnits],
     first: FirstLayer | None,
     curves: ShiftCurves,
     checked: InputCheck,
@@ -200,7 +208,7 @@ def _diagnosis(
         photographs=photographs,
         crops=sum(stop - start for start, stop in index.crop_ranges),
         layers=index.layers,
-        findings=_findings(bundle, index, first, curves, input_finding(checked)),
+        findings=_findings(bundle, index, units, first, curves, input_finding(checked)),
         first_layer=first,
         shift=curves,
         input=checked,

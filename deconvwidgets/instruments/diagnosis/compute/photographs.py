@@ -22,13 +22,13 @@ class OpenedCrop:
     skipped: SkippedImage | None = None
 
 
-def spread_sources(count: int, wanted: int) -> list[int]:
-    """Return the numbers of at most `wanted` of `count` photographs, evenly spread, so that all classes of an ordered set take part.
+def spread_sources(count: int, limit: int) -> list[int]:
+    """Return the numbers of at most `limit` of `count` photographs, evenly spread, so that all classes of an ordered set take part.
 
     >>> spread_sources(9, 3)
     [0, 4, 8]
     """
-    return [int(number) for number in np.unique(np.linspace(0, count - 1, min(wanted, count)).round())]
+    return [int(number) for number in np.unique(np.linspace(0, count - 1, min(limit, count)).round())]
 
 
 def first_crops(images: ImageSet, sources: list[int]) -> Iterator[OpenedCrop]:

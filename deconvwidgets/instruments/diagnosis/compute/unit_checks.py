@@ -46,6 +46,8 @@ class LayerUnits:
         The activations in the two photographs that are strongest; NaN without.
     limit : float
         The upper limit of the layer's activation function; infinite without.
+    varies : array, bool
+        Whether the unit's map is known to differ between photographs, though its strongest activation does not: see `varying_maps`.
     """
 
     info: LayerInfo
@@ -54,22 +56,28 @@ class LayerUnits:
     active: NDArray[np.bool_]
     first: NDArray[np.float32]
     second: NDArray[np.float32]
-    limit: float = float("inf")
+    limit: float
+    varies: NDArray[np.bool_]
+
+    @property
+    def same(self) -> NDArray[np.bool_]:
+        """Whether the strongest activation is the same in every crop, and the map is not known to vary."""
+        return np.asarray((self.minimum == self.maximum) & ~self.varies, np.bool_)
 
     @property
     def dead(self) -> NDArray[np.bool_]:
         """Whether the activation is the same in every crop, and not above 0. A unit that is always negative and varies is not dead."""
-        return np.asarray((self.minimum == self.maximum) & (self.maximum <= 0), np.bool_)
+        return np.asarray(self.same & (self.maximum <= 0), np.bool_)
 
     @property
     def constant(self) -> NDArray[np.bool_]:
         """Whether the activation is above 0 and the same in every crop, and not at the activation function's upper limit."""
-        return np.asarray((self.minimum == self.maximum) & (self.maximum > 0) & ~self.saturated, np.bool_)
+        return np.asarray(self.same & (self.maximum > 0) & ~self.saturated, np.bool_)
 
     @property
     def saturated(self) -> NDArray[np.bool_]:
         """Whether the activation is in every crop above 0 and at the upper limit of the activation function, as that of ReLU6."""
-        return np.asarray((self.minimum == self.maximum) & (self.maximum > 0) & (self.maximum >= np.float32(self.limit)), np.bool_)
+        return np.asarray(self.same & (self.maximum > 0) & (self.maximum >= np.float32(self.limit)), np.bool_)
 
     @property
     def ratio(self) -> NDArray[np.float64]:
@@ -88,7 +96,8 @@ def units_of(index: ActivationIndex, network: Network) -> tuple[LayerUnits, ...]
         values = np.where(tally.ranking.crops < 0, np.nan, tally.ranking.values).astype(np.float32)
         minimum, maximum = tally.stats.minimum.cpu().numpy(), tally.stats.maximum.cpu().numpy()
         active = tally.stats.fired.cpu().numpy() == tally.stats.count
-        found.append(LayerUnits(info, minimum, maximum, active, values[:, 0], values[:, 1], upper_limit(network, info.name)))
+        limit, varies = upper_limit(network, info.name), np.zeros(len(maximum), np.bool_)
+        found.append(LayerUnits(info, minimum, maximum, active, values[:, 0], values[:, 1], limit, varies))
     return tuple(found)
 
 
@@ -158,9 +167,9 @@ class Dominating:
 
 def filter_sizes(filters: Iterable[ConvolutionFilters], names: Iterable[str]) -> list[Dominating]:
     """Return the sizes of the filters of the layers of these names that have at least four."""
-    wanted, found = set(names), []
+    checked, found = set(names), []
     for one in filters:
-        if one.layer.name in wanted and len(one.weight) >= _MIN_UNITS:
+        if one.layer.name in checked and len(one.weight) >= _MIN_UNITS:
             depthwise = one.window.groups > 1 and one.weight.shape[1] == 1
             limits = (RMS_FOUND_DEPTHWISE, RMS_FOUND_DEPTHWISE) if depthwise else (RMS_FOUND, RMS_NEAR)
             found.append(Dominating(one.layer.short_name, rms_and_ratio(one)[1], *limits))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.instruments.diagnosis.compute.unit_checks import Dominating, LayerUnits, Pair, responds_to_one
+from deconvwidgets.instruments.diagnosis.compute.varying_maps import COMPARED_PHOTOGRAPHS
 from deconvwidgets.instruments.diagnosis.limits import (
     COPY_FOUND,
     COPY_NEAR,
@@ -67,7 +68,8 @@ def always_active(layers: Sequence[LayerUnits], photographs: int) -> Finding:
         title="Always active",
         count_text=f"{constant + saturated:,} constant",
         summary=f"{same}{more} Active in all, which is usual in lower layers: {usual}.",
-        evidence=f"Measured on {photographs:,} photographs, by the strongest activation in each.",
+        evidence=f"Measured on {photographs:,} photographs by the strongest activation in each, and by the whole map in "
+        f"{min(COMPARED_PHOTOGRAPHS, photographs)} of them.",
         units=(*same_units, *limit_units)[:_SHOWN],
     )
 
