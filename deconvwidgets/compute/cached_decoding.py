@@ -18,7 +18,7 @@ def through_cache(cache: DecodedCache, crops: Sequence[int] | range, decode: Dec
     Parameters
     ----------
     cache : DecodedCache
-        It is filled with the parts of which all crops are wanted and have to be decoded.
+        It is filled with the parts of which all crops are requested and have to be decoded.
     crops : sequence of int
         The numbers of the crops, ascending.
     decode : callable
@@ -43,7 +43,7 @@ def through_cache(cache: DecodedCache, crops: Sequence[int] | range, decode: Dec
 
 
 def _runs(crops: Sequence[int] | range) -> Iterator[tuple[int, Sequence[int]]]:
-    """Iterate over the numbers of parts, and the wanted crops of each."""
+    """Iterate over the numbers of parts, and the requested crops of each."""
     if isinstance(crops, range) and crops.step == 1:
         for part in range(crops.start // PART_CROPS, -(-crops.stop // PART_CROPS)):
             yield part, range(max(crops.start, part * PART_CROPS), min(crops.stop, (part + 1) * PART_CROPS))

@@ -69,7 +69,7 @@ class DecodedCache:
         """Return the crops of a part, whose pixels are mapped into memory; None if it is missing or damaged."""
         path = self._path(part)
         try:
-            content = np.memmap(path, np.uint8, "c")  # writable, as torch wants it: private copies of pages
+            content = np.memmap(path, np.uint8, "c")  # writable, as torch requires it: private copies of pages
             found = self._parsed(content)
         except (
             OSError,
@@ -81,8 +81,8 @@ class DecodedCache:
         ):  # no such file, an empty or cut one, a damaged record
             return None
         first = part * PART_CROPS
-        wanted = np.arange(first, first + self.size_of(part))
-        return found if found is not None and np.array_equal(found.crops, wanted) else None  # a renamed file has other crops
+        requested = np.arange(first, first + self.size_of(part))
+        return found if found is not None and np.array_equal(found.crops, requested) else None  # a renamed file has other crops
 
     def has(self, part: int) -> bool:
         """Return whether there is a file of a part, which may be damaged."""

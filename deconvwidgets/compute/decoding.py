@@ -107,16 +107,16 @@ def _parts(images: ImageSet, crops: Sequence[int] | range) -> Generator[Sequence
 
 
 def _batched(parts: Iterable[DecodedBatch], size: Callable[[], int]) -> Generator[DecodedBatch, None, None]:
-    """Cut and join decoded parts into batches of the wanted size."""
+    """Cut and join decoded parts into batches of the given size."""
     waiting: list[DecodedBatch] = []
-    count, wanted = 0, size()
+    count, target = 0, size()
     for part in parts:
         waiting.append(part)
         count += len(part)
-        while count >= wanted:
+        while count >= target:
             whole = joined_batches(waiting)
-            yield whole.part(0, wanted)
-            waiting, count = ([], 0) if count == wanted else ([whole.part(wanted, count)], count - wanted)
-            wanted = size()
+            yield whole.part(0, target)
+            waiting, count = ([], 0) if count == target else ([whole.part(target, count)], count - target)
+            target = size()
     if waiting:
         yield joined_batches(waiting)

@@ -65,7 +65,7 @@ class ServiceContext:
         self.heads = HeadHistory(lambda: self._snapshot.bundle, self.change_bundle)
         self.index = SessionIndex(layers.index, self)
         layers.join(self)
-        self.follow_layers()  # for an index that was completed meanwhile
+        self.update_layers()  # for an index that was completed meanwhile
 
     @property
     def snapshot(self) -> Snapshot:
@@ -133,11 +133,11 @@ class ServiceContext:
         self._announce(snapshot)
         return snapshot
 
-    def follow(self, layers: Snapshot) -> None:
+    def layers_changed(self, layers: Snapshot) -> None:
         """Take over a new state of the shared layers."""
-        self.follow_layers()
+        self.update_layers()
 
-    def follow_layers(self) -> Snapshot:
+    def update_layers(self) -> Snapshot:
         """Take over the index, the notes and the version of the shared layers, and return the snapshot."""
         with self._replace_lock:
             before, shared = self._snapshot, self.layers.snapshot

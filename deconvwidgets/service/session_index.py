@@ -30,7 +30,7 @@ class SessionState(Protocol):
         """Add a layer to those that the session has opened."""
         ...
 
-    def follow_layers(self) -> Snapshot:
+    def update_layers(self) -> Snapshot:
         """Take over the shared index, and return the state."""
         ...
 
@@ -85,7 +85,7 @@ class SessionIndex:
         shared, index, _ = self._job.require(info.name, partial)
         snapshot = self._session.snapshot
         if shared.index is index and not snapshot.has(info.name):  # it was completed at this moment
-            snapshot = self._session.follow_layers()
+            snapshot = self._session.update_layers()
         return (snapshot, index if snapshot.index is None or shared.index is not index else snapshot.index, info)
 
     @property

@@ -36,7 +36,7 @@ class Session(Protocol):
         """Whether anything listens to the session's events."""
         ...
 
-    def follow(self, layers: Snapshot) -> None:
+    def layers_changed(self, layers: Snapshot) -> None:
         """Take over the index and the notes of a new snapshot of the layers."""
         ...
 
@@ -112,7 +112,7 @@ class SharedLayers:
             self.executor.close()
 
     def replace(self, new_layers: bool = True, **changes: Any) -> Snapshot:
-        """Replace the snapshot, and let every session follow.
+        """Replace the snapshot, and tell every session.
 
         Parameters
         ----------
@@ -130,7 +130,7 @@ class SharedLayers:
             self.projections.keep_only(layers_version)
             self.mosaics.keep_only(layers_version)
         for session in self._all():
-            session.follow(snapshot)
+            session.layers_changed(snapshot)
         return snapshot
 
     def publish(self, event: ServiceEvent) -> None:

@@ -184,7 +184,7 @@ class Explorer(ClosedAsGarbage, Showing, Pictured, anywidget.AnyWidget):
             return
         if request.kind == "goodbye":
             self._forget_client(request)
-        elif request.kind == "ping":  # of a page that wants to know whether the kernel still has this widget
+        elif request.kind == "ping":  # of a page that asks whether the kernel still has this widget
             self._send_message({**reply_header(request), "ok": True}, [])
         elif not self._view_message(request):
             self._remember_client(request)

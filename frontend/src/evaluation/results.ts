@@ -56,8 +56,8 @@ export function comparedRun(
 ): RunSummary | null {
   const shown = shownRun(status, state);
   if (shown?.task !== "classification" || !shown.photographs) return null;
-  const wanted = state.before ?? (shown.run === status.after ? status.before : null);
-  return status.runs.find(({ run, photographs }) => run === wanted && run !== shown.run && photographs > 0) ?? null;
+  const compared = state.before ?? (shown.run === status.after ? status.before : null);
+  return status.runs.find(({ run, photographs }) => run === compared && run !== shown.run && photographs > 0) ?? null;
 }
 
 const NAMED = 3; // predicted classes in a row of the most confused

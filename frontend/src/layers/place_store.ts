@@ -65,13 +65,13 @@ export class PlaceStore {
   }
 
   /** Request the first pictures that are missing. It is called again when they have arrived. */
-  want(owner: object, request: PicturesRequest, numbers: readonly number[]): void {
+  request(owner: object, request: PicturesRequest, numbers: readonly number[]): void {
     const isMissing = (number: number) => !this.picture(request, number) && !this.pictureError(request, number);
     const missing = numbers.filter(isMissing).slice(0, BATCH);
-    const wanted = JSON.stringify([request, missing]);
-    if (!missing.length || wanted === this.loading || !this.client.available) return;
-    this.loading = wanted;
-    void this.load(owner, request, missing, wanted);
+    const loading = JSON.stringify([request, missing]);
+    if (!missing.length || loading === this.loading || !this.client.available) return;
+    this.loading = loading;
+    void this.load(owner, request, missing, loading);
   }
 
   source(owner: object, { layer, unit, tab }: PlacesRequest, number: number, size: number): Lookup<PlaceSource> {
@@ -108,7 +108,7 @@ export class PlaceStore {
     this.errors.clear();
   }
 
-  private async load(owner: object, request: PicturesRequest, numbers: number[], wanted: string): Promise<void> {
+  private async load(owner: object, request: PicturesRequest, numbers: number[], loading: string): Promise<void> {
     const { generation } = this;
     try {
       const options = { owner, lane: "background" as const, priority: 0, key: "place_pictures" };
@@ -123,7 +123,7 @@ export class PlaceStore {
       if (error instanceof KernelUnavailable || generation !== this.generation) return;
       for (const number of numbers) this.errors.set(pictureKey(request, number), errorMessage(error));
     } finally {
-      if (this.loading === wanted) this.loading = "";
+      if (this.loading === loading) this.loading = "";
     }
     this.changed();
   }

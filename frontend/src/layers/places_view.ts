@@ -145,7 +145,7 @@ export class PlacesView {
       const drawn = places.picture(request, number) ?? places.pictureError(request, number) ?? null;
       if (drawn !== cell.drawn || drawn === null) drawCell(cell, drawn, request.tile);
     }
-    places.want(
+    places.request(
       this,
       request,
       [...this.inSight].filter((number) => number >= 0).sort((a, b) => a - b),

@@ -102,9 +102,9 @@ def projections(
                 seed=1.0,
                 beyond_paper=rule == "extended",
             )
-        wanted = boxes(bundle.input_size, frame, *np.array([(place.row, place.column) for place in chosen], np.int64).T)
+        patch_boxes = boxes(bundle.input_size, frame, *np.array([(place.row, place.column) for place in chosen], np.int64).T)
         pixels = projected.pixels.detach().float().cpu().numpy()
-        for number, one, own, box in zip(numbers, pixels, projected.boxes.tolist(), wanted.tolist(), strict=True):
+        for number, one, own, box in zip(numbers, pixels, projected.boxes.tolist(), patch_boxes.tolist(), strict=True):
             yield number, recut(one[bundle.channels_to_display], own, box)
 
 

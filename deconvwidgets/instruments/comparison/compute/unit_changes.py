@@ -51,9 +51,9 @@ def overlaps(before: NDArray[np.int64], after: NDArray[np.int64], match: NDArray
     """
     shares = np.full(len(before), np.nan)
     for unit, other in enumerate(match.tolist()):
-        wanted = set(before[unit].tolist()) - {-1}
-        if other >= 0 and wanted:
-            shares[unit] = len(wanted & set(after[other].tolist())) / len(wanted)
+        top_images = set(before[unit].tolist()) - {-1}
+        if other >= 0 and top_images:
+            shares[unit] = len(top_images & set(after[other].tolist())) / len(top_images)
     return shares
 
 

@@ -55,12 +55,12 @@ class DiagnosisApi(InstrumentApi):
         self._microscopes = Microscopes(context.input_images, context.device_lock, context.share_of)
         weak = ref(self)  # the context must not keep the API alive
 
-        def follow(snapshot: Snapshot) -> None:
+        def snapshot_changed(snapshot: Snapshot) -> None:
             api = weak()
             if api is not None:
-                api._follow(snapshot)
+                api._snapshot_changed(snapshot)
 
-        context.on_replace(follow)
+        context.on_replace(snapshot_changed)
 
     def status(self) -> DiagnosisStatus:
         """Return the state of the diagnosis, and the arms."""
@@ -181,15 +181,15 @@ class DiagnosisApi(InstrumentApi):
         ModelError, LayerError
             If the network cannot be changed in this way.
         """
-        wanted = instance(surgery, SuggestedSurgery, "surgery", DiagnosisError)
+        suggestion = instance(surgery, SuggestedSurgery, "surgery", DiagnosisError)
         with self._changing:
             before = self._arms.get(integer(parent, "parent"), "parent arm")
-            found = self._arms.find(before.number, wanted)
+            found = self._arms.find(before.number, suggestion)
             if found is None:
                 self._arms.require_room()
                 with self._context.device_lock.request():
-                    changed = operate_on(before, wanted)
-                found = self._arms.add(before.number, wanted, changed)
+                    changed = operate_on(before, suggestion)
+                found = self._arms.add(before.number, suggestion, changed)
                 self._measure(found, self._context.interactive_executor)
         self._changed.trigger(at_once=True)
         return found.number
@@ -231,7 +231,7 @@ class DiagnosisApi(InstrumentApi):
             arm.submitted = True
             executor.submit(f"arm {arm.number}", MeasureJob(arm, self._context, self._changed.trigger), _log.error)
 
-    def _follow(self, snapshot: Snapshot) -> None:
+    def _snapshot_changed(self, snapshot: Snapshot) -> None:
         """Begin with new arms if the model is another one. The diagnosis stays, and is marked as that of another model."""
         with self._changing:
             base = self._arms.base

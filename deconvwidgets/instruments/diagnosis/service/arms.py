@@ -53,22 +53,22 @@ class Arms:
             raise DiagnosisError(f"There is no {name} {describe(number)}: it was undone, or the model was changed. Choose another one.")
         return found
 
-    def find(self, parent: int, wanted: SuggestedSurgery) -> ArmRun | None:
+    def find(self, parent: int, suggestion: SuggestedSurgery) -> ArmRun | None:
         """Return the arm that the same surgery has made of the same arm."""
-        return next((run for run in self.all() if run.origin == _origin(parent, wanted)), None)
+        return next((run for run in self.all() if run.origin == _origin(parent, suggestion)), None)
 
     def require_room(self) -> None:
         """Raise DiagnosisError if there are too many arms for another one."""
         if len(self.all()) >= _MAX_ARMS:
             raise DiagnosisError(f"There are {_MAX_ARMS} arms: undo one of them first.")
 
-    def add(self, parent: int, wanted: SuggestedSurgery, bundle: ModelBundle) -> ArmRun:
+    def add(self, parent: int, suggestion: SuggestedSurgery, bundle: ModelBundle) -> ArmRun:
         """Add the arm that a surgery has made of another arm."""
         before = self.get(parent)
-        label = wanted.label if parent == 0 else f"{before.label}, {wanted.label}"
+        label = suggestion.label if parent == 0 else f"{before.label}, {suggestion.label}"
         with self._lock:
             self._last += 1
-            self._runs[self._last] = run = ArmRun(self._last, bundle, before.images, label, parent, _origin(parent, wanted))
+            self._runs[self._last] = run = ArmRun(self._last, bundle, before.images, label, parent, _origin(parent, suggestion))
         return run
 
     def remove(self, number: int) -> ArmRun:
@@ -90,18 +90,18 @@ class Arms:
             run.stop()
 
 
-def operate_on(arm: ArmRun, wanted: SuggestedSurgery) -> ModelBundle:
+def operate_on(arm: ArmRun, suggestion: SuggestedSurgery) -> ModelBundle:
     """Return the bundle that a surgery makes of an arm. Raises what `operate` raises; of a changed network it says what may be possible."""
     try:
-        return operate(arm.bundle, wanted)
+        return operate(arm.bundle, suggestion)
     except (ModelError, LayerError) as error:
         if arm.parent is None:
             raise
-        hint = f"{wanted.label!r} may be possible before {arm.label!r}: choose the network {AS_IT_IS!r}, and try it there first."
+        hint = f"{suggestion.label!r} may be possible before {arm.label!r}: choose the network {AS_IT_IS!r}, and try it there first."
         raise type(error)(f"{error} {hint}") from error
 
 
-def operate(bundle: ModelBundle, wanted: SuggestedSurgery) -> ModelBundle:
+def operate(bundle: ModelBundle, suggestion: SuggestedSurgery) -> ModelBundle:
     """Return the bundle that a surgery makes, traced.
 
     Raises
@@ -111,9 +111,9 @@ def operate(bundle: ModelBundle, wanted: SuggestedSurgery) -> ModelBundle:
     DiagnosisError
         For arguments that the function does not have. Otherwise it raises what the function raises.
     """
-    one_of(wanted.function, "surgery", _FUNCTIONS)
-    function: Callable[..., ModelBundle] = getattr(surgery, str(wanted.function))
-    arguments = {str(name): tuple(value) if isinstance(value, list) else value for name, value in dict(wanted.arguments).items()}
+    one_of(suggestion.function, "surgery", _FUNCTIONS)
+    function: Callable[..., ModelBundle] = getattr(surgery, str(suggestion.function))
+    arguments = {str(name): tuple(value) if isinstance(value, list) else value for name, value in dict(suggestion.arguments).items()}
     _check_names(function, arguments)
     changed = function(bundle, **arguments)
     changed.network.graph  # noqa: B018 - traced and checked here, so that no request has to wait for it
@@ -132,5 +132,5 @@ def _check_names(function: Callable[..., ModelBundle], arguments: Mapping[str, o
         raise DiagnosisError(f"dw.surgery.{function.__name__} needs arguments: {', '.join(missing)}.")
 
 
-def _origin(parent: int, wanted: SuggestedSurgery) -> object:
-    return parent, wanted.function, repr(sorted(dict(wanted.arguments).items()))
+def _origin(parent: int, suggestion: SuggestedSurgery) -> object:
+    return parent, suggestion.function, repr(sorted(dict(suggestion.arguments).items()))

@@ -105,9 +105,9 @@ def value_labels(images: ImageSet, targets: Sequence[object], outputs: Sequence[
         if None in row:
             continue
         if len(row) != len(outputs) or not all(_is_value(value) for value in row):
-            wanted = "one finite number" if len(outputs) == 1 else f"{len(outputs)} finite numbers ({', '.join(outputs[:5])})"
+            needed = "one finite number" if len(outputs) == 1 else f"{len(outputs)} finite numbers ({', '.join(outputs[:5])})"
             raise EvaluationError(
-                f"The model predicts {'a value' if len(outputs) == 1 else f'{len(outputs)} values'}, so every label must be {wanted}, but "
+                f"The model predicts {'a value' if len(outputs) == 1 else f'{len(outputs)} values'}, so every label must be {needed}, but "
                 f"{images.source_name(source)!r} is labelled {describe(target)}: pass labels=[...], or the columns of a data frame."
             )
         sources.append(source)

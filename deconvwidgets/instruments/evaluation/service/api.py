@@ -63,12 +63,12 @@ class EvaluationApi(InstrumentApi):
         self._values = LayerValuesCache()
         weak = ref(self)  # the context must not keep the API alive
 
-        def follow(snapshot: Snapshot) -> None:
+        def snapshot_changed(snapshot: Snapshot) -> None:
             api = weak()
             if api is not None:
                 api._evaluate_again(snapshot)
 
-        context.on_replace(follow)
+        context.on_replace(snapshot_changed)
 
     def status(self) -> EvaluationStatus:
         """Return the image sets to choose from, the runs, and the two runs to compare."""

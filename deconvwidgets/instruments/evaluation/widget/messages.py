@@ -59,8 +59,8 @@ def _photographs(service: SupportsEvaluation, request: Request) -> Reply:
     threshold = request.get("threshold")
     if threshold is not None and finite_number(threshold) is None:
         raise request.invalid("threshold", "a number")
-    wanted = PhotographsRequest(**photograph_filter(request), threshold=threshold)
-    found = service.evaluation.photographs(request.integer("run"), wanted)
+    chosen = PhotographsRequest(**photograph_filter(request), threshold=threshold)
+    found = service.evaluation.photographs(request.integer("run"), chosen)
     return {"photographs": [asdict(photograph) for photograph in found.photographs], "total": found.total}, []
 
 

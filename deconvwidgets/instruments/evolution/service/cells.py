@@ -89,21 +89,21 @@ class CellRenderer:
                     found[key] = cached
                 else:
                     missing.setdefault((key.epoch, layer), {})[key] = top
-        for (epoch, layer), wanted in missing.items():
-            found.update(self._draw(indexes[epoch], epoch, layer, wanted, request))
+        for (epoch, layer), requested in missing.items():
+            found.update(self._draw(indexes[epoch], epoch, layer, requested, request))
         return found
 
     def _draw(
-        self, index: ActivationIndex, epoch: int, layer: str, wanted: Mapping[CellKey, Activation], request: CellPicturesRequest
+        self, index: ActivationIndex, epoch: int, layer: str, requested: Mapping[CellKey, Activation], request: CellPicturesRequest
     ) -> Mapping[CellKey, EncodedImage | Unavailable]:
         snapshot = self._models.snapshot(epoch, index)
-        activations = [(key.unit, top) for key, top in wanted.items()]
+        activations = [(key.unit, top) for key, top in requested.items()]
         try:
             signed = self._models.projections.each(snapshot, layer, activations, request.rule, request.background)
         except RuleError as error:
-            return dict.fromkeys(wanted, error)
+            return dict.fromkeys(requested, error)
         channels, drawn = snapshot.bundle.channels_to_display, dict[CellKey, EncodedImage | Unavailable]()
-        for key, pixels in zip(wanted, signed, strict=True):
+        for key, pixels in zip(requested, signed, strict=True):
             if isinstance(pixels, PictureError):
                 drawn[key] = pixels
                 continue

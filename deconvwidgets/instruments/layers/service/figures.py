@@ -117,15 +117,15 @@ def _counted(state: Mapping[str, Any], count: int) -> dict[str, Any]:
 
 def _units_of_layer(service: LayersService, layer: str, state: Mapping[str, Any]) -> tuple[list[int], str]:
     """Return the units of a layer that `units` lists, or the first ones in the order of the state, and their description."""
-    table, wanted = service.unit_table(layer), state["units"]
+    table, requested = service.unit_table(layer), state["units"]
     total = len(table.maximum)
-    if _is_list(wanted):
+    if _is_list(requested):
         # Each is checked before the next one is read: a range may have more numbers than fit into memory.
-        units = list(dict.fromkeys(integer(unit, f"a unit of {layer}", 0, total - 1, LayerError) for unit in wanted))
+        units = list(dict.fromkeys(integer(unit, f"a unit of {layer}", 0, total - 1, LayerError) for unit in requested))
         if not units:
             raise LayerError(_NO_UNIT)
         return units, f"{'unit' if len(units) == 1 else 'units'} {', '.join(map(str, units))} of {total}"
-    count = integer(wanted, "units, a number or a list of units,")
+    count = integer(requested, "units, a number or a list of units,")
     return choose_units(table, count, *_order(state), _restriction(service, layer, state))
 
 
@@ -146,12 +146,12 @@ def _restriction(service: LayersService, layer: str, state: Mapping[str, Any]) -
 
 
 def _units_of_layers(service: LayersService, overview: Overview, state: Mapping[str, Any]) -> tuple[Units, str]:
-    wanted = state["units"]
-    if isinstance(wanted, Mapping):
-        for layer, numbers in wanted.items():
+    requested = state["units"]
+    if isinstance(requested, Mapping):
+        for layer, numbers in requested.items():
             if not _is_list(numbers):
                 raise ServiceError(f"The units of {describe(layer)} must be a list such as [3, 17], not {describe(numbers)}.")
-        lists = {_layer_name(layer): {**state, "units": numbers} for layer, numbers in wanted.items()}
+        lists = {_layer_name(layer): {**state, "units": numbers} for layer, numbers in requested.items()}
         return {layer: _units_of_layer(service, layer, listed)[0] for layer, listed in lists.items()}, "selected units"
     layers = _given(state, "layers", [summary.info.short_name for summary in overview.layers])
     if not _is_list(layers):

@@ -130,9 +130,9 @@ class PlacesReader:
         numbers = [number for number, activation in enumerate(chosen) if _has_projection(activation, request.tab)]
         if listed.projected_from is None or not numbers:
             return {}, "" if listed.projected_from else listed.note
-        wanted = [chosen[number] for number in numbers]
+        requested = [chosen[number] for number in numbers]
         try:
-            pairs = [(request.unit, one) for one in wanted]
+            pairs = [(request.unit, one) for one in requested]
             signed = self._projections.each(snapshot, listed.projected_from, pairs, request.rule, background=True)
         except RuleError as error:
             return {}, str(error)

@@ -59,10 +59,10 @@ def _place_pictures(service: SupportsLayers, request: Request) -> Reply:
     """Buffers: the patch of each number, followed by its projection if it has one."""
     options: dict[str, Any] = {key: request.text(key) for key in ("tab", "rule")}
     numbers, tile = tuple(request.sequence("numbers")), request.integer("tile")
-    wanted = PlacePicturesRequest(request.text("layer"), request.integer("unit"), numbers=numbers, tile=tile, partial=True, **options)
+    pictures = PlacePicturesRequest(request.text("layer"), request.integer("unit"), numbers=numbers, tile=tile, partial=True, **options)
     contents: list[Content] = []
     buffers: list[bytes] = []
-    for picture in service.layers.place_pictures(wanted):
+    for picture in service.layers.place_pictures(pictures):
         images = [image for image in (picture.patch, picture.projection) if image is not None]
         contents.append({"images": [image_content(image) for image in images], "reason": picture.reason})
         buffers += [image.data for image in images]

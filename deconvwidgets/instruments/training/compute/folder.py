@@ -108,15 +108,15 @@ def _check_same(folder: Path, description: TrainingDescription, resume: bool) ->
 
 def _check_epochs(folder: Path, description: TrainingDescription) -> None:
     done = max((entry.epoch for entry in read_epochs(folder)), default=0)
-    wanted = description.recipe.get("epochs", done)
+    planned = description.recipe.get("epochs", done)
     if done and not (folder / STATE_FILE).exists():
         raise TrainingError(
             f"The training in {folder} has {count(done, 'epoch')}, but no {STATE_FILE}, from which it would be resumed: open the kept ones "
             "with dw.open_checkpoints, choose another folder, or pass overwrite=True to train again."
         )
-    if done > wanted:
+    if done > planned:
         raise TrainingError(
-            f"The training in {folder} has {done} epochs already, more than epochs={wanted}: pass epochs={done} or more, open the kept "
+            f"The training in {folder} has {done} epochs already, more than epochs={planned}: pass epochs={done} or more, open the kept "
             "ones with dw.open_checkpoints, or choose another folder."
         )
 

@@ -55,11 +55,11 @@ class PixelsFromFiles:
 
     def read(self, places: Sequence[int] | NDArray[np.int64]) -> tuple[Pixels, NDArray[np.bool_]]:
         """Return the pixels of examples, and whether each can be read."""
-        wanted = self.crops[np.asarray(places, np.int64)]
-        batch = self.decoder.decode([int(crop) for crop in np.unique(wanted)])
-        pixels = np.zeros((len(wanted), *self.decoder.input_size), np.uint8)
-        rows = np.searchsorted(batch.crops, wanted)
-        readable = np.isin(wanted, batch.crops)
+        requested = self.crops[np.asarray(places, np.int64)]
+        batch = self.decoder.decode([int(crop) for crop in np.unique(requested)])
+        pixels = np.zeros((len(requested), *self.decoder.input_size), np.uint8)
+        rows = np.searchsorted(batch.crops, requested)
+        readable = np.isin(requested, batch.crops)
         pixels[readable] = batch.pixels[rows[readable]]
         return pixels, readable
 

@@ -148,7 +148,7 @@ def test_surgery_on_an_arm_adds_to_it_and_is_undone_step_by_step(service):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "error", "words"),
+    ("surgery", "error", "words"),
     [
         (SuggestedSurgery("x", "system"), ServiceError, "There is no surgery 'system'"),
         (SuggestedSurgery("x", "undo"), ServiceError, "There is no surgery 'undo'"),
@@ -156,9 +156,9 @@ def test_surgery_on_an_arm_adds_to_it_and_is_undone_step_by_step(service):
         (SuggestedSurgery("x", "swap_pooling", {"to": "nothing"}), Exception, "nothing"),
     ],
 )
-def test_a_surgery_that_is_not_possible_is_refused_and_makes_no_arm(service, wanted, error, words):
+def test_a_surgery_that_is_not_possible_is_refused_and_makes_no_arm(service, surgery, error, words):
     with pytest.raises(error, match=words):
-        service.diagnosis.add_arm(wanted)
+        service.diagnosis.add_arm(surgery)
     assert len(service.diagnosis.status().arms) == 1
 
 
