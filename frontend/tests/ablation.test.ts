@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { colourOf, curvesOf } from "../src/ablation/curves.ts";
+import { colourOf, curvesOf, titleOf } from "../src/ablation/curves.ts";
 import { scaleOf } from "../src/ablation/interval.ts";
 import { buttonText, differenceHint, differenceText, doneShare, errorText, paperText } from "../src/ablation/texts.ts";
 import type { Row, Run, Status, Table } from "../src/ablation/wire.ts";
@@ -59,6 +59,15 @@ test("a mean curve has only the epochs of all begun runs", () => {
   const shown = curvesOf(table(rows), "train", "a").lines;
   assert.equal(shown.length, 3); // two runs and the mean
   assert.deepEqual(shown[0]?.y, [40, 30, 20]);
+});
+
+test("small errors fill the plot, and the title says what guessing gives", () => {
+  const small = table([row("a", [run("a", 0, [0.2, 0.18])])]);
+  const content = curvesOf(small, "top1", null);
+  assert.equal(content.scale?.height(20), 1);
+  assert.equal(titleOf("Error", small, content), "Error (guessing: 75%)");
+  const large = table([row("a", [run("a", 0, [0.8, 0.18])])]);
+  assert.equal(titleOf("Error", large, curvesOf(large, "top1", null)), "Error");
 });
 
 test("a study without runs has no lines, and nothing is done", () => {

@@ -20,4 +20,10 @@ test("a logarithmic axis has whole powers of ten, and no place for zero", () => 
   assert.deepEqual(texts(logScale([0.01])), ["10⁻³", "10⁻²", "0.1"]);
 });
 
-test("percentages are as before", () => assert.deepEqual(texts(percentScale()), ["0%", "25%", "50%", "75%", "100%"]));
+test("percentages go to 100, or to a round number above values that are all small", () => {
+  const all = ["0%", "25%", "50%", "75%", "100%"];
+  for (const values of [undefined, [], [0], [3, 50], [Number.NaN]]) assert.deepEqual(texts(percentScale(values)), all);
+  const zoomed = percentScale([3, 22.9, Number.NaN]);
+  assert.deepEqual(texts(zoomed), ["0%", "10%", "20%", "30%"]);
+  assert.equal(zoomed.height(15), 0.5);
+});

@@ -20,8 +20,21 @@ export function curvesOf(table: Table, measure: Measure, shown: string | null): 
     const runs = shown === row.variant.name ? row.runs.map((run) => runLine(run.curve, place, `${colour} dwa-run-line`)) : [];
     return [...runs, ...(mean.x.length ? [mean] : [])];
   });
-  const guessing = table.classes > 1 ? [{ y: 100 * (1 - 1 / table.classes), text: "guessing" }] : [];
-  return { lines, points: [], rules: guessing, maxX: Math.max(table.epochs, 1), scale: percentScale() };
+  const guessing = guessingError(table);
+  const rules = guessing === null ? [] : [{ y: guessing, text: "guessing" }];
+  const scale = percentScale(lines.flatMap(({ y }) => y.filter((value) => value !== null)));
+  return { lines, points: [], rules, maxX: Math.max(table.epochs, 1), scale };
+}
+
+/** Return what errors curves show, and the error of guessing if the axis does not reach it. */
+export function titleOf(title: string, table: Table, { scale }: PlotContent): string {
+  const guessing = guessingError(table);
+  const isAbove = guessing !== null && (scale?.height(guessing) ?? 0) > 1;
+  return isAbove ? `${title} (guessing: ${guessing.toFixed(0)}%)` : title;
+}
+
+function guessingError({ classes }: Table): number | null {
+  return classes > 1 ? 100 * (1 - 1 / classes) : null;
 }
 
 function runLine(curve: Row["runs"][number]["curve"], place: number, className: string): PlotLine {

@@ -1,7 +1,7 @@
 /** The runs of the variant that is shown in detail, and its curves beside those of the others. */
 import { h, setText } from "../ui/dom.ts";
 import { createLinePlot } from "../ui/line_plot.ts";
-import { curvesOf } from "./curves.ts";
+import { curvesOf, titleOf } from "./curves.ts";
 import { describeRun } from "./texts.ts";
 import type { AblationState, Run, Status } from "./wire.ts";
 
@@ -36,8 +36,9 @@ export function createRunsView({ explore }: { explore: (variant: string, seed: n
     if (key === drawn) return;
     drawn = key;
     element.hidden = !table.rows.length;
-    setText(title, TITLES[state.measure]);
-    plot.update(curvesOf(table, state.measure, state.variant));
+    const content = curvesOf(table, state.measure, state.variant);
+    setText(title, titleOf(TITLES[state.measure], table, content));
+    plot.update(content);
     const row = table.rows.find(({ variant }) => variant.name === state.variant);
     setText(runsTitle, row ? `Runs of ${row.variant.name}` : "Runs");
     hint.hidden = row !== undefined;

@@ -8,8 +8,13 @@ export interface Scale {
 
 const SUPERSCRIPTS = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹";
 
-/** Return the axis of percentages from 0 to 100. */
-export function percentScale(): Scale {
+/** Return the axis of percentages from 0 to 100; with values that are all below 50, from 0 to a round number above them. */
+export function percentScale(values?: Iterable<number>): Scale {
+  const highest = values ? Math.max(0, ...finite(values)) : 100;
+  if (highest > 0 && highest < 50) {
+    const { height, ticks } = linearScale([highest]);
+    return { height, ticks: ticks.map(({ value, text }) => ({ value, text: `${text}%` })) };
+  }
   return { height: (value) => value / 100, ticks: [0, 25, 50, 75, 100].map((value) => ({ value, text: `${value}%` })) };
 }
 

@@ -80,8 +80,18 @@ def _weight_decay(recipe: Mapping[str, Any]) -> RecipePart | None:
 def _learning_rate(recipe: Mapping[str, Any]) -> RecipePart | None:
     schedule = recipe.get("schedule")
     if schedule is not None:
-        return RecipePart("Learning rate", f"schedule {schedule}", True, "changed", "0.01, annealed by hand")
+        return RecipePart("Learning rate", _schedule_words(str(schedule)), True, "changed", "0.01, annealed by hand")
     return None if recipe.get("optimizer") is not None else _part(recipe, "learning_rate", "Learning rate", _number)
+
+
+def _schedule_words(schedule: str) -> str:
+    """Return what a recipe says of a schedule, the qualified name of its function and a digest of its code, without what only Python needs.
+
+    >>> _schedule_words("falling.<locals>.learning_rate 5a7df2973a43")
+    'own schedule, learning_rate'
+    """
+    name = schedule.split(" ")[0].rsplit(".", 1)[-1]
+    return "own schedule" + ("" if name.startswith("<") else f", {name}")
 
 
 def _annealing(recipe: Mapping[str, Any]) -> RecipePart | None:
