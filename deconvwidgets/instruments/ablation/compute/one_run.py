@@ -11,7 +11,7 @@ from deconvwidgets.checkpoints.log_file import stop_requested
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import DeconvWidgetsError, JobCancelledError
 from deconvwidgets.instruments.ablation.compute.measure import measure_training_error
-from deconvwidgets.instruments.ablation.compute.study_file import MEASURED_FILE, write_measured
+from deconvwidgets.instruments.ablation.compute.study_file import write_measured
 from deconvwidgets.instruments.training.compute.architecture import Architecture
 from deconvwidgets.instruments.training.compute.recipe import Recipe
 from deconvwidgets.instruments.training.compute.train import train
@@ -32,7 +32,6 @@ class RunRequest:
     study: Path
     input_size: tuple[int, int, int]
     pretrained: bool
-    overwrite: bool
     device: str | torch.device
     progress: bool
 
@@ -61,12 +60,12 @@ def train_one(request: RunRequest, job: JobContext) -> str | None:
         raise
     except DeconvWidgetsError as error:
         return f"{request.title}: {error}"
+    except Exception as error:  # noqa: BLE001 - of the variant's own code, in training mode only: it is said, and the other runs go on
+        return f"{request.title}: {type(error).__name__}: {error}"
     return None
 
 
 def _train(request: RunRequest, job: JobContext) -> None:
-    if request.overwrite:
-        (request.folder / MEASURED_FILE).unlink(missing_ok=True)
     recipe = request.recipe
     trained = train(
         request.architecture,
@@ -77,7 +76,6 @@ def _train(request: RunRequest, job: JobContext) -> None:
         input_size=request.input_size,
         name=request.variant,
         pretrained=request.pretrained,
-        overwrite=request.overwrite,
         device=request.device,
         progress=request.progress,
         job=job,

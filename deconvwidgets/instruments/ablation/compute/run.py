@@ -20,7 +20,7 @@ from deconvwidgets.instruments.ablation.compute.measure import STOPPED
 from deconvwidgets.instruments.ablation.compute.one_run import RunRequest, train_one
 from deconvwidgets.instruments.ablation.compute.plan import StudyPlan, plan_study
 from deconvwidgets.instruments.ablation.compute.study import AblationStudy
-from deconvwidgets.instruments.ablation.compute.study_file import LOCK_FILE, run_folder, write_study
+from deconvwidgets.instruments.ablation.compute.study_file import LOCK_FILE, delete_runs, run_folder, write_study
 from deconvwidgets.instruments.ablation.compute.variants import Specs
 from deconvwidgets.instruments.training.compute.recipe import Recipe
 
@@ -76,7 +76,7 @@ def run_ablation(
     input_size : int, (height, width) or (channels, height, width), optional
         The size of the inputs, the same for all.
     overwrite : bool
-        Whether all runs are trained again.
+        Whether all runs in the folder are deleted and trained again.
     device : str or torch.device
         "auto", "cpu", "cuda:1", ...
     progress : bool
@@ -150,6 +150,8 @@ def run_plan(
     """Train the runs of a plan that are not complete, and return the study. Raises as `run_ablation`."""
     with locked_folder(plan.folder, LOCK_FILE, "study", AblationError):
         clear_stop(plan.folder)
+        if plan.overwrite:
+            delete_runs(plan.folder)  # all at once: a run that is left would count as one of the new study
         write_study(plan.folder, plan.description)
         study = AblationStudy(plan.folder, plan.specs, plan.images)
         requests = _requests(plan, study, show)
@@ -168,7 +170,7 @@ def run_plan(
 
 def _requests(plan: StudyPlan, study: AblationStudy, show: bool) -> list[RunRequest]:
     """Return the runs that are not complete, seed by seed: all variants have a first number early."""
-    complete = set() if plan.overwrite else {(run.variant, run.seed) for run in study.runs if run.complete}
+    complete = {(run.variant, run.seed) for run in study.runs if run.complete}
     return [
         RunRequest(
             variant=entry.variant.name,
@@ -180,7 +182,6 @@ def _requests(plan: StudyPlan, study: AblationStudy, show: bool) -> list[RunRequ
             study=plan.folder,
             input_size=entry.input_size,
             pretrained=entry.pretrained,
-            overwrite=plan.overwrite,
             device=plan.device,
             progress=show,
         )

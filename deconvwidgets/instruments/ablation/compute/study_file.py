@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deconvwidgets.atomic_file import way_on, write_atomic
+from deconvwidgets.checkpoints.training_files import delete_training
 from deconvwidgets.errors import AblationError
 from deconvwidgets.index.folder_lock import is_locked
 from deconvwidgets.instruments.ablation.records import PaperErrors, Variant
@@ -59,6 +60,17 @@ class Measured:
 def run_folder(study: Path, variant: str, seed: int) -> Path:
     """Return the folder of a run."""
     return study / variant / f"seed {seed}"
+
+
+def delete_runs(study: Path) -> None:
+    """Delete the files of all runs of a study, and no others. Raises AblationError if one cannot be deleted."""
+    try:
+        for folder in study.glob("*/seed *"):
+            (folder / MEASURED_FILE).unlink(missing_ok=True)
+            delete_training(folder)
+    except OSError as error:
+        way = way_on(error, "Give the folder write permission")
+        raise AblationError(f"Runs in {study} cannot be deleted ({error.strerror}). {way}, or choose another folder.") from error
 
 
 def is_trained(folder: Path) -> bool:

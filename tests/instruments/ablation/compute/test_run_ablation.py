@@ -160,6 +160,36 @@ def test_a_run_that_fails_leaves_the_others(coloured: Any, tmp_path: Path) -> No
         study_of(coloured, tmp_path / "all", {"broken": broken}, seeds=1)
 
 
+class OnlyInEvaluation(nn.Module):
+    """A module with a fault that is met in training only."""
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            raise RuntimeError("a fault of the variant")
+        return batch
+
+
+def test_an_error_of_a_variants_own_code_leaves_the_others(coloured: Any, tmp_path: Path) -> None:
+    def faulty(classes: int) -> nn.Module:
+        return nn.Sequential(OnlyInEvaluation(), net(classes))
+
+    with pytest.warns(UserWarning, match="faulty, seed 0: RuntimeError: a fault of the variant"):
+        found = study_of(coloured, tmp_path, {"whole": net, "faulty": faulty, "2 maps": SPECS["2 maps"]}, seeds=1)
+    assert [run.phase for run in found.runs] == ["complete", "failed", "complete"]
+
+
+def test_overwriting_that_is_stopped_leaves_no_run_of_the_old_study(study: dw.AblationStudy, coloured: Any, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(study.folder, tmp_path / "study"))
+    (folder / "whole" / "seed 0" / "my notes.txt").write_text("kept")
+    with pytest.raises(JobCancelledError):
+        study_of(coloured, folder, learning_rate=0.01, overwrite=True, job=JobContext(cancelled=StopAfter(22)))
+    assert 0 < dw.AblationStudy(folder).table.complete < 6
+    resumed = study_of(coloured, folder, learning_rate=0.01)
+    rates = {json.loads((Path(run.folder) / "training.json").read_text())["recipe"]["learning_rate"] for run in resumed.runs}
+    assert (resumed.table.complete, rates) == (6, {0.01})
+    assert (folder / "whole" / "seed 0" / "my notes.txt").read_text() == "kept"
+
+
 def test_given_weights_are_trained_further(study: dw.AblationStudy, coloured: Any, tmp_path: Path) -> None:
     bundle = study.bundle("whole", 0)
     before = {name: value.clone() for name, value in bundle.model.state_dict().items()}
