@@ -62,7 +62,7 @@ class FeaturePass:
         if not self._predicts or graph is None:
             if self.layers:
                 self.network.visit(batch, self.layers, visitor)
-            return require_outputs(self.bundle.model(batch), self.bundle) if self._predicts else None
+            return self._outputs(batch) if self._predicts else None
         if self.network.single and len(batch) > 1:
             parts: dict[str, list[Tensor]] = {}
 
@@ -75,6 +75,10 @@ class FeaturePass:
         else:
             outputs = self._run(graph, batch, visitor)
         return require_outputs(outputs, self.bundle)
+
+    def _outputs(self, batch: Tensor) -> Tensor:
+        parts = torch.split(batch, 1 if self.network.single else len(batch))
+        return torch.cat([require_outputs(self.bundle.model(part), self.bundle) for part in parts])
 
     def _run(self, graph: Graph, batch: Tensor, visitor: Visitor) -> Any:
         names: dict[fx.Node, list[str]] = {}

@@ -170,7 +170,11 @@ class _Photographs:
                     yield name, label, error
             else:
                 image = self.images[source]
-                yield Path(image).name if isinstance(image, str | Path) else f"image {source + 1}", None, as_pil_image(image)
+                name = Path(image).name if isinstance(image, str | Path) else f"image {source + 1}"
+                try:
+                    yield name, None, as_pil_image(image)
+                except PictureError as error:
+                    yield name, None, error
 
 
 def _run(

@@ -68,7 +68,9 @@ class TransformedPhotograph:
 
     def _noisy(self, deviation: float) -> Image.Image:
         if self._noise is None:  # the same noise for every amount, so that a curve is smooth
-            shape = (self._image.height, self._image.width, 3)
+            # Gray models get the same noise in all channels: different noise would be averaged away.
+            channels = 1 if self._bundle.input_size[0] == 1 else 3
+            shape = (self._image.height, self._image.width, channels)
             self._noise = np.random.default_rng(_NOISE_SEED).standard_normal(shape, np.float32)
         values = np.asarray(self._image, np.float32) + deviation * self._noise
         return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))

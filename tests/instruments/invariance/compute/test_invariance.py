@@ -197,12 +197,16 @@ def test_unreadable_photographs_are_skipped_and_listed():
         dw.invariance(make_tiny_bundle(), images, "blur", [1], photographs=[4], progress=False)
 
 
-def test_images_may_be_given_as_they_are():
+def test_images_may_be_given_as_they_are(tmp_path):
     images = NoisePhotographs()
     pictures = [images.open_source(1), np.asarray(images.open_source(2))]
     found = dw.invariance(make_tiny_bundle(), pictures, "scale", [1, 2], progress=False)
     expected = dw.invariance(make_tiny_bundle(), images, "scale", [1, 2], photographs=[1, 2], progress=False)
     np.testing.assert_array_equal(found.distances, expected.distances)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    found = dw.invariance(make_tiny_bundle(), [*pictures, tmp_path / "broken.png"], "scale", [1, 2], progress=False)
+    np.testing.assert_array_equal(found.distances, expected.distances)
+    assert [one.name for one in found.skipped] == ["broken.png"]
     with pytest.raises(PictureError, match="normalised input"):
         dw.invariance(make_tiny_bundle(), torch.zeros(3, 16, 16), "scale", [1, 2], progress=False)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
+import deconvwidgets as dw
 from deconvwidgets.errors import InvarianceError
 from deconvwidgets.instruments.invariance.compute.transformed import TransformedPhotograph, fill_colour, geometry_note
 from deconvwidgets.instruments.invariance.transforms import TRANSFORMS, checked_amounts, is_neutral, kind_of
@@ -110,6 +111,15 @@ def test_noise_has_the_deviation_and_is_the_same_for_every_amount():
     ten, twenty = (np.asarray(one.transformed(kind_of("noise"), amount), float) - 128 for one, amount in ((gray, 10), (large, 20)))
     assert ten.std() == pytest.approx(10, rel=0.15)
     np.testing.assert_allclose(twenty, 2 * ten, atol=1.01)  # both are rounded
+
+
+def test_noise_has_the_deviation_in_a_gray_model_too():
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(2 * 62 * 62, 2)).eval()
+    bundle = dw.ModelBundle.from_module(net, input_size=(1, 64, 64), name="gray", task=None)
+    photograph = TransformedPhotograph(bundle, Image.new("L", (64, 64), 128))
+    noisy = photograph.input(kind_of("noise"), 20) - photograph.unchanged()
+    brighter = photograph.input(kind_of("brightness"), 1.5) - photograph.unchanged()  # by 64 values
+    assert float(noisy.std() / brighter.mean()) == pytest.approx(20 / 64, rel=0.05)
 
 
 def test_jpeg_compresses_the_resized_photograph():
