@@ -59,7 +59,7 @@ def swap_pooling(bundle: ModelBundle, layers: str | Sequence[str] | None = None,
     """
     bundle, base, graph = operable(bundle)
     one_of(to, "to", tuple(_WORDS), ModelError)
-    sites = _all_sites(base, graph, to) if layers is None else _sites(base, graph, checked_layers(base, layers))
+    sites = _all_sites(base, graph, to) if layers is None else _sites(base, graph, checked_layers(base, layers), to)
     _check_calls(base, graph, sites)
     modules: dict[str, nn.Module] = {site.path: _swapped(base, site, to) for site in sites}
     order = list(graph.operations)
@@ -86,12 +86,16 @@ def _site(base: ModelBundle, graph: Graph, node: fx.Node) -> _Site | None:
     return _Site(node, *found[0], short_name(base, graph, node)) if found else None
 
 
-def _sites(base: ModelBundle, graph: Graph, layers: Sequence[str]) -> list[_Site]:
+def _sites(base: ModelBundle, graph: Graph, layers: Sequence[str], to: str) -> list[_Site]:
     sites = []
     for layer in layers:
         site = _site(base, graph, node_of(base, layer))
         if site is None:
             raise LayerError(_not_pooling(base, layer))
+        if _kind(site.module) == to:
+            raise LayerError(f"{site.name} of {base.name} is {_WORDS[to]} already: nothing would change.")
+        if to == "blur" and pair(site.module.stride) == (1, 1):  # type: ignore[arg-type]
+            raise LayerError(f"{site.name} of {base.name} has stride 1: nothing is subsampled, so there is nothing to blur.")
         sites.append(site)
     return sites
 

@@ -248,3 +248,16 @@ def test_pooling_that_is_shared_is_swapped_everywhere_or_nowhere():
     assert not any(isinstance(module, nn.MaxPool2d) for module in swapped.model.modules())
     with pytest.raises(LayerError, match="more than once"):
         dw.surgery.swap_pooling(bundle, "pool1")
+
+
+@pytest.mark.parametrize(
+    ("to", "message"),
+    [("max", "pool1 of net is max pooling already"), ("blur", "pool1 of net has stride 1: nothing is subsampled"), ("average", None)],
+)
+def test_a_swap_that_would_change_nothing_is_refused(to, message):
+    bundle = plain(pool=lambda: nn.MaxPool2d(3, 1))
+    if message is None:
+        assert dw.surgery.swap_pooling(bundle, "pool1", to).label == "net (average pooling)"
+        return
+    with pytest.raises(LayerError, match=message):
+        dw.surgery.swap_pooling(bundle, "pool1", to)
