@@ -15,6 +15,7 @@ _RANK = ("not_checked", "clear", "near", "found")
 
 def judged(
     traced: bool,
+    operated: bool,
     divergences: NDArray[np.float64],
     photographs: int,
     variants: Sequence[InputVariant],
@@ -27,6 +28,8 @@ def judged(
     ----------
     traced : bool
         Whether the model could be traced, so that its batch norms are known.
+    operated : bool
+        Whether the network was changed by `dw.surgery`, so that its batch norms may have other inputs for that reason.
     divergences : array (batch norms,)
         () if there are none.
     photographs : int
@@ -39,7 +42,12 @@ def judged(
         The photographs of the sweep.
     """
     levels, parts = ["not_checked"], []
-    if len(divergences):
+    if len(divergences) and operated:
+        parts.append(
+            f"The first batch norm's input diverges by {float(divergences[0]):.2g} from what training recorded, which is not judged: the "
+            "network was changed by surgery, which may change it too. Check the input before the surgery."
+        )
+    elif len(divergences):
         first = float(divergences[0])
         levels.append("found" if first >= INPUT_FOUND else "near" if first >= INPUT_NEAR else "clear")
         verdict = {"found": "another input than in training", "near": "close to the limit", "clear": "as in training"}[levels[-1]]
@@ -48,7 +56,7 @@ def judged(
             f"{photographs:,} photographs)."
         )
     elif traced:
-        parts.append("No batch norm in this network, so nothing remembers the photographs of its training.")
+        parts.append("No batch norm in this network has recorded statistics, so nothing remembers the photographs of its training.")
     else:
         parts.append("The model cannot be traced, so its batch norms are unknown.")
     if variants:

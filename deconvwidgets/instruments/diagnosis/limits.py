@@ -22,6 +22,8 @@ FLIP_NEAR, FLIP_FOUND = -0.95, -0.999
 RMS_NEAR, RMS_FOUND, RMS_FOUND_DEPTHWISE = 2.0, 4.0, 8.0
 # The share of a layer's units that are dead; and the photographs that are needed to say so.
 DEAD_FOUND, ENOUGH_PHOTOGRAPHS = 0.05, 50
+# The photographs without which activations say nothing: of one, all units respond to one; of a few, many pairs correlate by chance.
+MIN_PHOTOGRAPHS, MIN_PHOTOGRAPHS_OF_COPIES = 2, 10
 # The divergence of the first batch norm's statistics.
 INPUT_NEAR, INPUT_FOUND = 0.1, 0.2
 # A way to prepare photographs is better if the exact McNemar test says so at this level, divided by the number of ways.

@@ -59,3 +59,12 @@ def bundle_of(model: nn.Sequential, transform: Preprocess = TRANSFORM, name: str
 
 def inputs(bundle: ModelBundle, images: ImageSet) -> torch.Tensor:
     return torch.stack([bundle.prepare(images.open_source(source)) for source in range(images.source_count)])
+
+
+def train_statistics(model: nn.Sequential, batch: torch.Tensor) -> nn.Sequential:
+    """Let the batch norm record the statistics of a batch."""
+    model[1].train().momentum = None
+    with torch.no_grad():
+        model(batch)
+    model[1].eval()
+    return model

@@ -15,7 +15,7 @@ import deconvwidgets as dw
 from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.instruments.diagnosis.records import CHECKS, Diagnosis
 from deconvwidgets.models.bundle import ModelBundle
-from tests.instruments.diagnosis.planted import TRANSFORM, SmoothPhotographs, bundle_of, inputs, network
+from tests.instruments.diagnosis.planted import TRANSFORM, SmoothPhotographs, bundle_of, inputs, network, train_statistics
 
 IMAGES = SmoothPhotographs(60)
 
@@ -30,15 +30,6 @@ def smooth(model: nn.Sequential) -> nn.Sequential:
     with torch.no_grad():
         blurred = torch.nn.functional.avg_pool2d(torch.nn.functional.pad(model[0].weight, (2, 2, 2, 2)), 5, stride=1)
         model[0].weight.copy_(blurred / blurred.pow(2).mean((1, 2, 3), keepdim=True).sqrt() * 0.1)
-    return model
-
-
-def train_statistics(model: nn.Sequential, batch: torch.Tensor) -> nn.Sequential:
-    """Let the batch norm record the statistics of a batch."""
-    model[1].train().momentum = None
-    with torch.no_grad():
-        model(batch)
-    model[1].eval()
     return model
 
 

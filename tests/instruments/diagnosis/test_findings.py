@@ -18,7 +18,7 @@ from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts
 from deconvwidgets.instruments.diagnosis.compute.unit_checks import Pair
 from deconvwidgets.instruments.diagnosis.compute.unit_findings import near_copies
 from deconvwidgets.instruments.diagnosis.records import Finding, ShiftCurves
-from tests.instruments.diagnosis.planted import SmoothPhotographs, bundle_of, network
+from tests.instruments.diagnosis.planted import TRANSFORM, SmoothPhotographs, bundle_of, inputs, network, train_statistics
 
 IMAGES = SmoothPhotographs(60)
 
@@ -33,6 +33,7 @@ def cache(own_cache):
 def test_statistics_that_are_no_numbers_are_refused(part, value):
     model = network(norm=True)
     with torch.no_grad():
+        model[1].running_mean += 0.1  # it has recorded something
         if part == "weight":
             model[0].weight[4] = value
         else:
@@ -220,3 +221,49 @@ def test_a_unit_whose_strongest_activation_alone_is_the_same_is_not_constant():
         model[0].weight[1], model[0].bias[1] = 0.0, 7.0
     finding = dw.diagnose(bundle, IMAGES, shift_photographs=1, device="cpu").finding("always_active")
     assert [(unit.layer, unit.unit, unit.value) for unit in finding.units] == [("conv2", 1, 3), ("conv1", 1, 6)]
+
+
+def test_a_batch_norm_without_statistics_or_with_those_it_is_made_with_has_recorded_nothing():
+    for middle in (nn.BatchNorm2d(12, track_running_stats=False), nn.BatchNorm2d(12), nn.InstanceNorm2d(12, track_running_stats=True)):
+        model = network()
+        found = dw.check_input(bundle_of(nn.Sequential(model[0], middle, *model[1:]).eval()), SmoothPhotographs(3), device="cpu")
+        assert (found.level, found.layers) == ("not_checked", ())
+        assert found.summary.startswith("No batch norm in this network has recorded statistics")
+    inserted = dw.surgery.insert_normalization(bundle_of(network()), "conv1")
+    assert dw.check_input(inserted, SmoothPhotographs(3), device="cpu").level == "not_checked"
+
+
+def test_statistics_recorded_before_a_surgery_are_not_held_against_the_photographs():
+    bundle = bundle_of(train_statistics(network(norm=True), inputs(bundle_of(network()), IMAGES)))
+    assert dw.check_input(bundle, IMAGES, device="cpu").level == "clear"
+    changed = dw.check_input(dw.surgery.change_first_layer(bundle, 11), IMAGES, device="cpu")
+    assert changed.level == "not_checked"
+    assert f"diverges by {changed.divergences[0]:.2g} from what training recorded, which is not judged" in changed.summary
+
+
+@pytest.mark.parametrize(
+    ("count", "not_checked"),
+    [(1, {"one_photograph", "dead_units", "always_active", "near_copies"}), (2, {"near_copies"}), (9, {"near_copies"}), (10, set())],
+)
+def test_nothing_is_said_of_units_where_few_photographs_decide_it(count, not_checked):
+    model = network()
+    with torch.no_grad():
+        model[0].weight[3:5] = model[0].weight[2]  # copies
+    found = dw.diagnose(bundle_of(model), SmoothPhotographs(count), shift_photographs=1, device="cpu")
+    checks = ("one_photograph", "dead_units", "always_active", "near_copies")
+    assert {check for check in checks if found.finding(check).level == "not_checked"} == not_checked
+
+
+def test_the_sweep_of_a_model_that_couples_a_batch_has_one_photograph_at_a_time():
+    class Coupled(nn.Module):
+        def forward(self, batch):
+            return (batch / batch.amax()).mean((2, 3))[:, [0, 2]] + 0.1 * batch.mean()
+
+    bundle = dw.ModelBundle.from_module(Coupled().eval(), transform=TRANSFORM, categories=["red", "blue"], name="coupled")
+    assert bundle.network.single
+    found = dw.check_input(bundle, IMAGES, labels="auto", device="cpu")
+    given = next(variant for variant in found.variants if variant.kind == "given")
+    with torch.no_grad():
+        outputs = torch.cat([bundle.model(pixels[None]) for pixels in inputs(bundle, IMAGES)]).double()
+    losses = torch.nn.functional.cross_entropy(outputs, torch.arange(60) % 2, reduction="none")
+    assert given.log_loss == pytest.approx(float(losses.mean()), rel=1e-5)

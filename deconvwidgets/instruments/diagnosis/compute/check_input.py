@@ -163,7 +163,7 @@ def _result(
     divergences = statistics.divergences() if statistics.names else np.zeros(0)
     variants = () if sweep is None else sweep.variants()
     better = () if sweep is None else _better(sweep)
-    level, summary = judged(bundle.network.traced, divergences, read, variants, better, labelled)
+    level, summary = judged(bundle.network.traced, bool(bundle.surgery), divergences, read, variants, better, labelled)
     order = sorted(range(len(variants)), key=lambda number: (-variants[number].top1, variants[number].log_loss, number))
     return InputCheck(
         level=level,

@@ -121,12 +121,17 @@ class NormStatistics:
         for node, operation in graph.operations.items():
             if operation.op.role != "batch norm" or len(node.args) < 5:
                 continue
-            mean, variance = (self._values.get(argument) for argument in node.args[3:5] if isinstance(argument, fx.Node))
-            if mean is None or variance is None:
+            mean, variance = (self._values.get(value) if isinstance(value, fx.Node) else None for value in node.args[3:5])
+            if mean is None or variance is None or _is_new(mean, variance):
                 continue
             zeros = torch.zeros(len(mean), dtype=torch.float64)
             known = mean.detach().cpu().double(), variance.detach().cpu().double()
             self._found[node] = _Recorded(operation.module, *known, _eps(node), zeros, zeros.clone())
+
+
+def _is_new(mean: Tensor, variance: Tensor) -> bool:
+    """Return whether statistics are those that a batch norm is made with: it has recorded nothing."""
+    return not mean.any() and bool((variance == 1).all())
 
 
 def _eps(node: fx.Node) -> float:

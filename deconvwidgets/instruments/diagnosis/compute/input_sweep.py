@@ -88,11 +88,12 @@ class Sweep:
 
     def add(self, images: Sequence[Image.Image], labels: Sequence[int], number: int) -> None:
         """Add photographs with their classes, prepared in the way of a number."""
-        with torch.no_grad():
-            outputs = self.bundle.model(to_model(self.inputs(self.ways[number], images), self.bundle.model))
-        quantity = self.bundle.quantity
+        batch, quantity = to_model(self.inputs(self.ways[number], images), self.bundle.model), self.bundle.quantity
         assert quantity is not None
-        scores = scores_of(require_outputs(outputs, self.bundle), quantity, self.bundle.name)
+        with torch.no_grad():
+            parts = torch.split(batch, 1 if self.bundle.network.single else len(batch))
+            outputs = [require_outputs(self.bundle.model(part), self.bundle) for part in parts]
+        scores = scores_of(torch.cat(outputs), quantity, self.bundle.name)
         rows, truths = np.arange(len(scores)), np.asarray(labels)
         own = scores[rows, truths]
         ranks = (scores > own[:, None]).sum(axis=1)

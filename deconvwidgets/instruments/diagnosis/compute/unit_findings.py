@@ -15,6 +15,8 @@ from deconvwidgets.instruments.diagnosis.limits import (
     DEAD_FOUND,
     ENOUGH_PHOTOGRAPHS,
     FLIP_FOUND,
+    MIN_PHOTOGRAPHS,
+    MIN_PHOTOGRAPHS_OF_COPIES,
     ONE_PHOTOGRAPH_FOUND,
     ONE_PHOTOGRAPH_RATIO,
     RMS_FOUND,
@@ -23,10 +25,14 @@ from deconvwidgets.instruments.diagnosis.limits import (
 from deconvwidgets.instruments.diagnosis.records import Finding, Level, SuggestedSurgery, UnitEvidence
 
 _SHOWN = 16  # units of a finding
+_ONE = f"Activations are compared between photographs: give {MIN_PHOTOGRAPHS} or more, with different content."
+_FEW_FOR_COPIES = f"Near copies are looked for in {MIN_PHOTOGRAPHS_OF_COPIES} or more photographs with different content."
 
 
 def dead_units(layers: Sequence[LayerUnits], photographs: int) -> Finding:
     """Return the finding of units whose activation is the same in every crop, and not above 0."""
+    if photographs < MIN_PHOTOGRAPHS:
+        return not_checked("dead_units", "Dead units", _ONE)
     total, dead = _total(layers), sum(int(units.dead.sum()) for units in layers)
     worst = max((float(units.dead.mean()) for units in layers), default=0.0)
     level: Level = _level(dead > 0, worst >= DEAD_FOUND and photographs >= ENOUGH_PHOTOGRAPHS)
@@ -34,7 +40,7 @@ def dead_units(layers: Sequence[LayerUnits], photographs: int) -> Finding:
     summary = (
         f"Active in none of {photographs:,} photographs: {_listed(names)}."
         if dead
-        else f"Every unit varies over {photographs:,} photographs."
+        else f"No unit is inactive in all {photographs:,} photographs."
     )
     return Finding(
         check="dead_units",
@@ -50,6 +56,8 @@ def dead_units(layers: Sequence[LayerUnits], photographs: int) -> Finding:
 
 def always_active(layers: Sequence[LayerUnits], photographs: int) -> Finding:
     """Return the finding of units that are active in every crop, and whose activation never changes."""
+    if photographs < MIN_PHOTOGRAPHS:
+        return not_checked("always_active", "Always active", _ONE)
     constant = sum(int(units.constant.sum()) for units in layers)
     saturated = sum(int(units.saturated.sum()) for units in layers)
     ends = [layers[0], layers[-1]] if len(layers) > 1 else list(layers)
@@ -76,6 +84,8 @@ def always_active(layers: Sequence[LayerUnits], photographs: int) -> Finding:
 
 def one_photograph(layers: Sequence[LayerUnits], photographs: int) -> Finding:
     """Return the finding of units that respond to one photograph much more strongly than any other."""
+    if photographs < MIN_PHOTOGRAPHS:
+        return not_checked("one_photograph", "Responds to one photograph", _ONE)
     found = [(units, responds_to_one(units)) for units in layers]
     total, worst = sum(int(mask.sum()) for _, mask in found), max((float(mask.mean()) for _, mask in found), default=0.0)
     evidence = _units(layers, responds_to_one, lambda units: units.ratio, _times_as_strong)
@@ -99,6 +109,10 @@ def one_photograph(layers: Sequence[LayerUnits], photographs: int) -> Finding:
 
 def near_copies(pairs: Sequence[Pair], photographs: int) -> Finding:
     """Return the finding of pairs of units that are alike, or whose filters are each other's negative."""
+    enough = photographs >= MIN_PHOTOGRAPHS_OF_COPIES
+    pairs = [pair for pair in pairs if pair.negative or enough]
+    if not pairs and not enough:
+        return not_checked("near_copies", "Near copies", _FEW_FOR_COPIES)
     alike, negative = [pair for pair in pairs if not pair.negative], [pair for pair in pairs if pair.negative]
     counts = ([f"{len(alike):,} alike"] if alike else []) + ([f"{len(negative):,} negative"] if negative else [])
     few = photographs < ENOUGH_PHOTOGRAPHS
@@ -115,7 +129,7 @@ def near_copies(pairs: Sequence[Pair], photographs: int) -> Finding:
         level=_level(bool(pairs), bool(certain)),
         title="Near copies and negatives" if negative else "Near copies",
         count_text=", ".join(counts) or "none",
-        summary=_pairs_summary(alike, negative),
+        summary=_pairs_summary(alike, negative) + ("" if enough else f" {_FEW_FOR_COPIES}"),
         evidence=f"Correlation of activations over at most 2,048 crops of {photographs:,} photographs, and cosine of the filters with "
         f"batch norm folded in. Found: a correlation of {COPY_FOUND:g} with alike filters, or a cosine of {FLIP_FOUND:g}. Pairs of "
         "opposite phase, up to a cosine of -0.995, are usual in first layers.",

@@ -65,6 +65,6 @@ class _Differences:
         found = np.zeros(len(units.maximum), np.bool_)
         if units.info.name in self._largest:
             numbers = self._candidates[units.info.name]
-            largest = self._largest[units.info.name].double().cpu().numpy()
+            largest = self._largest[units.info.name].cpu().double().numpy()
             found[numbers] = largest > _TOLERANCE * np.abs(units.maximum[numbers])
         return found
