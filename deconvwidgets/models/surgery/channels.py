@@ -121,8 +121,9 @@ def _read(base: ModelBundle, graph: Graph, found: Dependence, node: fx.Node, use
 
 def _tied(base: ModelBundle, found: Dependence, operation: Operation, what: str) -> LayerError:
     where = f" in '{operation.module}'" if operation.module else ""
+    why = "may have a value of its own for each" if operation.name == "prelu" else "ties them to other units"
     return LayerError(
-        f"The units of {found.source.name} of {base.name} reach {what}{where}, which ties them to other units: their number cannot be "
+        f"The units of {found.source.name} of {base.name} reach {what}{where}, which {why}: their number cannot be "
         "changed. Choose a layer that only convolutions and linear layers read."
     )
 

@@ -204,3 +204,9 @@ def test_a_change_of_function_is_noticed(monkeypatch):
     monkeypatch.setattr(units.NewUnits, "read", lambda self, weight, positions: weight[:, [0] * (len(self.sources) * positions)])
     with pytest.raises(ModelError, match="would change what net computes"):
         dw.surgery.resize_layer(shared(), "conv2", 9)
+
+
+def test_a_rectifier_with_values_of_its_own_is_refused_by_name():
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.PReLU(8), nn.Conv2d(8, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(LayerError, match=r"reach prelu in '1', which may have a value of its own for each: their number cannot be changed"):
+        dw.surgery.resize_layer(bundle_of(net), "conv1", 4)
