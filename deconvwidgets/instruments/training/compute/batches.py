@@ -5,6 +5,7 @@ So an epoch can be resumed at any step, and shared by any number of processes.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,12 +26,19 @@ _CORNERS = np.array([(0, 0), (0, 2), (2, 0), (2, 2), (1, 1)])  # halves of the m
 
 @dataclass(frozen=True)
 class Batch:
-    """Images of one step. `weights` is 0 for a photograph that cannot be read, else 1."""
+    """Images of one step. `weights` is 0 for a photograph to validate on that cannot be read, else 1."""
 
     pixels: Tensor  # uint8 (n, channels, height, width)
     labels: Tensor  # int64 (n,)
     weights: Tensor  # float32 (n,)
     rows: Rows  # of the batch of all processes
+
+    def at_least_one(self) -> Batch:
+        """Return a batch of one image that does not count for a process without a share: all processes take part in each step."""
+        if len(self.labels):
+            return self
+        pixels = torch.zeros(1, *self.pixels.shape[1:], dtype=torch.uint8)
+        return Batch(pixels, torch.zeros(1, dtype=torch.int64), torch.zeros(1), self.rows)
 
 
 @dataclass(frozen=True)
@@ -114,10 +122,15 @@ class TrainingBatches:
         places = np.arange(start + rows.start, start + rows.stop)
         examples = plan.order[places]
         whole, readable = self.pixels.read(examples)
+        if not readable.all():  # their pixels are 0, and would change the statistics of batch norms
+            kept = int(readable.sum())
+            warnings.warn(f"Photographs that cannot be read are left out: {len(readable) - kept} of a batch.", stacklevel=2)
+            rows = Rows(rows.start, rows.start + kept, total if count > 1 else max(kept, 1))
+            whole, examples, places = whole[readable], examples[readable], places[readable]
         return Batch(
             _cropped(whole, plan.corners[places], plan.flips[places], self.shape),
             torch.from_numpy(self.labels[examples]),
-            torch.from_numpy(readable.astype(np.float32)),
+            torch.ones(len(examples)),
             rows,
         )
 

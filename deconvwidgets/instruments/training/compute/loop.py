@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from deconvwidgets.checkpoints.checkpoint_file import write_checkpoint
+from deconvwidgets.checkpoints.checkpoint_file import checkpoint_path, write_checkpoint
 from deconvwidgets.checkpoints.log_file import append_epoch, stop_requested
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import JobCancelledError, TrainingError
@@ -27,6 +27,7 @@ from deconvwidgets.instruments.training.compute.processes import Processes
 from deconvwidgets.instruments.training.compute.progress_report import ProgressReport
 from deconvwidgets.instruments.training.compute.recipe import Recipe
 from deconvwidgets.instruments.training.compute.state import all_finite, save_state
+from deconvwidgets.instruments.training.compute.training_mode import set_training_mode
 from deconvwidgets.records.training_log import EpochLog
 
 _CHECK_STEPS = 10  # steps between two looks at the loss and at requests to stop, where a look costs a wait for others
@@ -110,13 +111,15 @@ class TrainingLoop:
         """
         while self.counters.epoch < self.recipe.epochs:
             self._run_epoch()
+        if self.processes.leads and not checkpoint_path(self.folder, self.counters.epoch).exists():
+            self._write_checkpoint(self.counters.epoch)  # of a training that was to have more epochs
 
     def _run_epoch(self) -> None:
         epoch = self.counters.epoch
         if self.recipe.schedule is not None:
             for group in self.optimizer.param_groups:
                 group["lr"] = float(self.recipe.schedule(epoch))
-        self.model.train()
+        set_training_mode(self.model)
         share = (self.processes.rank, self.processes.count)
         with closing(self.batches.of_epoch(epoch, self.counters.step, share)) as batches:
             started = time.perf_counter()
@@ -131,7 +134,7 @@ class TrainingLoop:
         seeds = (self.recipe.seed, counters.epoch, counters.step)
         last = counters.step == self.batches.steps - 1
         before = {name: weight.detach().clone() for name, weight in trained_weights(self.model).items()} if last else None
-        batch = _at_least_one(batch)
+        batch = batch.at_least_one()
         with self.job.device_lease():
             inputs, labels, weights = self._on_device(batch)
             torch.manual_seed(seed_of(*seeds, self.processes.rank))  # for what is random in the model beside dropout
@@ -242,7 +245,7 @@ class TrainingLoop:
                     inputs, labels, weights = self._on_device(batch)
                     logits = self.model(inputs)
                     sums.add(F.cross_entropy(logits, labels, reduction="none"), logits, labels, weights)
-        self.model.train()
+        set_training_mode(self.model)
         return sums.take()
 
     def _record(self, log: EpochLog) -> None:
@@ -250,8 +253,11 @@ class TrainingLoop:
         if not self.processes.leads:
             return
         if self.recipe.saved_after(log.epoch):
-            write_checkpoint(self.folder, log.epoch, self.model.state_dict(), architecture=self.architecture)
+            self._write_checkpoint(log.epoch)
         append_epoch(self.folder, log)
+
+    def _write_checkpoint(self, epoch: int) -> None:
+        write_checkpoint(self.folder, epoch, self.model.state_dict(), architecture=self.architecture)
 
     def _save(self) -> None:
         if self.processes.leads:
@@ -286,11 +292,3 @@ def with_validation(log: EpochLog, sums: Sums | None) -> EpochLog:
         validation_top1=sums.mean(sums.top1),
         validation_top5=sums.mean(sums.top5),
     )
-
-
-def _at_least_one(batch: Batch) -> Batch:
-    """Return a batch of one image that does not count for a process without a share: all processes take part in each step."""
-    if len(batch.labels):
-        return batch
-    pixels = torch.zeros(1, *batch.pixels.shape[1:], dtype=torch.uint8)
-    return replace(batch, pixels=pixels, labels=torch.zeros(1, dtype=torch.int64), weights=torch.zeros(1))

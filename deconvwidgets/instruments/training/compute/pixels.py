@@ -39,6 +39,14 @@ class PixelsInMemory:
     pixels: Pixels
     readable: NDArray[np.bool_]
     contents: NDArray[np.uint64] | None = None  # of the photographs: equal for copies, 0 for those that cannot be read
+    skipped: tuple[SkippedImage, ...] = ()
+
+    def only_readable(self) -> PixelsInMemory:
+        """Return those of the examples that can be read."""
+        if self.readable.all():
+            return self
+        contents = None if self.contents is None else self.contents[self.readable]
+        return PixelsInMemory(self.pixels[self.readable], self.readable[self.readable], contents, self.skipped)
 
     def read(self, places: Sequence[int] | NDArray[np.int64]) -> tuple[Pixels, NDArray[np.bool_]]:
         """Return the pixels of examples, and whether each can be read."""
@@ -110,7 +118,7 @@ def _decoded(decoder: CropDecoder, crops: list[int], job: JobContext, title: str
             job.check_cancelled("Training was stopped while it decoded the photographs. Call dw.train again to start.")
     if not readable.any():
         raise TrainingError(f"None of the {len(crops):,} photographs can be read: {skipped[0].reason if skipped else 'they are empty.'}")
-    return PixelsInMemory(pixels, readable, contents)
+    return PixelsInMemory(pixels, readable, contents, tuple(skipped))
 
 
 def copies_in_both(train: PixelSource, validation: PixelSource) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch.optim import SGD, Optimizer
 
+from deconvwidgets.checkpoints.checkpoint_file import checkpoint_path
 from deconvwidgets.checkpoints.description import TrainingDescription
 from deconvwidgets.checkpoints.log_file import read_log
 from deconvwidgets.checkpoints.open import open_checkpoints
@@ -20,6 +21,7 @@ from deconvwidgets.errors import CheckpointError, DeconvWidgetsError, JobCancell
 from deconvwidgets.images.labels import count, listed
 from deconvwidgets.instruments.training.compute.architecture import Architecture, BuiltNetwork, build_network, prepare_parameters
 from deconvwidgets.instruments.training.compute.batches import TrainingBatches, ValidationBatches
+from deconvwidgets.instruments.training.compute.counters import Counters
 from deconvwidgets.instruments.training.compute.folder import locked, prepare_folder
 from deconvwidgets.instruments.training.compute.loop import TrainingLoop
 from deconvwidgets.instruments.training.compute.pixels import PixelsInMemory, PixelSource, copies_in_both, open_pixels
@@ -114,13 +116,17 @@ def _train(
     optimizer = _optimizer(model, recipe)
     counters = load_state(request.folder, model, optimizer)
     if counters is not None and counters.epoch >= recipe.epochs:
-        return
+        _check_complete(request.folder, counters)
+        if checkpoint_path(request.folder, counters.epoch).exists():
+            return
     shown = request.progress and processes.leads
     batches, validation = _batches(network, images, recipe, job, shown)
     report = ProgressReport(request.folder, recipe.epochs, batches.steps, len(images.train), job, shown, processes.leads)
     if processes.leads:
         _warn_of_frozen(model, network.name)
     _warn_of_batch_norm(model, processes)
+    if processes.leads:
+        _warn_of_skipped(batches.pixels, None if validation is None else validation.pixels)
     if processes.leads and validation is not None:
         _warn_of_copies(batches.pixels, validation.pixels)
     loop = TrainingLoop(
@@ -145,6 +151,15 @@ def _train(
             loop.run()
 
 
+def _check_complete(folder: Path, counters: Counters) -> None:
+    """Raise TrainingError if the state is that of the middle of a later epoch: its weights are those of no epoch."""
+    if counters.step:
+        raise TrainingError(
+            f"The training in {folder} is already {count(counters.step, 'step')} into epoch {counters.epoch + 1}: pass "
+            f"epochs={counters.epoch + 1} or more, open the kept epochs with dw.open_checkpoints, or choose another folder."
+        )
+
+
 def _optimizer(model: torch.nn.Module, recipe: Recipe) -> Optimizer:
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if recipe.optimizer is None:
@@ -163,7 +178,10 @@ def _batches(
     whole = transform if recipe.crops is None or transform.resize is None else replace(transform, crop=(transform.resize, transform.resize))
     margin = (whole.crop[0] - height, whole.crop[1] - width)
     pixels = open_pixels(images.train, whole, recipe.memory_share, job, "decoding training images", shown)
-    batches = TrainingBatches(pixels, images.train.labels, (height, width), margin, recipe, _threads(pixels, job))
+    labels = images.train.labels
+    if isinstance(pixels, PixelsInMemory):
+        labels, pixels = labels[pixels.readable], pixels.only_readable()
+    batches = TrainingBatches(pixels, labels, (height, width), margin, recipe, _threads(pixels, job))
     if images.validation is None:
         return batches, None
     held = open_pixels(images.validation, transform, recipe.memory_share, job, "decoding validation images", shown)
@@ -194,6 +212,12 @@ def _warn_of_batch_norm(model: torch.nn.Module, processes: Processes) -> None:
             "0: the training differs from that of one process. On GPUs, torch.nn.SyncBatchNorm.convert_sync_batchnorm(model) changes that.",
             stacklevel=5,
         )
+
+
+def _warn_of_skipped(*sources: PixelSource | None) -> None:
+    skipped = [one for source in sources if isinstance(source, PixelsInMemory) for one in source.skipped]
+    if skipped:
+        warnings.warn(f"{count(len(skipped), 'photograph')} cannot be read and left out: {skipped[0].reason}", stacklevel=5)
 
 
 def _warn_of_copies(train: PixelSource, validation: PixelSource) -> None:

@@ -182,6 +182,39 @@ def test_frozen_parameters_stay_as_they_are_with_a_warning(coloured, tmp_path):
     assert {name for name in before if torch.equal(before[name], found[name])} == {"0.weight", "0.bias"}
 
 
+def test_a_frozen_batch_norm_stays_as_it_is(coloured, tmp_path):
+    network = nn.Sequential(nn.Conv2d(3, 6, 5, stride=2), nn.BatchNorm2d(6), *list(small(3))[1:])
+    network[:2].requires_grad_(False)
+    with pytest.warns(UserWarning, match="frozen"):
+        found = dw.train(network, coloured, out=tmp_path, **QUICK, pretrained=True).bundle.model.state_dict()
+    before = network.state_dict()
+    same = {name for name in before if torch.equal(before[name], found[name])}
+    assert {name.split(".")[0] for name in same} == {"0", "1"}
+    assert {name for name in before if name.startswith("1.")} <= same
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+def test_a_training_that_is_cut_short_ends_with_a_whole_epoch(coloured, tmp_path, steps):
+    """It was to have ten epochs, and is stopped some steps after the second."""
+    longer, looks = QUICK | {"epochs": 10, "save_epochs": [0]}, []
+
+    def cancelled():
+        if (tmp_path / "log.jsonl").exists() and len(read_log(tmp_path).epochs) > 2:
+            looks.append(1)
+        return len(looks) > steps
+
+    with pytest.raises(JobCancelledError, match=f"after 2 of 10 epochs and {steps} steps"):
+        dw.train(small, coloured, out=tmp_path, **longer, job=JobContext(cancelled=cancelled))
+    shorter = longer | {"epochs": 2}
+    if steps:
+        with pytest.raises(TrainingError, match=r"already 2 steps into epoch 3: pass epochs=3 or more"):
+            dw.train(small, coloured, out=tmp_path, **shorter)
+        return
+    found = dw.train(small, coloured, out=tmp_path, **shorter)
+    assert (found.checkpoints.epochs, found.log.progress.state, found.log.progress.epochs) == ((0, 2), "finished", 2)
+    assert same_weights(found, dw.train(small, coloured, out=tmp_path / "fresh", **shorter))
+
+
 def test_torchs_generator_is_left_as_it_was(coloured, tmp_path):
     torch.manual_seed(7)
     expected = torch.rand(3)
@@ -361,8 +394,19 @@ def test_photographs_that_cannot_be_read_do_not_count(tmp_path):
         def label(self, source):
             return source % 3
 
-    trained = dw.train(small, SomeBroken(30, broken=(4, 9)), out=tmp_path, **QUICK | {"epochs": 1}, validation_share=0, memory_share=0)
-    assert 0 < trained.log.epochs[-1].train_loss < 10
+    def with_norm(classes):
+        return nn.Sequential(nn.Conv2d(3, 6, 5, stride=2), nn.BatchNorm2d(6), *list(small(classes))[1:])
+
+    broken, fields = SomeBroken(30, broken=(4, 9)), QUICK | {"epochs": 1, "validation": SomeBroken(6)}
+    readable = broken.subset([source for source in range(30) if source not in (4, 9)])
+    with pytest.warns(UserWarning, match=r"2 photographs cannot be read and left out: noise-4 is truncated"):
+        trained = dw.train(with_norm, broken, out=tmp_path / "broken", **fields)
+    assert same_weights(trained, dw.train(with_norm, readable, out=tmp_path / "readable", **fields))  # with the statistics of batch norm
+    with pytest.warns(UserWarning, match=r"Photographs that cannot be read are left out"):
+        from_files = dw.train(with_norm, broken, out=tmp_path / "files", **fields, memory_share=0)
+    assert 0 < from_files.log.epochs[-1].train_loss < 10
+    means = [one.bundle.model[1].running_mean for one in (trained, from_files)]
+    torch.testing.assert_close(*means, atol=0.02, rtol=0.05)
 
 
 def test_progress_is_written_while_it_trains(coloured, tmp_path):
