@@ -14,6 +14,7 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.errors import CheckpointError
@@ -97,6 +98,8 @@ def check_storable(name: str, tensor: object) -> Tensor:
     """Return a value of a state dict. Raises CheckpointError if it is no dense tensor of real numbers."""
     if not isinstance(tensor, Tensor):
         raise CheckpointError(f"{name} in the state dict is a {type(tensor).__name__}, not a tensor: only tensors can be stored.")
+    if isinstance(tensor, UninitializedBuffer | UninitializedParameter):
+        raise CheckpointError(f"{name} in the state dict is not initialised: run the model once on a batch, so that its size is known.")
     kinds = {
         "sharded over several processes": hasattr(tensor, "full_tensor"),
         "on the device meta": tensor.is_meta,

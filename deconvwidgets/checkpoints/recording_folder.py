@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from deconvwidgets.arguments import describe
 from deconvwidgets.atomic_file import way_on
 from deconvwidgets.checkpoints.checkpoint_file import epoch_of, read_shapes
 from deconvwidgets.checkpoints.description import TrainingDescription, read_description
@@ -80,3 +81,8 @@ def _check_same_model(folder: Path, existing: TrainingDescription, new: Training
         break
     if existing.categories != new.categories:
         raise CheckpointError(f"The recording in {folder} is of a model with other classes. {way}")
+    for name in ("transform", "other_transform", "input_size", "pretrained"):
+        was, now = getattr(existing, name), getattr(new, name)
+        if now and was != now:
+            what = f"{name.removeprefix('other_')}={describe(now)}, and the recording in {folder} has {describe(was)}"
+            raise CheckpointError(f"{what}: its epochs would be opened in the wrong way. Leave it out, or pass the same. {way}")

@@ -305,3 +305,23 @@ def test_a_deletion_that_is_killed_leaves_what_is_known_as_a_training(tmp_path, 
     delete_training(tmp_path)
     assert (deleted[0], deleted[-1]) == ("state.safetensors", "training.json")
     assert len(deleted) == 4
+
+
+def test_a_recording_is_not_continued_with_another_preparation_of_its_images(tmp_path):
+    net = make_net()
+    given = {"transform": Preprocess(18, SIZE[1:]), "input_size": SIZE}
+    dw.CheckpointRecorder(tmp_path / "run", net, **given)
+    for same in ({}, given, {"input_size": SIZE}):
+        dw.CheckpointRecorder(tmp_path / "run", net, resume=True, **same)
+    other = Preprocess(18, SIZE[1:], mean=(0, 0, 0), std=(1, 1, 1))
+    for change in ({**given, "transform": other}, {"transform": lambda image: image, "input_size": SIZE}, {**given, "pretrained": True}):
+        with pytest.raises(CheckpointError, match="its epochs would be opened in the wrong way"):
+            dw.CheckpointRecorder(tmp_path / "run", net, resume=True, **change)
+
+
+def test_a_model_whose_sizes_are_not_known_yet_is_refused_and_leaves_the_folder(tmp_path):
+    net = nn.Sequential(nn.LazyConv2d(4, 5))
+    with pytest.raises(CheckpointError, match=r"0\.weight in the state dict is not initialised: run the model once"):
+        dw.CheckpointRecorder(tmp_path / "run", net)
+    net(torch.zeros(1, 3, 8, 8))
+    assert dw.CheckpointRecorder(tmp_path / "run", net).epoch == 0
