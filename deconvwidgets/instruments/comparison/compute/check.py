@@ -84,7 +84,7 @@ def check(
         See the statuses; from 0 to 1. `min_overlap` is the share of the strongest photographs that are among the strongest again,
         `min_likeness` the mean correlation of the small projections.
     max_scale : float
-        The factor by which the mean activation may grow or shrink, at least 1.
+        The factor by which the mean activation may grow or shrink, at least 1; of units whose mean is not above 0, the deviation.
     figures : int
         Of how many units, those that changed most, pictures before and after are made.
     device : str

@@ -89,10 +89,17 @@ def _differences(
         why.append(f"{overlap[unit]:.0%} of its strongest photographs are the same")
     if likeness[unit] < limits.likeness:
         why.append(f"its projections correlate with {likeness[unit]:.2f}")
-    ratio = float(after.mean[match]) / float(before.mean[unit]) if before.mean[unit] > 0 else math.nan
+    what, measure = _size_of(before, unit)
+    was, now = float(getattr(before, measure)[unit]), float(getattr(after, measure)[match])
+    ratio = now / was if was > 0 else math.nan
     if ratio > limits.scale or ratio < 1 / limits.scale:
-        why.append(f"its mean activation is {ratio:.3g} times as large")
+        why.append(f"its {what} is {ratio:.3g} times as large")
     return why
+
+
+def _size_of(statistics: UnitStatistics, unit: int) -> tuple[str, str]:
+    """Return by what the size of a unit's activations is compared, in words and as a field: by the deviation if the mean is not above 0."""
+    return ("mean activation", "mean") if statistics.mean[unit] > 0 else ("standard deviation", "std")
 
 
 def _reason(status: str, unit: int, matched: MatchedUnits) -> str:

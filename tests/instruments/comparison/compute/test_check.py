@@ -275,3 +275,22 @@ def test_nothing_is_overwritten_unasked(frozen: Path, images: ImageSet) -> None:
         dw.freeze(bundle_of(NET), images, frozen, progress=False)
     dw.freeze(bundle_of(NET), images, frozen, overwrite=True, progress=False)
     assert frozen.read_bytes() == before  # it is deterministic
+
+
+def test_the_scale_of_units_that_are_negative_is_that_of_their_deviation(images: ImageSet, tmp_path: Path) -> None:
+    def net(factor: float) -> nn.Module:
+        torch.manual_seed(4)
+        made = nn.Sequential(nn.Conv2d(3, 8, 5), nn.Flatten(), nn.LazyLinear(3))
+        with torch.no_grad():
+            made(torch.zeros(1, 3, 24, 24))
+            made[0].bias.fill_(-8)
+            for parameter in made[0].parameters():
+                parameter *= factor
+        return made.eval()
+
+    dw.freeze(bundle_of(net(1)), images, tmp_path / "units.json", progress=False, device="cpu")
+    found = dw.check(tmp_path / "units.json", bundle_of(net(100)), images, progress=False, device="cpu")
+    layer = found.layers[0]
+    assert layer.before.mean.max() < 0
+    assert statuses(found, "conv1") == {"changed": list(range(8))}
+    assert "its standard deviation is 100 times as large" in layer.reasons[0]
