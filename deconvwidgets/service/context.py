@@ -130,7 +130,7 @@ class ServiceContext:
             if "bundle" in changes:
                 changes["bundle_version"] = version
             self._snapshot = snapshot = replace(self._snapshot, version=version, **changes)
-        self._announce(snapshot)
+        self._announce()
         return snapshot
 
     def layers_changed(self, layers: Snapshot) -> None:
@@ -145,7 +145,7 @@ class ServiceContext:
             if all(getattr(before, name) is value for name, value in new.items()):
                 return before
             self._snapshot = snapshot = replace(before, version=before.version + 1, **new)  # type: ignore[arg-type] # its own fields
-        self._announce(snapshot)
+        self._announce()
         return snapshot
 
     def open_layer(self, info: LayerInfo) -> None:
@@ -154,12 +154,12 @@ class ServiceContext:
             opened = self._snapshot.opened
             if any(info.name == known.name for known in opened):
                 return
-            self._snapshot = snapshot = replace(self._snapshot, version=self._snapshot.version + 1, opened=(*opened, info))
-        self._announce(snapshot)
+            self._snapshot = replace(self._snapshot, version=self._snapshot.version + 1, opened=(*opened, info))
+        self._announce()
 
-    def _announce(self, snapshot: Snapshot) -> None:
+    def _announce(self) -> None:
         for callback in self._on_replace:
-            callback(snapshot)
+            callback(self._snapshot)  # the newest: two threads may announce in another order than they replaced
         self.publish(ServiceEvent("changed"))
 
     def change_bundle(self, change: Callable[[ModelBundle], ModelBundle]) -> ModelBundle:

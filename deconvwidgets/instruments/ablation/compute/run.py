@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -145,14 +145,25 @@ def run_ablation(
 
 
 def run_plan(
-    plan: StudyPlan, job: JobContext, show: bool = False, engine: Literal["local", "ray"] = "local", workers: int = 1
+    plan: StudyPlan,
+    job: JobContext,
+    show: bool = False,
+    engine: Literal["local", "ray"] = "local",
+    workers: int = 1,
+    overwritten: Callable[[], None] = lambda: None,
 ) -> AblationStudy:
-    """Train the runs of a plan that are not complete, and return the study. Raises as `run_ablation`."""
+    """Train the runs of a plan that are not complete, and return the study.
+
+    `overwritten` is called as soon as the runs of an earlier study are deleted, after which they need not be deleted again. Raises as
+    `run_ablation`.
+    """
     with locked_folder(plan.folder, LOCK_FILE, "study", AblationError):
         clear_stop(plan.folder)
         if plan.overwrite:
             delete_runs(plan.folder)  # all at once: a run that is left would count as one of the new study
         write_study(plan.folder, plan.description)
+        if plan.overwrite:
+            overwritten()
         study = AblationStudy(plan.folder, plan.specs, plan.images)
         requests = _requests(plan, study, show)
         if engine == "ray":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from deconvwidgets.checkpoints.checkpoint_file import checkpoint_path
 from deconvwidgets.checkpoints.log_file import stop_requested
 from deconvwidgets.errors import AblationError, DeconvWidgetsError
 from deconvwidgets.instruments.ablation.compute.plan import StudyPlan
@@ -45,7 +47,7 @@ class LocalAblationService(FolderService[Content, AblationStatus]):
         self._study = study if isinstance(study, AblationStudy) else None
         folder = study if isinstance(study, Path) else study.folder
         self._reader = StudyReader(folder)
-        self._services: dict[tuple[str, int | None, int], Any] = {}
+        self._services: dict[tuple[str, int, int], Any] = {}
         super().__init__(folder, interval, executor)
 
     def status(self) -> AblationStatus:
@@ -71,7 +73,7 @@ class LocalAblationService(FolderService[Content, AblationStatus]):
             If this service only watches a folder, if a study is trained there, if it is complete, or for an unknown variant.
         """
         plan = self._plan if self._plan is None or variants is None else self._plan.only(variants)
-        self._begin(None if plan is None else partial(run_plan, plan))
+        self._begin(None if plan is None else partial(run_plan, plan, overwritten=self._keep_runs))
 
     def file(self, kind: AblationFile) -> bytes:
         """Return the table as a file. Raises ServiceError for an unknown kind, and as long as no run is complete."""
@@ -86,9 +88,10 @@ class LocalAblationService(FolderService[Content, AblationStatus]):
             If there is no such run or no checkpoint yet, or if the images or what builds the network are not known here.
         """
         study = self._opened()
+        folder = study.folder_of(variant, seed)
         epoch = study.checkpoints(variant, seed).epochs[-1]
         with self._lock:
-            key = variant, seed, epoch
+            key = str(folder), epoch, checkpoint_path(folder, epoch).stat().st_mtime_ns  # another training may have written the folder anew
             if key not in self._services:
                 self._services[key] = study.service(variant, seed)
             return self._services[key]
@@ -100,6 +103,11 @@ class LocalAblationService(FolderService[Content, AblationStatus]):
             services, self._services = self._services, {}
         for service in services.values():
             service.close()
+
+    def _keep_runs(self) -> None:
+        """Resume from now on: what this service trained is not overwritten by its next start."""
+        assert self._plan is not None
+        self._plan = replace(self._plan, overwrite=False)
 
     def _opened(self) -> AblationStudy:
         if self._study is not None:

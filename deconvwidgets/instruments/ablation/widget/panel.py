@@ -203,5 +203,4 @@ class AblationPanel(Explorer):
         table = self.table
         if not table.complete:
             return None
-        runs = tuple((run.variant, run.seed, run.phase, run.epoch) for row in table.rows for run in row.runs)
-        return self._cached_image(runs, lambda: self._service.file("ablation.png"))
+        return self._cached_image(repr(table), lambda: self._service.file("ablation.png"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from threading import RLock
 from typing import get_args
 from weakref import ref
 
 from deconvwidgets.arguments import describe, instance, integer, one_of, seconds
-from deconvwidgets.errors import DiagnosisError
+from deconvwidgets.errors import DiagnosisError, ServiceError
 from deconvwidgets.instruments.diagnosis.compute.filter_pictures import filter_spectrum, filter_sprite
 from deconvwidgets.instruments.diagnosis.figures.files import diagnosis_file
 from deconvwidgets.instruments.diagnosis.panel_records import (
@@ -28,7 +29,7 @@ from deconvwidgets.instruments.diagnosis.service.arms import Arms, operate_on
 from deconvwidgets.instruments.diagnosis.service.files import curves_csv
 from deconvwidgets.instruments.diagnosis.service.jobs import DiagnoseJob, MeasureJob
 from deconvwidgets.instruments.diagnosis.service.microscopes import Microscopes
-from deconvwidgets.instruments.diagnosis.service.runs import ArmRun, DiagnosisRun
+from deconvwidgets.instruments.diagnosis.service.runs import DiagnosisRun, MeasuredRun
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.cores import Cores
 from deconvwidgets.service.encoding import encode_image
@@ -36,7 +37,7 @@ from deconvwidgets.service.instrument import InstrumentApi
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.rate_limit import RateLimiter
 from deconvwidgets.service.snapshot import Snapshot
-from deconvwidgets.service.worker import Executor
+from deconvwidgets.service.worker import Executor, Job
 
 _log = logging.getLogger(__name__)
 
@@ -86,14 +87,14 @@ class DiagnosisApi(InstrumentApi):
             snapshot, current = self._context.snapshot, self._run
             executor = self._context.analysis_executor
             if current is not None and current.bundle is snapshot.bundle and (current.active or current.phase == "done"):
-                self._measure(self._arms.renew_base(), executor)  # the arms are new after another model was set for a while
+                self._measure_all(executor)  # the arms are new after another model was set for a while
                 return
             if current is not None:
                 current.stop()
             self._version += 1
             self._run = run = DiagnosisRun(self._version, snapshot.bundle, snapshot.images)
-            executor.submit("diagnosis", DiagnoseJob(run, self._context, self._changed.trigger), _log.error)
-            self._measure(self._arms.renew_base(), executor)
+            _submit(executor, "diagnosis", DiagnoseJob(run, self._context, self._changed.trigger), run)
+            self._measure_all(executor)
         self._changed.trigger(at_once=True)
 
     def stop(self) -> None:
@@ -190,7 +191,7 @@ class DiagnosisApi(InstrumentApi):
                 with self._context.device_lock.request():
                     changed = operate_on(before, suggestion)
                 found = self._arms.add(before.number, suggestion, changed)
-                self._measure(found, self._context.interactive_executor)
+            self._measure(found.number, self._context.interactive_executor)
         self._changed.trigger(at_once=True)
         return found.number
 
@@ -226,10 +227,16 @@ class DiagnosisApi(InstrumentApi):
         self.stop()
         self._changed.close()
 
-    def _measure(self, arm: ArmRun, executor: Executor) -> None:
+    def _measure_all(self, executor: Executor) -> None:
+        for arm in self._arms.all():
+            self._measure(arm.number, executor)
+
+    def _measure(self, number: int, executor: Executor) -> None:
+        """Measure an arm that is not measured, or of which that was stopped or has failed."""
+        arm = self._arms.renew(number)
         if not arm.submitted:
             arm.submitted = True
-            executor.submit(f"arm {arm.number}", MeasureJob(arm, self._context, self._changed.trigger), _log.error)
+            _submit(executor, f"arm {number}", MeasureJob(arm, self._context, self._changed.trigger), arm)
 
     def _snapshot_changed(self, snapshot: Snapshot) -> None:
         """Begin with new arms if the model is another one. The diagnosis stays, and is marked as that of another model."""
@@ -238,7 +245,7 @@ class DiagnosisApi(InstrumentApi):
             if snapshot.bundle is base.bundle and snapshot.images is base.images:
                 return
             self._arms.stop()
-            self._arms = Arms(snapshot.bundle, snapshot.images)
+            self._arms = Arms(snapshot.bundle, snapshot.images, self._arms.last)
             self._microscopes.clear()
             self._version += 1
             begun = self._run is not None
@@ -265,3 +272,12 @@ def _checked(request: ShiftRequest) -> ShiftRequest:
         raise DiagnosisError(f"image must be a name such as 'crop:0', or the id of an upload, not {describe(request.image)}.")
     right, down = (integer(getattr(request, name), name, -MARGIN, MARGIN) for name in ("right", "down"))
     return replace(request, right=right, down=down, arm=integer(request.arm, "arm", 0))
+
+
+def _submit(executor: Executor, name: str, job: Callable[[Job], None], run: MeasuredRun) -> None:
+    """Submit a job. If that is not possible, the run ends, and the error is raised: otherwise it would be waited for without end."""
+    try:
+        executor.submit(name, job, _log.error)
+    except ServiceError as error:
+        run.end("failed", str(error))
+        raise

@@ -20,25 +20,31 @@ _FUNCTIONS = ("swap_pooling", "blur_strides", "change_first_layer", "merge_units
 
 
 class Arms:
-    """The arms of one model, by number. Thread-safe. Numbers are not used again."""
+    """The arms of one model, by number. Thread-safe. Numbers are not used again: those after `last` are given."""
 
-    def __init__(self, bundle: ModelBundle, images: ImageSet) -> None:
+    def __init__(self, bundle: ModelBundle, images: ImageSet, last: int = 0) -> None:
         self._lock = Lock()
         self._runs: dict[int, ArmRun] = {0: ArmRun(0, bundle, images, AS_IT_IS)}
-        self._last = 0
+        self._last = last
+
+    @property
+    def last(self) -> int:
+        """The largest number that was used."""
+        return self._last
 
     @property
     def base(self) -> ArmRun:
         """The model as it is."""
         return self._runs[0]
 
-    def renew_base(self) -> ArmRun:
-        """Return the model as it is, to be measured again if that was stopped or has failed."""
-        with self._lock:
-            base = self._runs[0]
-            if not base.active and base.phase != "done":
-                self._runs[0] = ArmRun(0, base.bundle, base.images, AS_IT_IS)
-            return self._runs[0]
+    def renew(self, number: int) -> ArmRun:
+        """Return an arm, to be measured again if that was stopped or has failed."""
+        run = self.get(number)
+        if not run.active and run.phase != "done":
+            run = ArmRun(number, run.bundle, run.images, run.label, run.parent, run.origin)
+            with self._lock:
+                self._runs[number] = run
+        return run
 
     def all(self) -> tuple[ArmRun, ...]:
         """Return the arms, in the order in which they were made."""

@@ -110,7 +110,7 @@ class DiagnosisPanel(Explorer):
         self._service.diagnosis.stop()
 
     def wait(self, timeout: float | None = None) -> Diagnosis:
-        """Wait for the end of the diagnosis, which is started if it was not, and return it.
+        """Wait for the end of the diagnosis, which is started if it was not, or if the model was changed since, and return it.
 
         Raises
         ------
@@ -119,7 +119,8 @@ class DiagnosisPanel(Explorer):
         ServiceError
             After `timeout` seconds.
         """
-        if self._service.diagnosis.status().phase == "none":
+        status = self._service.diagnosis.status()
+        if status.phase == "none" or not status.current:
             self._service.diagnosis.start()
         found = self._service.diagnosis.wait(timeout)
         self._update_summary()  # the event of the end may still be on its way
@@ -202,6 +203,8 @@ class DiagnosisPanel(Explorer):
         model, status = self._service.overview().label, self._service.diagnosis.status()
         if status.phase != "done":
             return f"DiagnosisPanel({model}, {'not diagnosed' if status.phase == 'none' else status.phase})"
+        if not status.current:
+            return f"DiagnosisPanel({model}, diagnosed before the model was changed)"
         diagnosis = self._service.diagnosis.diagnosis()
         return f"DiagnosisPanel({model}, {diagnosis.count('found')} found, {diagnosis.count('near')} near)"
 

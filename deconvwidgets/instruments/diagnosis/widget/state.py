@@ -25,7 +25,7 @@ DEFAULTS: State = {
 
 
 def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], status: DiagnosisStatus, crops: int) -> State:
-    """Return the whole state after `state`, which may be a part, was set. An arm of another kernel is dropped in a new panel.
+    """Return the whole state after `state`, which may be a part, was set. An arm that is gone meanwhile becomes 0.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], status: 
     merged["unit"] = _unit(merged["unit"])
     merged["image"] = _image(merged["image"], crops, status)
     merged["shift"] = _shift(merged["shift"])
-    merged["arm"] = _arm(merged["arm"], status, "arm" in state and bool(current))
+    merged["arm"] = _arm(merged["arm"], status, bool(current) and merged["arm"] != current["arm"])
     return merged
 
 

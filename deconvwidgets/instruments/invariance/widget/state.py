@@ -47,7 +47,7 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview
         For an unknown key, or any other invalid value.
     """
     MESSAGES.known_keys(MESSAGES.mapping(state), DEFAULTS)
-    merged = {**DEFAULTS, **current, **state}
+    merged = _without_lost({**DEFAULTS, **current, **state}, current, choices)
     for key, names in _CHOICES.items():
         one_of(merged[key], key, names)
     one_of(merged["transform"], "transform", TRANSFORMS, InvarianceError)
@@ -59,6 +59,26 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview
     layer = merged["layer"]
     merged["layer"] = merged["layers"][-1] if layer is None else _layer(layer, choices)
     return merged
+
+
+def _without_lost(merged: State, current: Mapping[str, Any], choices: InvarianceChoices) -> State:
+    """Return a state without the layers and uploads that it had before and that are gone, so that anything else can still be changed."""
+    found = dict(merged)
+    for key, lost in (("layers", _lost_layers(current, choices)), ("images", _lost_uploads(current, choices))):
+        if lost and isinstance(merged[key], list | tuple):
+            found[key] = [one for one in merged[key] if one not in lost] or None
+    for key, lost in (("layer", _lost_layers(current, choices)), ("image", _lost_uploads(current, choices))):
+        found[key] = None if merged[key] in lost else merged[key]
+    return found
+
+
+def _lost_layers(current: Mapping[str, Any], choices: InvarianceChoices) -> list[str]:
+    return [name for name in [*current.get("layers", ()), current.get("layer")] if name is not None and name not in choices.layers]
+
+
+def _lost_uploads(current: Mapping[str, Any], choices: InvarianceChoices) -> list[str]:
+    named = [name for name in [*current.get("images", ()), current.get("image")] if name is not None]
+    return [name for name in named if name.startswith("upload:") and name not in choices.uploads]
 
 
 def view_request(state: Mapping[str, Any]) -> InvarianceRequest:

@@ -35,9 +35,9 @@ def services() -> Iterator[Callable[..., LocalAblationService]]:
         service.close()
 
 
-def planned(images: Any, out: Path, **fields: Any) -> Any:
+def planned(images: Any, out: Path, overwrite: bool = False, **fields: Any) -> Any:
     options = {name: value for name, value in QUICK.items() if name != "input_size"}
-    return plan_study(SPECS, images, None, 2, out, fields={**options, **fields}, input_size=24, device="cpu")
+    return plan_study(SPECS, images, None, 2, out, fields={**options, **fields}, input_size=24, device="cpu", overwrite=overwrite)
 
 
 def test_what_is_trained_is_known_before_it_begins(services: Any, coloured: Any, tmp_path: Path) -> None:
@@ -130,3 +130,18 @@ def test_the_panel_trains_what_it_is_given(coloured: Any, tmp_path: Path) -> Non
         assert [row.complete for row in table.rows] == [1, 0, 1]
         assert panel.status.phase == "incomplete"
     assert dw.AblationStudy(tmp_path, SPECS).bundle("whole").categories == CLASSES
+
+
+def test_what_a_panel_trained_by_overwriting_is_not_overwritten_by_its_next_start(
+    services: Any, study: dw.AblationStudy, coloured: Any, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(study.folder, tmp_path / "study"))
+    service = services(planned(coloured, folder, overwrite=True, learning_rate=0.01))
+    old = service.model_service("whole", 0)
+    for variant in ("2 maps", "whole"):
+        service.start([variant])
+        service.wait(90)
+    complete = {run.variant for row in service.status().table.rows for run in row.runs if run.complete}
+    assert complete == {"2 maps", "whole"}
+    assert service.model_service("whole", 0) is not old  # the folder has another network now
+    assert service.model_service("whole", 0) is service.model_service("whole", 0)

@@ -271,3 +271,45 @@ def test_a_service_that_nothing_refers_to_is_released(fake_checks):
     gc.collect()
     with pytest.raises(ServiceError, match="does not exist any more"):
         _ = context.events
+
+
+def test_an_arm_that_was_stopped_is_measured_again(fake_checks):
+    executor = ManualExecutor()
+    service = dw.LocalModelService(make_tiny_bundle(), NoisePhotographs(), device="cpu", worker=executor)
+    api = service.diagnosis
+    arms = [api.add_arm(BLUR), api.add_arm(AVERAGE)]
+    api.stop()
+    assert [api.status().arm(arm).phase for arm in arms] == ["stopped", "stopped"]
+    assert api.add_arm(BLUR) == arms[0]
+    assert [api.status().arm(arm).phase for arm in arms] == ["waiting", "stopped"]
+    api.start()
+    assert [arm.phase for arm in api.status().arms] == ["waiting"] * 3
+    service.close()
+
+
+def test_a_closed_service_leaves_nothing_to_wait_for():
+    service = dw.LocalModelService(make_tiny_bundle(), NoisePhotographs(), device="cpu")
+    api = service.diagnosis
+    service.close()
+    with pytest.raises(ServiceError, match="closed"):
+        api.start()
+    with pytest.raises(DiagnosisError, match="closed"):
+        api.wait(5)
+    with pytest.raises(ServiceError, match="closed"):
+        api.add_arm(BLUR)
+    with pytest.raises(DiagnosisError, match="closed"):
+        api.wait_for_arm(1, 5)
+
+
+def test_numbers_of_arms_are_not_used_again_for_another_model(service):
+    first = service.diagnosis.add_arm(BLUR)
+    service.set_units({("conv1", 1): 0.0})
+    service.reset_units()
+    assert service.diagnosis.add_arm(AVERAGE) > first
+
+
+def test_the_arms_are_of_the_newest_model_whatever_is_announced_last(service):
+    context = service._context
+    service.set_units({("conv1", 1): 0.0})
+    context._announce()  # as a thread does that replaced the snapshot before
+    assert service.diagnosis._arms.base.bundle is context.snapshot.bundle

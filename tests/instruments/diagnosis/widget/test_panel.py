@@ -100,3 +100,13 @@ def test_reports_are_saved_by_the_suffix(service, panel, tmp_path):
         assert panel.save(tmp_path / f"mine.{suffix}").read_bytes() == b"<report>report." + suffix.encode()
     with pytest.raises(ServiceError, match=r"use a name ending in \.html"):
         panel.save(tmp_path / "mine.txt")
+
+
+def test_an_arm_that_is_gone_does_not_keep_anything_else_from_being_changed(service, panel):
+    panel.try_surgery(BLUR)
+    assert panel.state["arm"] == 1
+    service.diagnosis.remove_arm(1)  # in another panel
+    panel.state = {**panel.state, "shift": [2, 0]}  # as the page sends it
+    assert (panel.state["shift"], panel.state["arm"]) == ([2, 0], 0)
+    with pytest.raises(ServiceError, match="There is no arm 1"):
+        panel.state = {"arm": 1}

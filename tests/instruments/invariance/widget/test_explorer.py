@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -118,3 +120,20 @@ def test_the_curves_are_those_of_the_state(explorer):
 def test_errors_of_the_service_are_ours(explorer):
     with pytest.raises(DeconvWidgetsError):
         explorer.save("a.gif")
+
+
+def test_layers_and_uploads_that_are_gone_do_not_keep_anything_else_from_being_changed(service, explorer, monkeypatch):
+    before = service.invariance.choices()
+    with_upload = replace(before, uploads=("upload:1",))
+    monkeypatch.setattr(service.invariance, "choices", lambda: with_upload)
+    explorer.state = {"images": ["crop:0", "upload:1"], "image": "upload:1", "layers": ["conv1", "fc7"], "layer": "fc7"}
+    gone = replace(before, layers=tuple(name for name in before.layers if name != "fc7"), default_layers=("conv1",))
+    monkeypatch.setattr(service.invariance, "choices", lambda: gone)
+    explorer.state = {**explorer.state, "amount": 5}  # as the page sends it
+    assert {key: explorer.state[key] for key in ("images", "image", "layers", "layer", "amount")} == {
+        "images": ["crop:0"], "image": "crop:0", "layers": ["conv1"], "layer": "conv1", "amount": 5.0,
+    }  # fmt: skip
+    with pytest.raises(LayerError, match="'fc7'"):
+        explorer.state = {"layer": "fc7"}
+    with pytest.raises(PictureError, match="upload the image again"):
+        explorer.state = {"image": "upload:1"}
