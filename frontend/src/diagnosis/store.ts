@@ -56,6 +56,7 @@ export class DiagnosisStore extends StatusStore<Status, HelloReply> {
   private readonly results = new Resource<Shifted>(this.client, this.notify, LIMITS.shifted);
   private readonly pictures = new Resource<UnitPictures>(this.client, this.notify, LIMITS.units);
   private lastDiagnosis: Diagnosis | undefined;
+  private lastFilters: Filters | undefined;
 
   protected override readonly statusEvent = "diagnosis";
 
@@ -86,17 +87,21 @@ export class DiagnosisStore extends StatusStore<Status, HelloReply> {
     return { value: this.lastDiagnosis, error: found.error };
   }
 
-  /** Return the filters of the first layer as one image. */
+  /** Return the filters of the first layer as one image; while another diagnosis is made, those of the one that is still shown. */
   filters(): Lookup<Filters> {
-    return this.filterSprites.read(String(this.status?.version), async () => {
+    if (this.status?.phase !== "done") return { value: this.lastFilters, error: undefined };
+    const found = this.filterSprites.read(String(this.status.version), async () => {
       const reply = await this.client.request<FiltersReply>("filters", { tile: FILTER_TILE }, { priority: PRIORITY.diagnosis });
       if (!reply) return null;
       const { images, tile, count } = reply.content;
       return { sprite: await decodeImage(reply.buffers[0], images[0].mime), tile, count };
     });
+    this.lastFilters = found.value ?? this.lastFilters;
+    return found;
   }
 
   spectrum(unit: number): Lookup<Spectrum> {
+    if (this.status?.phase !== "done") return { value: undefined, error: undefined };
     return this.spectra.read(`${this.status?.version} ${unit}`, async () => {
       const reply = await this.client.request<SpectrumReply>("spectrum", { unit }, { priority: PRIORITY.diagnosis });
       return reply && { ...reply.content, values: toFloat32Array(reply.buffers[0]) };
