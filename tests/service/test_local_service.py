@@ -391,7 +391,7 @@ def test_caches_depend_on_the_version(service, tiny_model, tiny_images):
     index = ActivationIndex.build(new, tiny_images, progress=False, device="cpu")
     old = service._context.snapshot
     version = old.version + 1
-    later = replace(old, version=version, layers_version=version, bundle=new, index=index)
+    later = replace(old, version=version, bundle_version=version, layers_version=version, bundle=new, index=index)
     mosaics = [service.layers._mosaics.top_activations(state, state.index, MosaicRequest("conv2", 3, tile=32)) for state in (old, later)]
     assert mosaics[0].projections.data != mosaics[1].projections.data
     assert mosaics[0].patches.data != mosaics[1].patches.data

@@ -111,7 +111,7 @@ class AblationStudy:
 
     def log(self, variant: str, seed: int | None = None) -> TrainingLog:
         """Return the log of a run. Arguments and errors as for `checkpoints`, without checkpoints."""
-        return self._reader.read(self.folder_of(variant, seed)).log
+        return self._reader.read(self._run(variant, seed)).log
 
     def checkpoints(self, variant: str, seed: int | None = None) -> Checkpoints:
         """Return the checkpoints of a run, for an EvolutionExplorer.
@@ -128,7 +128,7 @@ class AblationStudy:
         AblationError
             If there is no such run or no checkpoint yet, or if `build` is needed to build the network.
         """
-        folder = self.folder_of(variant, seed)
+        folder = self._run(variant, seed)
         if not self._reader.read(folder).checkpoints:
             raise AblationError(f"There are no checkpoints in {folder} yet.")
         return open_checkpoints(folder, self._builder(variant))
@@ -182,8 +182,7 @@ class AblationStudy:
         if self._images is not None and expected is not None and without_empty_classes(self._images).digest != expected:
             raise AblationError(f"images are not those of the study in {self._folder}, {self.description.images}.")
 
-    def folder_of(self, variant: str, seed: int | None = None) -> Path:
-        """Return the folder of a run; by default of the first complete one, or else the longest. Raises AblationError if there is none."""
+    def _run(self, variant: str, seed: int | None) -> Path:
         found, name = self.description, text(variant, "variant", "the name of a variant", AblationError)
         names = [entry.name for entry in found.variants]
         if name not in names:

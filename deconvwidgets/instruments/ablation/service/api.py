@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deconvwidgets.checkpoints.checkpoint_file import checkpoint_path
 from deconvwidgets.checkpoints.log_file import stop_requested
 from deconvwidgets.errors import AblationError, DeconvWidgetsError
 from deconvwidgets.instruments.ablation.compute.plan import StudyPlan
@@ -47,7 +46,7 @@ class LocalAblationService(FolderService[Content, AblationStatus]):
         self._study = study if isinstance(study, AblationStudy) else None
         folder = study if isinstance(study, Path) else study.folder
         self._reader = StudyReader(folder)
-        self._services: dict[tuple[str, int, int], Any] = {}
+        self._services: dict[tuple[Path, int, str], Any] = {}
         super().__init__(folder, interval, executor)
 
     def status(self) -> AblationStatus:
@@ -88,10 +87,9 @@ class LocalAblationService(FolderService[Content, AblationStatus]):
             If there is no such run or no checkpoint yet, or if the images or what builds the network are not known here.
         """
         study = self._opened()
-        folder = study.folder_of(variant, seed)
-        epoch = study.checkpoints(variant, seed).epochs[-1]
+        last = study.checkpoints(variant, seed)[-1]
         with self._lock:
-            key = str(folder), epoch, checkpoint_path(folder, epoch).stat().st_mtime_ns  # another training may have written the folder anew
+            key = last.path, last.epoch, last.digest  # another training may have written the folder anew
             if key not in self._services:
                 self._services[key] = study.service(variant, seed)
             return self._services[key]
