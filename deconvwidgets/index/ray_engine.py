@@ -15,7 +15,7 @@ from deconvwidgets.errors import ActivationIndexError, PictureError
 from deconvwidgets.index.blocks import block_size
 from deconvwidgets.index.crop_ranges import CropRanges, crop_count
 from deconvwidgets.index.part_pass import PartPass
-from deconvwidgets.index.ray_run import IndexRun, RayPlan, Taken, own_error, sizes
+from deconvwidgets.index.ray_run import IndexRun, PassLostError, RayPlan, Taken, own_error, sizes
 from deconvwidgets.index.ray_stages import Chunks, FailedRead, PartOutcome, Versions
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.records.progress import Progress
@@ -139,7 +139,10 @@ class RayPasses:
         except self.ray.exceptions.RayActorError as error:
             raise _LostError(str(error)) from error
         except self.ray.exceptions.RayError as error:
-            raise own_error(error) from error
+            own = own_error(error)
+            if isinstance(own, PassLostError):
+                raise _LostError(str(own)) from error
+            raise own from error
 
     def _report(self, done: int) -> None:
         self._first = done if self._first is None else self._first

@@ -23,6 +23,10 @@ _CHUNK = 64  # crops that a task decodes
 _MAX_PART = 2048  # crops, so that little is done again after a failure
 
 
+class PassLostError(ActivationIndexError):
+    """A pass cannot go on, because a node was lost on which one of its actors had to be. Another pass can."""
+
+
 @dataclass(frozen=True, slots=True)
 class RayPlan:
     """How a pass is divided.
@@ -175,6 +179,9 @@ def own_error(error: BaseException) -> BaseException:
     plain = [each for each in seen if isinstance(each, DeconvWidgetsError) and not hasattr(each, "cause")]
     if plain:
         return plain[-1]
+    unschedulable = next((each for each in seen if isinstance(each, import_ray().exceptions.ActorUnschedulableError)), None)
+    if unschedulable is not None:
+        return PassLostError(str(unschedulable))
     missing = next((each for each in seen if isinstance(each, ModuleNotFoundError) and not hasattr(each, "cause")), None)
     if missing is not None:
         return ActivationIndexError(f"A node of the cluster cannot import {missing.name}: install it, in the same version, on every node")

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -17,6 +18,8 @@ from deconvwidgets.compute.ray_cluster import ray_session
 from deconvwidgets.errors import ActivationIndexError, JobCancelledError, ModelError, PictureError
 from deconvwidgets.images.image_set import ImageSet, digest_of
 from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.index.ray_engine import RayPasses, _LostError
+from deconvwidgets.index.ray_run import PassLostError, own_error
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
 from tests.ray_start import started
@@ -207,6 +210,25 @@ def test_a_cancelled_index_goes_on_from_its_last_commit(connected, bundle, tmp_p
     index = on_cluster(connected, bundle, crops, path=path, job=JobContext(on_progress=lambda progress: again.append(progress.done)))
     assert 0 < again[0] < len(crops)
     assert index.to_bytes() == of_one_process(bundle, crops) == path.read_bytes()
+
+
+def test_an_actor_that_has_no_node_any_more_ends_its_pass_and_not_the_index():
+    lost = ray.exceptions.ActorUnschedulableError("The node specified doesn't exist any more")
+    try:
+        raise RuntimeError("the pipeline failed") from lost
+    except RuntimeError as error:
+        found = own_error(error)
+    assert isinstance(found, PassLostError)
+
+    class Lost:
+        exceptions = ray.exceptions
+
+        @staticmethod
+        def get(reference):
+            raise ray.exceptions.RayTaskError("work", "traceback", found)
+
+    with pytest.raises(_LostError, match="doesn't exist any more"):
+        RayPasses._result(SimpleNamespace(ray=Lost), None)
 
 
 class OnlyHere(ImageSet):

@@ -15,7 +15,7 @@ import torch
 from playwright.sync_api import expect
 
 import deconvwidgets as dw
-from deconvwidgets.errors import LayerError, PictureError, ServiceError
+from deconvwidgets.errors import AblationError, LayerError, PictureError, ServiceError
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS as LAYERS
 from deconvwidgets.instruments.layers.widget.state import checked_state
 from deconvwidgets.instruments.transfer.records import TransferSettings
@@ -226,7 +226,7 @@ def test_a_study_on_ray_has_the_runs_of_one_process_and_reports_those_that_fail(
     assert (here.runs[0].train_error, here.runs[0].curve) == (there.runs[0].train_error, there.runs[0].curve)
     states = [study.bundle("whole").model.state_dict() for study in (here, there)]
     assert all(torch.equal(states[1][name], value) for name, value in states[0].items())
-    with pytest.raises(ZeroDivisionError):  # an error of the user's code, as in one process
+    with pytest.raises(AblationError, match="All runs failed: error, seed 0: ZeroDivisionError"):  # the user's code, as in one process
         study_of(images, tmp_path / "error", {"error": partial(failing, False)}, seeds=1, engine="ray", workers=2)
 
 
