@@ -161,9 +161,8 @@ def run_plan(
         clear_stop(plan.folder)
         if plan.overwrite:
             delete_runs(plan.folder)  # all at once: a run that is left would count as one of the new study
-        write_study(plan.folder, plan.description)
-        if plan.overwrite:
             overwritten()
+        write_study(plan.folder, plan.description)
         study = AblationStudy(plan.folder, plan.specs, plan.images)
         requests = _requests(plan, study, show)
         if engine == "ray":

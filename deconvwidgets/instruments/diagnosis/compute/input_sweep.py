@@ -13,6 +13,7 @@ from torch import Tensor
 
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.compute.scores import most_probable, require_outputs, scores_of
+from deconvwidgets.engine.executor import run_each
 from deconvwidgets.instruments.diagnosis.input_records import InputVariant
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
@@ -88,12 +89,16 @@ class Sweep:
 
     def add(self, images: Sequence[Image.Image], labels: Sequence[int], number: int) -> None:
         """Add photographs with their classes, prepared in the way of a number."""
-        batch, quantity = to_model(self.inputs(self.ways[number], images), self.bundle.model), self.bundle.quantity
+        bundle, quantity = self.bundle, self.bundle.quantity
         assert quantity is not None
+
+        def run(part: Tensor) -> Tensor:
+            return require_outputs(bundle.model(part), bundle)
+
+        batch = to_model(self.inputs(self.ways[number], images), bundle.model)
         with torch.no_grad():
-            parts = torch.split(batch, 1 if self.bundle.network.single else len(batch))
-            outputs = [require_outputs(self.bundle.model(part), self.bundle) for part in parts]
-        scores = scores_of(torch.cat(outputs), quantity, self.bundle.name)
+            outputs = run_each(run, batch) if bundle.network.single else run(batch)
+        scores = scores_of(outputs, quantity, bundle.name)
         rows, truths = np.arange(len(scores)), np.asarray(labels)
         own = scores[rows, truths]
         ranks = (scores > own[:, None]).sum(axis=1)

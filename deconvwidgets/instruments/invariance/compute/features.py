@@ -77,8 +77,11 @@ class FeaturePass:
         return require_outputs(outputs, self.bundle)
 
     def _outputs(self, batch: Tensor) -> Tensor:
-        parts = torch.split(batch, 1 if self.network.single else len(batch))
-        return torch.cat([require_outputs(self.bundle.model(part), self.bundle) for part in parts])
+        def run(part: Tensor) -> Tensor:
+            return require_outputs(self.bundle.model(part), self.bundle)
+
+        outputs: Tensor = run_each(run, batch) if self.network.single else run(batch)
+        return outputs
 
     def _run(self, graph: Graph, batch: Tensor, visitor: Visitor) -> Any:
         names: dict[fx.Node, list[str]] = {}
