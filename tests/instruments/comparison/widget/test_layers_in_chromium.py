@@ -93,6 +93,7 @@ def test_mosaics_of_both_units_are_requested_first_and_before_the_click(service,
     page.get_by_test_id("pairs").focus()
     page.keyboard.press("ArrowRight")  # without a pointer
     expect(page.get_by_test_id("crop-value-b")).to_contain_text("B 1 here")
+    wait_until_quiet(page)  # the details of the two units are not requested at the same time
     asked = [message for message in sent_since(page, start) if message["kind"] != "on_crop" and not message.get("background")]
     assert [(message["kind"], message["side"]) for message in asked[:2]] == [("mosaics", "a"), ("mosaics", "b")]
     details = [message for message in asked if message["kind"] == "unit_detail"]

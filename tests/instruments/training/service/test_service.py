@@ -152,7 +152,13 @@ def test_a_process_that_is_killed_is_seen_and_resumed_from_its_state(
         torch.testing.assert_close(state[name], tensor, rtol=1e-3, atol=1e-5)
 
 
+def watch_threads() -> set[threading.Thread]:
+    """Return the threads that look at folders; panels that another test left open have theirs."""
+    return {thread for thread in threading.enumerate() if thread.name == "deconvwidgets watch"}
+
+
 def test_events_come_at_a_low_rate_and_not_at_all_without_listeners(services: Any, tmp_path: Path) -> None:
+    others = watch_threads()
     service = LocalTrainingService(folder=tmp_path, interval=0.2)
     events: list[float] = []
     unsubscribe = service.subscribe(lambda event: events.append(time.monotonic()))
@@ -164,16 +170,18 @@ def test_events_come_at_a_low_rate_and_not_at_all_without_listeners(services: An
         time.sleep(0.002)
     assert 2 <= len(events) <= 7, step
     unsubscribe()
-    wait_until(lambda: not any(thread.name == "deconvwidgets watch" for thread in threading.enumerate()))
+    wait_until(lambda: watch_threads() <= others)
 
 
 def test_a_service_that_nobody_refers_to_is_collected_and_its_watch_ends(tmp_path: Path) -> None:
+    others = watch_threads()
     service: LocalTrainingService | None = LocalTrainingService(folder=tmp_path, interval=0.02)
     assert service is not None
     service.subscribe(print)
+    assert watch_threads() - others
     service = None
     gc.collect()
-    wait_until(lambda: not any(thread.name == "deconvwidgets watch" for thread in threading.enumerate()))
+    wait_until(lambda: watch_threads() <= others)
 
 
 def test_a_training_goes_on_when_its_panel_is_closed(coloured: Any, tmp_path: Path) -> None:
