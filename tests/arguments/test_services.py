@@ -220,6 +220,7 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         lambda service: lambda **arguments: service.diagnosis.spectrum(**arguments).values, {"unit": 0}, {"unit": whole(0, 3)}
     ),
     "diagnosis.photograph": (lambda service: service.diagnosis.photograph, {"image": "crop:0"}, {"image": nothing}),
+    "diagnosis.neighbour": (lambda service: service.diagnosis.neighbour, {"image": "crop:0"}, {"image": nothing, "step": whole()}),
     "diagnosis.shifted": (lambda service: service.diagnosis.shifted, {"request": ShiftRequest("crop:0")}, {"request": nothing}),
     "diagnosis.add_arm": (
         lambda service: lambda **arguments: service.diagnosis.remove_arm(service.diagnosis.add_arm(**arguments)), {"surgery": AVERAGE},

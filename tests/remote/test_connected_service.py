@@ -183,6 +183,7 @@ CALLS = {
         ("filters", [16], [4]),
         ("spectrum", [1], [99]),
         ("photograph", ["crop:4"], ["crop:999"]),
+        ("neighbour", ["crop:4", -1], ["crop:999"]),
         ("shifted", [ShiftRequest("crop:4", 2, -1)], [ShiftRequest("crop:4", 99)]),
         ("add_arm", [AVERAGE], [SuggestedSurgery("x", "system")]),
         ("wait_for_arm", [1]),

@@ -189,6 +189,7 @@ REQUESTS["diagnosis"] = [
     {"kind": "filters", "tile": 16},
     {"kind": "spectrum", "unit": 1},
     {"kind": "photograph", "image": "crop:4"},
+    {"kind": "neighbour", "image": "crop:4", "step": -1},
     UPLOAD,
     {"kind": "shifted", "image": "crop:4", "right": 2, "down": -1, "arm": 0},
     {"kind": "add_arm", "surgery": BLUR, "parent": 0},

@@ -120,8 +120,6 @@ class ShiftPhotograph:
     height: int
     margin: int
     filled: tuple[int, int, int, int]
-    previous: str  # the photograph before it: its first crop, as "crop:12", or an upload; uploads stand before the image set
-    next: str
 
 
 @dataclass(frozen=True, slots=True)

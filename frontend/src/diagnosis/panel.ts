@@ -16,6 +16,7 @@ import { createFindings } from "./findings.ts";
 import { createHistogram } from "./histogram.ts";
 import { keyAction } from "./keyboard.ts";
 import { createLayerRows } from "./layer_rows.ts";
+import { createPhotographSteps } from "./photograph_steps.ts";
 import { createPhotographUpload } from "./photograph_upload.ts";
 import { clampShift, createStage, type Shift } from "./stage.ts";
 import { DiagnosisStore, type Shifted } from "./store.ts";
@@ -48,7 +49,13 @@ class DiagnosisView extends ExplorerView<DiagnosisState, DiagnosisStore> {
   private readonly histogram = createHistogram();
   private readonly evidence = createEvidence({ store: this.store, open: (unit) => this.openUnit(unit) });
   private readonly noFilters = h("p", { class: "dwn-small" });
-  private readonly stage = createStage({ move: (shift) => this.move(shift), step: (count) => this.stepPhotograph(count) });
+  private readonly step = createPhotographSteps({
+    store: this.store,
+    current: () => this.state.image,
+    show: (image) => this.set({ image }),
+    fail: (message) => this.showError(message),
+  });
+  private readonly stage = createStage({ move: (shift) => this.move(shift), step: this.step });
   private readonly layers = createLayerRows({ pick: (unit) => this.set({ unit }) });
   private readonly upload = createPhotographUpload({
     client: this.store.client,
@@ -135,7 +142,7 @@ class DiagnosisView extends ExplorerView<DiagnosisState, DiagnosisStore> {
     if (!action) return false;
     const [right, down] = this.state.shift;
     if (action.type === "shift") this.move([right + action.right, down]);
-    else if (action.type === "photograph") this.stepPhotograph(action.step);
+    else if (action.type === "photograph") this.step(action.step);
     else if (action.type === "finding") this.moveFinding(action.step);
     else if (action.type === "undo") void this.undo();
     else this.tryFirst();
@@ -211,11 +218,6 @@ class DiagnosisView extends ExplorerView<DiagnosisState, DiagnosisStore> {
     this.movedAt = performance.now();
     this.set({ shift: clampShift(shift, MARGIN) });
     this.drawAll(); // the photograph follows the pointer, and the request is sent at once
-  }
-
-  private stepPhotograph(step: number): void {
-    const photograph = this.store.photograph(this.state.image).value;
-    if (photograph) this.set({ image: step > 0 ? photograph.next : photograph.previous });
   }
 
   private moveFinding(step: number): void {

@@ -108,9 +108,13 @@ export class DiagnosisStore extends StatusStore<Status, HelloReply> {
     });
   }
 
-  /** Return a photograph. An upload becomes a neighbour of others, which are requested again then. */
+  /** Return the photograph `step` places after one, which need not be readable. */
+  async neighbour(image: string, step: number): Promise<string | undefined> {
+    return (await this.client.request<{ image: string }>("neighbour", { image, step }, { fresh: true }))?.content.image;
+  }
+
   photograph(image: string): Lookup<Photograph> {
-    return this.photographs.read(`${image} ${this.status?.uploads.length}`, async () => {
+    return this.photographs.read(image, async () => {
       const reply = await this.client.request<PhotographReply>("photograph", { image }, { priority: PRIORITY.photograph });
       if (!reply) return null;
       const { images, ...content } = reply.content;

@@ -169,9 +169,6 @@ export interface PhotographReply {
   margin: number;
   /** Rows and columns of the margin that repeat edge pixels. */
   filled: [left: number, top: number, right: number, bottom: number];
-  /** The photographs beside it: uploads, or first crops. */
-  previous: string;
-  next: string;
   images: [EncodedImage];
 }
 

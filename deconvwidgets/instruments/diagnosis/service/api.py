@@ -150,6 +150,18 @@ class DiagnosisApi(InstrumentApi):
         """
         return self._microscopes.photograph(self._context.snapshot, image)
 
+    def neighbour(self, image: str, step: int = 1) -> str:
+        """Return the photograph `step` places after one ("crop:17", "upload:<id>"), before it if negative, in a circle.
+
+        The uploads, newest first, stand before the photographs of the image set, of which the first crop is returned.
+
+        Raises
+        ------
+        PictureError
+            If there is no such image. It need not be readable.
+        """
+        return self._microscopes.neighbour(self._context.snapshot, image, integer(step, "step"))
+
     def shifted(self, request: ShiftRequest) -> ShiftedResult:
         """Return what an arm computes of a photograph that is moved by at most 32 pixels, beside the same of the photograph as it is.
 

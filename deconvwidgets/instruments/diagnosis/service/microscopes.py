@@ -51,7 +51,6 @@ class Microscopes:
         require_image_id(snapshot, image)
         found = self._photograph(snapshot, snapshot.bundle, image)
         _, height, width = snapshot.bundle.input_size
-        previous, after = self._beside(snapshot, image)
         return ShiftPhotograph(
             image=image,
             caption=found.caption,
@@ -61,8 +60,6 @@ class Microscopes:
             height=height,
             margin=MARGIN,
             filled=tuple(MARGIN - pixels for pixels in found.wide.real),  # type: ignore[arg-type] # four of them
-            previous=previous,
-            next=after,
         )
 
     def get(self, snapshot: Snapshot, arm: ArmRun, image: str) -> ShiftMicroscope:
@@ -91,17 +88,16 @@ class Microscopes:
             self._photographs.put(key, found)
         return found
 
-    def _beside(self, snapshot: Snapshot, image: str) -> tuple[str, str]:
-        """Return the photographs before and after one, in a circle: the uploads, newest first, then the image set's."""
+    def neighbour(self, snapshot: Snapshot, image: str, step: int) -> str:
+        """Return the photograph `step` places after one, in a circle: the uploads, newest first, then the image set's.
+
+        Neither is opened, so that there is a way past a photograph that cannot be read.
+        """
+        require_image_id(snapshot, image)
         images, uploads = snapshot.images, self._inputs.uploads.names()
-        count = len(uploads) + images.source_count
         if image.startswith(CROP):
             place = len(uploads) + images.crop(crop_number(snapshot, image)).source
         else:
             place = uploads.index(image) if image in uploads else 0  # one that is no longer kept, but cached, was before the oldest
-
-        def name(number: int) -> str:
-            number %= count
-            return uploads[number] if number < len(uploads) else f"{CROP}{images.crops_of(number - len(uploads))[0]}"
-
-        return name(place - 1), name(place + 1)
+        place = (place + step) % (len(uploads) + images.source_count)
+        return uploads[place] if place < len(uploads) else f"{CROP}{images.crops_of(place - len(uploads))[0]}"

@@ -56,6 +56,10 @@ class DiagnosisService(Protocol):
         """Return a photograph of the shift microscope, with more pixels on each side than the model sees."""
         ...
 
+    def neighbour(self, image: str, step: int = 1) -> str:
+        """Return the photograph `step` places after one of the shift microscope."""
+        ...
+
     def shifted(self, request: ShiftRequest) -> ShiftedResult:
         """Return what an arm computes of a shifted photograph, beside the same of the photograph as it is."""
         ...

@@ -60,8 +60,12 @@ def _spectrum(service: SupportsDiagnosis, request: Request) -> Reply:
 def _photograph(service: SupportsDiagnosis, request: Request) -> Reply:
     """Buffer: the photograph with its margin."""
     found = service.diagnosis.photograph(request.text("image"))
-    content = {name: getattr(found, name) for name in ("image", "caption", "label", "width", "height", "margin", "previous", "next")}
+    content = {name: getattr(found, name) for name in ("image", "caption", "label", "width", "height", "margin")}
     return {**content, "filled": list(found.filled), "images": [image_content(found.picture)]}, [found.picture.data]
+
+
+def _neighbour(service: SupportsDiagnosis, request: Request) -> Reply:
+    return {"image": service.diagnosis.neighbour(request.text("image"), request.integer("step"))}, []
 
 
 def _shifted(service: SupportsDiagnosis, request: Request) -> Reply:
@@ -109,6 +113,7 @@ HANDLERS: Handlers = {
     "filters": Handler(_filters),
     "spectrum": Handler(_spectrum),
     "photograph": Handler(_photograph, "background"),
+    "neighbour": Handler(_neighbour),
     "shifted": Handler(_shifted),
     "add_arm": Handler(_add_arm, "worker"),
     "remove_arm": Handler(_remove_arm),

@@ -207,13 +207,16 @@ def test_the_microscope_is_that_of_the_arm(service):
         assert found.predicted is not None
 
 
-def test_a_photograph_names_its_neighbours_and_what_is_filled(service):
+def test_a_photograph_has_neighbours_and_says_what_is_filled(service):
     found = service.diagnosis.photograph("crop:0")
-    assert (found.previous, found.next) == ("crop:39", "crop:3")  # the first crops of photographs 13 and 1
+    neighbours = [service.diagnosis.neighbour("crop:0", step) for step in (-1, 0, 1, 15)]
+    assert neighbours == ["crop:39", "crop:0", "crop:3", "crop:3"]  # the first crops of photographs 13, 0 and 1
     assert found.picture.width == found.width + 2 * found.margin
     for image in ("crop:99", "upload:1", "17", None):
         with pytest.raises(PictureError):
             service.diagnosis.photograph(image)
+    with pytest.raises(PictureError):
+        service.diagnosis.neighbour("crop:99")
     with pytest.raises(ServiceError, match="right must be an integer from -32 to 32"):
         service.diagnosis.shifted(ShiftRequest("crop:0", 33))
 
@@ -233,8 +236,9 @@ def test_an_upload_is_shifted_as_a_photograph_of_the_image_set_is(service):
     assert api.status().uploads == (second, first)
     shown = api.photograph(first)
     assert (shown.caption, shown.label, shown.image) == ("mine.png", "cat", first)
-    assert (shown.previous, shown.next) == (second, "crop:0")
-    assert (api.photograph(second).previous, api.photograph("crop:0").previous) == ("crop:39", first)
+    assert [api.neighbour(image, step) for image in (first, second, "crop:0") for step in (-1, 1)] == [
+        second, "crop:0", "crop:39", first, first, "crop:3",
+    ]  # fmt: skip
     found = api.shifted(ShiftRequest(first, 2, 1)).layers[-1]
     expected = bundle.network.map(bundle.prepare(image)[None], "conv2")[0].amax(dim=(1, 2))
     assert found.before == expected[found.unit].item()

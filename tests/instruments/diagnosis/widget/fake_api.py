@@ -193,9 +193,13 @@ class FakeDiagnosisApi:
         if number == 7:
             raise PictureError("photograph-7.jpg can no longer be read: it is truncated.")
         picture = encode(display.resize_image(grating(number, 64, signed=False), 224 + 2 * MARGIN))
-        beside = [f"crop:{(number + step) % 120}" for step in (-1, 1)]
         caption, label = ("mine.png", None) if uploaded else (f"photograph-{number}.jpg", "kite")
-        return ShiftPhotograph(image, caption, label, picture, 224, 224, MARGIN, (0, 0, 0, 30), *beside)
+        return ShiftPhotograph(image, caption, label, picture, 224, 224, MARGIN, (0, 0, 0, 30))
+
+    def neighbour(self, image: str, step: int = 1) -> str:
+        self._record("neighbour", image, step)
+        number = 0 if image.startswith("upload:") else int(image.removeprefix("crop:"))
+        return f"crop:{(number + step) % 120}"
 
     def shifted(self, request: ShiftRequest) -> ShiftedResult:
         """Return values that fall by one per pixel, and maps whose maximum moves with the shift."""
