@@ -34,13 +34,13 @@ class TransformedPhotograph:
 
     def __init__(self, bundle: ModelBundle, photograph: Image.Image) -> None:
         self._bundle = bundle
-        self._image = bundle.resized(to_rgb(photograph))
+        self._image = _at_least_the_crop(bundle, bundle.resized(to_rgb(photograph)))
         self._fill = fill_colour(bundle)
         self._noise: NDArray[np.float32] | None = None
 
     @property
     def image(self) -> Image.Image:
-        """The photograph, resized as the model's transform does, before the crop."""
+        """The photograph, resized as the model's transform does, before the crop, and padded as it does if it is smaller."""
         return self._image
 
     def input(self, kind: TransformKind, amount: float) -> Tensor:
@@ -74,6 +74,20 @@ class TransformedPhotograph:
             self._noise = np.random.default_rng(_NOISE_SEED).standard_normal(shape, np.float32)
         values = np.asarray(self._image, np.float32) + deviation * self._noise
         return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+
+
+def _at_least_the_crop(bundle: ModelBundle, image: Image.Image) -> Image.Image:
+    """Return a resized image with the black that the crop of a `Preprocess` adds to a smaller one: content must not end before it."""
+    if not isinstance(bundle.transform, Preprocess):
+        return image
+    height, width = bundle.transform.crop
+    size = max(image.width, width), max(image.height, height)
+    if size == image.size:
+        return image
+    corner = (max(0, int(shift)) for shift in bundle.transform.without_resize().geometry(*image.size).shift)
+    padded = Image.new(image.mode, size)
+    padded.paste(image, tuple(corner))
+    return padded
 
 
 def fill_colour(bundle: ModelBundle) -> Colour:

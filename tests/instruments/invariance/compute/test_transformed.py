@@ -58,6 +58,18 @@ def test_a_translation_moves_real_content_in(name, shift):
     torch.testing.assert_close(transformed(name, shift[0] or shift[1]), cropped(expected))
 
 
+@pytest.mark.parametrize(("width", "height"), [(9, 12), (40, 9), (11, 30), (16, 16)])
+@pytest.mark.parametrize(("name", "shift"), [("translate", (0, 3)), ("translate_x", (-4, 0)), ("translate_x", (2, 0))])
+def test_a_photograph_smaller_than_the_crop_moves_within_the_black_around_it(name, shift, width, height):
+    bundle = replace(BUNDLE, transform=replace(BUNDLE.transform, resize=None))
+    photograph = smooth_photograph(width, height)
+    found = TransformedPhotograph(bundle, photograph)
+    torch.testing.assert_close(found.unchanged(), bundle.prepare(photograph), rtol=0, atol=0)
+    black = TF.center_crop(photograph, [max(16, height), max(16, width)])
+    expected = TF.affine(black, 0, list(shift), 1, [0.0, 0.0], fill=list(GREY))
+    torch.testing.assert_close(found.input(kind_of(name), sum(shift)), cropped(expected), rtol=0, atol=1e-6)
+
+
 def test_a_translation_is_a_shift_of_the_crop_where_the_photograph_has_content():
     photograph = smooth_photograph(18, 40)  # 40 rows are resized to no other size: the crop has 12 more above and below
     moved, plain = transformed("translate", 3, photograph), np.asarray(photograph, np.float32)
