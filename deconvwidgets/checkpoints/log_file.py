@@ -73,11 +73,11 @@ def read_epochs(folder: Path) -> tuple[EpochLog, ...]:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}).") from error
     epochs: dict[int, EpochLog] = {}
-    for line in lines[:-1]:  # behind the last line break is nothing, or a line that is being written
+    for line in lines:
         try:
             entry: EpochLog = _from_plain(EpochLog, parse_json(line))
         except StrictJsonError:
-            continue  # a line that a killed process did not finish
+            continue  # empty, or a line that is being written, or that a killed process did not finish
         except ValueError as error:
             raise CheckpointError(f"{path} is damaged ({error}): delete it, or copy it again.") from error
         epochs[entry.epoch] = entry

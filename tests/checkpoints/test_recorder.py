@@ -150,6 +150,14 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     assert (tmp_path / "thesis.tex").read_text() == "mine"
 
 
+def test_files_of_the_same_names_that_are_of_no_training_are_kept(tmp_path):
+    for name in ("log.jsonl", "state.safetensors", "stop"):
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(CheckpointError, match=r"holds log\.jsonl, state\.safetensors, stop, but no training\.json"):
+        dw.CheckpointRecorder(tmp_path, make_net(), overwrite=True)
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"mine"}
+
+
 def test_the_description_holds_what_opening_needs(tmp_path):
     transform = Preprocess(resize=20, crop=(16, 16), mean=(0.5,) * 3, std=(0.25,) * 3, interpolation=Image.Resampling.BICUBIC)
     dw.CheckpointRecorder(tmp_path / "a", make_net(), transform=transform, categories=["no", "yes"], name="net", pretrained=True)

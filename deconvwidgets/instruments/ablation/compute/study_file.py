@@ -10,7 +10,7 @@ from typing import Any
 
 from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.checkpoints.training_files import delete_training
-from deconvwidgets.errors import AblationError
+from deconvwidgets.errors import AblationError, CheckpointError
 from deconvwidgets.index.folder_lock import is_locked
 from deconvwidgets.instruments.ablation.records import PaperErrors, Variant
 from deconvwidgets.strict_json import StrictJsonError, read_json
@@ -63,7 +63,7 @@ def run_folder(study: Path, variant: str, seed: int) -> Path:
 
 
 def delete_runs(study: Path) -> None:
-    """Delete the files of all runs of a study, and no others. Raises AblationError if one cannot be deleted."""
+    """Delete the files of all runs of a study, and no others. Raises AblationError if one cannot be deleted, or may not be a run's."""
     try:
         for folder in study.glob("*/seed *"):
             (folder / MEASURED_FILE).unlink(missing_ok=True)
@@ -71,6 +71,8 @@ def delete_runs(study: Path) -> None:
     except OSError as error:
         way = way_on(error, "Give the folder write permission")
         raise AblationError(f"Runs in {study} cannot be deleted ({error.strerror}). {way}, or choose another folder.") from error
+    except CheckpointError as error:
+        raise AblationError(str(error)) from error
 
 
 def is_trained(folder: Path) -> bool:

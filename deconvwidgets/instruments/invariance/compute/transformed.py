@@ -84,9 +84,9 @@ def _at_least_the_crop(bundle: ModelBundle, image: Image.Image) -> Image.Image:
     size = max(image.width, width), max(image.height, height)
     if size == image.size:
         return image
-    corner = (max(0, int(shift)) for shift in bundle.transform.without_resize().geometry(*image.size).shift)
+    left, top = bundle.transform.without_resize().geometry(*image.size).shift
     padded = Image.new(image.mode, size)
-    padded.paste(image, tuple(corner))
+    padded.paste(image, (max(0, int(left)), max(0, int(top))))
     return padded
 
 

@@ -89,7 +89,10 @@ def _check_same(folder: Path, description: TrainingDescription, resume: bool) ->
         raise TrainingError(f"{folder} has a training already, and resume is False: {ways}.")
     old = read_description(folder)
     if old is None:
-        raise TrainingError(f"{folder} has checkpoints or a log, but no {DESCRIPTION_FILE}, so nothing can be resumed: {ways}.")
+        raise TrainingError(
+            f"{folder} has checkpoints or a log, but no {DESCRIPTION_FILE}, so nothing can be resumed: choose another folder, or move them "
+            "away."
+        )
     before, now = _compared(old), _compared(description)
     changed = [name for name in now if before.get(name) != now[name]]
     if not changed:

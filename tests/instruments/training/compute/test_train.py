@@ -282,14 +282,16 @@ def test_another_training_in_the_folder_is_refused_by_what_differs(trained, colo
         dw.train(small, coloured, out=trained.folder, **{**QUICK, "momentum": 0.8, **changes})
 
 
-def test_the_first_checkpoint_alone_is_a_training(coloured, tmp_path):
-    """As a recorder leaves it that was killed before its first epoch ended."""
+def test_checkpoints_without_a_description_are_neither_resumed_nor_deleted(coloured, tmp_path):
     dw.train(small, coloured, out=tmp_path, **QUICK | {"epochs": 1})
     for path in tmp_path.iterdir():
         if path.name != "epoch-0000.safetensors":
             path.unlink()
     with pytest.raises(TrainingError, match=r"has checkpoints or a log, but no training\.json"):
         dw.train(small, coloured, out=tmp_path, **QUICK)
+    with pytest.raises(TrainingError, match=r"holds epoch-0000\.safetensors, but no training\.json: they may not be of a training"):
+        dw.train(small, coloured, out=tmp_path, overwrite=True, **QUICK)
+    assert (tmp_path / "epoch-0000.safetensors").exists()
 
 
 def test_a_training_whose_state_was_deleted_does_not_begin_again(coloured, tmp_path):
