@@ -18,17 +18,18 @@ from comm.base_comm import BaseComm
 from ipywidgets.widgets import widget as ipywidgets_registry
 
 from deconvwidgets.atomic_file import way_on, write_atomic
-from deconvwidgets.errors import DeconvWidgetsError, ServiceError
+from deconvwidgets.errors import ServiceError
 from deconvwidgets.paths import as_path
 from deconvwidgets.service.protocol import ServiceEvent, WidgetService
 from deconvwidgets.widgets.comm import SubshellComm
 from deconvwidgets.widgets.garbage import ClosedAsGarbage
-from deconvwidgets.widgets.messages import Handler, Handlers, Reply, Request, dispatch, event_message, reply_header, sendable
+from deconvwidgets.widgets.messages import Handler, Handlers, Reply, Request, dispatch, event_message, reply_header
 from deconvwidgets.widgets.options import refuse_unknown
 from deconvwidgets.widgets.picture import Pictured
 from deconvwidgets.widgets.showing import Showing
 from deconvwidgets.widgets.state import State, StateMessages, as_trait_errors
 from deconvwidgets.widgets.static_mode import is_static
+from deconvwidgets.widgets.summary import Summarized, UpdateOrder
 from deconvwidgets.widgets.unit_switches import UNIT_HANDLERS
 
 _log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ _WORKERS = 3  # for requests that are answered on a worker
 STATIC = Path(__file__).with_name("static")  # the front end, built from frontend/
 
 
-class Explorer(ClosedAsGarbage, Showing, Pictured, anywidget.AnyWidget):
+class Explorer(ClosedAsGarbage, Showing, Pictured, Summarized, anywidget.AnyWidget):
     """A widget on a service. It computes nothing: it passes requests of its front end to the service.
 
     A subclass defines the class variables, a trait `state` (a `StateTrait`), and `_check_state`.
@@ -77,7 +78,6 @@ class Explorer(ClosedAsGarbage, Showing, Pictured, anywidget.AnyWidget):
     # For pages without a kernel: the picture of what was displayed, a JPEG, and the id by which the front end finds its comm.
     _picture = traitlets.Bytes().tag(sync=True)
     _comm_id = traitlets.Unicode().tag(sync=True)
-    summary = traitlets.Dict(read_only=True).tag(sync=True)
     _background: Executor | None = None
     _workers: Executor | None = None
 
@@ -93,6 +93,7 @@ class Explorer(ClosedAsGarbage, Showing, Pictured, anywidget.AnyWidget):
         refuse_unknown(type(self), options)
         self._service = service
         self._clients: set[str] = set()
+        self._updates = UpdateOrder()
         self._valid: State = {}  # the last state that passed the check
         self._background = ThreadPoolExecutor(1, thread_name_prefix="deconvwidgets background")
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="deconvwidgets request")
@@ -123,22 +124,6 @@ class Explorer(ClosedAsGarbage, Showing, Pictured, anywidget.AnyWidget):
             self.send_state([name for name in sync_data if name in self.keys])
             self._send_message(event_message(ServiceEvent("failed", message=str(error))), [])
             raise
-
-    def _summarize(self) -> State:
-        """Return the summary of what is shown, of plain values; empty if there is nothing yet. May raise a DeconvWidgetsError."""
-        return {}
-
-    @traitlets.observe("state")
-    def _update_summary(self, _change: object = None) -> bool:
-        """Set the summary, and return whether it has changed."""
-        try:
-            summary = sendable(self._summarize())  # a nan would make the whole state unreadable
-        except DeconvWidgetsError:  # the live view shows what is wrong
-            summary = {}
-        if summary == self.summary:
-            return False
-        self.set_trait("summary", summary)
-        return True
 
     def open(self) -> None:
         """Open the comm to the browser, unless in static mode."""

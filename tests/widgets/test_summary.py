@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from threading import Event, Thread, current_thread
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import traitlets
 
 import deconvwidgets as dw
 from deconvwidgets.service.worker import SynchronousExecutor
+from deconvwidgets.widgets.summary import Summarized, UpdateOrder
 from tests.widgets.fake_service import FakeService
 
 
@@ -91,3 +93,62 @@ def test_a_summary_can_only_be_read(service):
     explorer.set_state({"summary": {}, "height": 500})  # marimo sends whole models
     assert explorer.summary == before
     assert explorer.height == 500
+
+
+def test_the_summary_is_of_the_last_state_whatever_thread_ends_last(service, monkeypatch):
+    """An event is summarised in a thread of its own, which may take longer than the change of the state meanwhile."""
+    for explorer, before, after in (
+        (dw.InvarianceExplorer(service, state={"transform": "rotate", "amount": 0}), {"amount": 0}, {"amount": 90}),
+        (dw.LayerExplorer(service, state={"layer": "conv1", "unit": 0}), {"layer": "conv1", "unit": 0}, {"layer": "conv2", "unit": 3}),
+    ):
+        explorer.state = after
+        expected = explorer.summary
+        explorer.state = before
+        assert explorer.summary != expected
+        begun, go_on, main = Event(), Event(), current_thread()
+        summarize = explorer._summarize
+
+        def delayed(summarize=summarize, begun=begun, go_on=go_on, main=main):
+            found = summarize()
+            if current_thread() is not main:
+                begun.set()
+                assert go_on.wait(20)
+            return found
+
+        monkeypatch.setattr(explorer, "_summarize", delayed)
+        thread = Thread(target=explorer._update_summary)
+        thread.start()
+        assert begun.wait(20)
+        explorer.state = after
+        go_on.set()
+        thread.join(20)
+        assert explorer.summary == expected
+
+
+def test_an_update_that_overwrote_a_newer_one_is_made_again():
+    """Between its last look and its writing another one began, wrote and ended."""
+    shown = Shown()
+    shown.shown = "old"
+    shown._update_summary()
+    assert shown.summary == {"shown": "new"}
+
+
+class Shown(Summarized):
+    """While the summary of "old" is written, "new" is shown and summarised elsewhere."""
+
+    shown = ""
+
+    def __init__(self):
+        super().__init__()
+        self._updates = UpdateOrder()
+
+    def _summarize(self):
+        return {"shown": self.shown}
+
+    def set_trait(self, name, value):
+        if self.shown == "old":
+            self.shown = "new"
+            other = Thread(target=self._update_summary)
+            other.start()
+            other.join()
+        super().set_trait(name, value)

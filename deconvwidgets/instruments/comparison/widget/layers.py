@@ -127,7 +127,8 @@ class SideBySideLayers(SideBySide):
             return None
 
     def _summarize(self) -> State:
-        state, pairs = self.state, self._pairs(self.state)
+        state = self.state
+        pairs = self._pairs(state)
         units = {side: state[f"unit_{side}"] for side in SIDES}
         row = None if pairs is None else pairs.row(units["a"], units["b"])
         if pairs is None or row is None:

@@ -172,11 +172,11 @@ class EvolutionExplorer(Explorer):
         return checked_state(state, current, self._service.overview())
 
     def _summarize(self) -> State:
-        overview = self._service.overview()
-        summary: State = {"epochs": list(overview.ready), "epoch": self._shown_epoch(), "measure": self.state["measure"], "layers": {}}
+        overview, measure = self._service.overview(), self.state["measure"]
+        summary: State = {"epochs": list(overview.ready), "epoch": self._shown_epoch(), "measure": measure, "layers": {}}
         if not overview.ready:
             return summary
-        curves = self._service.convergence(self.state["measure"])
+        curves = self._service.convergence(measure)
         layers = {curve.layer: {"values": list(curve.values), "reached": curve.reached} for curve in curves.curves}
         return {**summary, "epochs": list(curves.epochs), "layers": layers}
 

@@ -70,8 +70,8 @@ class InvarianceExplorer(Explorer):
     FILES: ClassVar[Mapping[str, str]] = {f".{kind}": kind for kind in ("png", "svg", "pdf", "html", "csv")}
 
     _service: SupportsInvariance
-    _summary_of: object = None  # the version of the service, and the part of the state, that the last summary is of
-    _last_summary: State
+    # The version of the service and the request that the last summary is of, and the summary; together, as any thread may set them.
+    _last: tuple[object, State] = (None, {})
     state = StateTrait(MESSAGES).tag(sync=True)
 
     def __init__(self, service: SupportsInvariance, state: Mapping[str, Any] | None = None, height: int = 820, **options: Any) -> None:
@@ -102,11 +102,13 @@ class InvarianceExplorer(Explorer):
         return checked_state(state, current, self._service.overview(), self._service.invariance.choices())
 
     def _summarize(self) -> State:
-        request, version = view_request(self.state), self._service.overview().version
-        if self._summary_of != (version, request):
-            view = self._service.invariance.view(request)
-            self._summary_of, self._last_summary = (version, request), _summary(view, self.state)
-        return self._last_summary
+        state = self.state  # once: another thread may set it while the view is computed
+        of = self._service.overview().version, view_request(state)
+        last, summary = self._last
+        if last != of:
+            summary = _summary(self._service.invariance.view(of[1]), state)
+            self._last = of, summary
+        return summary
 
     def _file(self, kind: str) -> bytes:
         state = self.state

@@ -128,7 +128,8 @@ class LayerExplorer(Explorer):
                 self._service.layers.open(name)
 
     def _summarize(self) -> State:
-        layer, unit = self.state["layer"], self.state["unit"]
+        state = self.state
+        layer, unit = state["layer"], state["unit"]
         if unit is None or find_summary(self._service.overview(), layer).dead is None:  # its index is being built
             return {}
         return unit_summary(self._service.layers.unit_detail(layer, unit, predictions=False))

@@ -116,8 +116,8 @@ class OcclusionExplorer(Explorer):
     _service: SupportsOcclusion
     _run: int | None = None  # the newest run that was requested
     _run_image = ""  # the image that it is of
-    _summary_of: object = None  # the version of the service, and the part of the state, that the last summary is of
-    _last_summary: State
+    # The version of the service and the part of the state that the last summary is of, and the summary; together, for any thread sets them.
+    _last: tuple[object, State] = (None, {})
     state = StateTrait(MESSAGES).tag(sync=True)
 
     def __init__(
@@ -145,13 +145,14 @@ class OcclusionExplorer(Explorer):
         return checked_state(state, current, self._service.overview(), self._service.occlusion.choices())
 
     def _summarize(self) -> State:
-        occlusion, version = self._service.occlusion, self._service.overview().version
-        key = (version, [self.state[name] for name in _SUMMARY_KEYS])
-        if key != self._summary_of:  # a slider changes the state, too
-            request = self._request()
-            scene, result = occlusion.scene(request), occlusion.answer(request, patch_boxes(self.state))
-            self._summary_of, self._last_summary = key, patch_summary(scene, result)
-        return self._last_summary
+        occlusion, state, version = self._service.occlusion, self.state, self._service.overview().version
+        of = (version, [state[name] for name in _SUMMARY_KEYS])
+        last, summary = self._last
+        if of != last:  # a slider changes the state, too
+            request = occlusion_request(state, occlusion.choices())
+            summary = patch_summary(occlusion.scene(request), occlusion.answer(request, patch_boxes(state)))
+            self._last = of, summary
+        return summary
 
     @property
     def maps(self) -> OcclusionMaps:
