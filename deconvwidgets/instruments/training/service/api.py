@@ -23,7 +23,7 @@ from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.paths import as_path
 from deconvwidgets.records.progress import Progress
 from deconvwidgets.records.training_log import TrainingLog
-from deconvwidgets.service.folder_service import FolderService
+from deconvwidgets.service.folder_service import ACTIVE, FolderService
 from deconvwidgets.service.watch import INTERVAL
 from deconvwidgets.service.worker import Executor
 
@@ -87,6 +87,7 @@ class LocalTrainingService(FolderService[FolderContent, TrainingStatus]):
         self._training = _training_of(architecture, images, recipe, out, folder, options)
         path = as_path(folder, "folder", TrainingError) if self._training is None else self._training.out
         self._reader = TrainingFolder(path)
+        self._earlier = self._reader.description_stamp()
         self._layer_names = LayerNames(self._training)
         super().__init__(path, interval, executor)
 
@@ -101,7 +102,7 @@ class LocalTrainingService(FolderService[FolderContent, TrainingStatus]):
                 failure=self._failure,
                 own_run=self._own_run,
                 preparation=self._progress,
-                overwrite=training is not None and training.overwrite,
+                overwrite=self._replaces,
                 architecture=None if training is None else training.architecture,
                 layer_names=self._layer_names.known,
             )
@@ -140,7 +141,16 @@ class LocalTrainingService(FolderService[FolderContent, TrainingStatus]):
         return found.bundle(found.epochs[-1] if epoch is None else epoch)
 
     def _read(self) -> FolderContent:
-        return self._reader.read()
+        content = self._reader.read()
+        if self._replaces and content.phase not in ACTIVE:  # curves of another training must not be shown as those of this one
+            return FolderContent(description=content.description, version=content.version, exists=content.exists, problem=content.problem)
+        return content
+
+    @property
+    def _replaces(self) -> bool:
+        """Whether what is in the folder is of an earlier training, which the next start deletes. It is resumed once it is of this one."""
+        training = self._training
+        return training is not None and training.overwrite and self._reader.description_stamp() == self._earlier
 
     def _look(self) -> bool:
         """Look at the folder, and return whether there is a subscription."""
@@ -157,7 +167,7 @@ class LocalTrainingService(FolderService[FolderContent, TrainingStatus]):
 
     def _train(self, training: Training, job: JobContext) -> None:
         self._layer_names.find(None)
-        training.run(job)
+        training.run(job, self._replaces)
 
     def _note(self, progress: Progress) -> None:
         """Keep how far the photographs are decoded. The progress of the training itself comes by the folder, at a low rate."""

@@ -59,6 +59,13 @@ class TrainingFolder:
         self._progress: TrainingProgress | None = None
         self._problems: list[str] = []
 
+    def description_stamp(self) -> Stamp:
+        """Return when the description was written, and its size; None if there is none. Every training that begins writes it anew."""
+        try:
+            return _stamp(self.path / DESCRIPTION_FILE)
+        except OSError:  # `read` says why
+            return None
+
     def read(self) -> FolderContent:
         """Return the content. A file that cannot be read is reported in it, and the others are read all the same."""
         self._problems = []

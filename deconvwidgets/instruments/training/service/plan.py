@@ -34,12 +34,13 @@ class Training:
 
     @property
     def overwrite(self) -> bool:
-        """Whether a start replaces what is in the folder."""
+        """Whether the first start replaces what is in the folder."""
         return bool(self.options["overwrite"])
 
-    def run(self, job: JobContext) -> TrainedModel:
+    def run(self, job: JobContext, overwrite: bool) -> TrainedModel:
         """Train."""
-        return train(self.architecture, self.images, self.recipe, self.out, progress=False, job=job, **self.options)
+        options = {**self.options, "overwrite": overwrite}
+        return train(self.architecture, self.images, self.recipe, self.out, progress=False, job=job, **options)
 
     def build(self) -> str | Callable[[], nn.Module] | nn.Module:
         """Return what builds the network, for `open_checkpoints`."""

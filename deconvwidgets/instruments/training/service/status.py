@@ -44,7 +44,7 @@ def status_of(
     preparation : Progress, optional
         Of the training of this service.
     overwrite : bool
-        Whether a start replaces what is in the folder.
+        Whether the next start replaces what is in the folder.
     architecture : str, torch.nn.Module, callable or None
         What the service can train; None if it only watches, and then that of the folder counts.
     layer_names : tuple of (str, str)
@@ -66,7 +66,7 @@ def status_of(
         epochs=len(content.log.epochs),
         version=content.version,
         checkpoints=content.checkpoints,
-        message=_message(folder, content, failure, own),
+        message=_message(folder, content, failure, own, overwrite),
         can_start=own and phase not in ACTIVE and (overwrite or not complete),
         can_cancel=phase == "running",
         resumes=begun and not overwrite,
@@ -95,10 +95,12 @@ def _described_plan(described: TrainingDescription, folder: Path) -> TrainingPla
     )
 
 
-def _message(folder: Path, content: FolderContent, failure: str, own: bool) -> str:
+def _message(folder: Path, content: FolderContent, failure: str, own: bool, overwrite: bool) -> str:
     progress = content.progress
     if content.problem or failure:
         return content.problem or failure
+    if content.phase == "new" and overwrite and content.description is not None:
+        return f"Start deletes the earlier training in {folder}."
     if content.phase == "new" and not own and content.description is not None:
         return f"A training was set up in {folder}. It is shown as soon as it has begun."
     if content.phase == "new" and not own:

@@ -101,6 +101,25 @@ def test_a_finished_training_is_complete_until_there_are_more_epochs(services: A
     assert [entry.epoch for entry in more.wait(30).log().epochs] == [0, 1, 2]
     again = services(small, coloured, out=tmp_path, epochs=1, overwrite=True, **SETTINGS)
     assert (again.status().can_start, again.status().resumes) == (True, False)
+    assert (again.status().phase, again.status().checkpoints, again.log().epochs) == ("new", (), ()), "not those of the other training"
+    assert again.status().message == f"Start deletes the earlier training in {tmp_path}."
+    assert len(more.log().epochs) == 3
+
+
+def test_what_a_service_trained_by_overwriting_is_resumed_by_its_next_start(services: Any, coloured: Any, tmp_path: Path) -> None:
+    first = services(small, coloured, out=tmp_path, epochs=2, **SETTINGS)
+    first.start()
+    first.wait(60)
+    service = services(small, coloured, out=tmp_path, epochs=400, overwrite=True, **SETTINGS)
+    service.start()
+    wait_until(lambda: service.look() or len(service.log().epochs) >= 3, 60)
+    service.cancel()
+    done = len(service.wait(60).log().epochs)
+    assert (service.status().phase, service.status().resumes, done >= 3) == ("cancelled", True, True)
+    service.start()
+    wait_until(lambda: service.look() or len(service.log().epochs) > done, 60)
+    service.cancel()
+    assert [entry.epoch for entry in service.wait(60).log().epochs][:done] == list(range(done))
 
 
 def test_a_panel_with_the_folder_alone_says_how_to_resume(services: Any, coloured: Any, tmp_path: Path) -> None:
