@@ -151,11 +151,12 @@ def run_plan(
     engine: Literal["local", "ray"] = "local",
     workers: int = 1,
     overwritten: Callable[[], None] = lambda: None,
+    warn: Callable[[str], None] = lambda message: warnings.warn(message, stacklevel=4),
 ) -> AblationStudy:
     """Train the runs of a plan that are not complete, and return the study.
 
-    `overwritten` is called as soon as the runs of an earlier study are deleted, after which they need not be deleted again. Raises as
-    `run_ablation`.
+    `overwritten` is called as soon as the runs of an earlier study are deleted, after which they need not be deleted again; `warn` with
+    the message of each run that fails beside others that do not. Raises as `run_ablation`.
     """
     with locked_folder(plan.folder, LOCK_FILE, "study", AblationError):
         clear_stop(plan.folder)
@@ -174,7 +175,7 @@ def run_plan(
     if failures and len(failures) == len(requests):
         raise AblationError(f"All runs failed: {failures[0]}")
     for message in failures:
-        warnings.warn(message, stacklevel=3)
+        warn(message)
     return study
 
 

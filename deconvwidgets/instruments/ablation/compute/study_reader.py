@@ -43,7 +43,24 @@ class StudyReader:
 
     def table(self, found: StudyDescription) -> AblationTable:
         """Return the numbers as they stand. Raises AblationError if a file is damaged."""
-        runs = self.runs(found)
+        return self._table(found, self.runs(found))
+
+    def planned_table(self, found: StudyDescription) -> AblationTable:
+        """Return the table before any run, whatever is in the folder."""
+        runs = tuple(
+            AblationRun(
+                variant=variant.name,
+                seed=seed,
+                folder=str(run_folder(self.folder, variant.name, seed)),
+                phase="new",
+                epochs=found.epochs,
+            )
+            for variant in found.variants
+            for seed in found.seeds
+        )
+        return self._table(found, runs)
+
+    def _table(self, found: StudyDescription, runs: tuple[AblationRun, ...]) -> AblationTable:
         return AblationTable(
             folder=folder_name(self.folder),
             images=found.images,

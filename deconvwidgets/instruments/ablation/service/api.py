@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from deconvwidgets.checkpoints.log_file import stop_requested
@@ -46,7 +47,8 @@ class LocalAblationService(FolderService[Content, AblationStatus]):
         self._study = study if isinstance(study, AblationStudy) else None
         folder = study if isinstance(study, Path) else study.folder
         self._reader = StudyReader(folder)
-        self._services: dict[tuple[Path, int, str], Any] = {}
+        self._services_lock = Lock()  # of its own: a status must not wait until a network is opened
+        self._services: dict[Path, tuple[tuple[int, str], Any]] = {}  # by the folder of the run: the epoch and digest, and the service
         super().__init__(folder, interval, executor)
 
     def status(self) -> AblationStatus:
@@ -56,7 +58,7 @@ class LocalAblationService(FolderService[Content, AblationStatus]):
                 self._folder,
                 self._content,
                 trains=self._plan is not None,
-                overwrite=self._plan is not None and self._plan.overwrite,
+                overwrite=self._replaces,
                 explorable=self._plan is not None or (self._study is not None and self._study.images is not None),
                 own_run=self._own_run,
                 failure=self._failure,
@@ -72,7 +74,7 @@ class LocalAblationService(FolderService[Content, AblationStatus]):
             If this service only watches a folder, if a study is trained there, if it is complete, or for an unknown variant.
         """
         plan = self._plan if self._plan is None or variants is None else self._plan.only(variants)
-        self._begin(None if plan is None else partial(run_plan, plan, overwritten=self._keep_runs))
+        self._begin(None if plan is None else partial(run_plan, plan, overwritten=self._keep_runs, warn=self._add_failure))
 
     def file(self, kind: AblationFile) -> bytes:
         """Return the table as a file. Raises ServiceError for an unknown kind, and as long as no run is complete."""
@@ -81,26 +83,49 @@ class LocalAblationService(FolderService[Content, AblationStatus]):
     def model_service(self, variant: str, seed: int | None = None) -> Any:
         """Return the model service of a run's network, the same one until the run has a later checkpoint.
 
+        An earlier one of the run is given up: it ends as soon as no explorer uses it.
+
         Raises
         ------
         AblationError
             If there is no such run or no checkpoint yet, or if the images or what builds the network are not known here.
         """
+        if self._replaces:
+            raise AblationError(
+                f"Nothing of this study is trained yet: the runs in {self._folder} are of an earlier one, which start() deletes. "
+                "dw.AblationStudy(folder) opens it."
+            )
         study = self._opened()
-        last = study.checkpoints(variant, seed)[-1]
-        with self._lock:
-            key = last.path, last.epoch, last.digest  # another training may have written the folder anew
-            if key not in self._services:
-                self._services[key] = study.service(variant, seed)
-            return self._services[key]
+        with self._services_lock:
+            last = study.checkpoints(variant, seed)[-1]
+            known = self._services.get(last.path.parent)
+            of = last.epoch, last.digest  # another training may have written the folder anew
+            if known is None or known[0] != of:
+                self._services[last.path.parent] = known = of, study.service(variant, seed)
+            return known[1]
+
+    def give_up_model_services(self) -> None:
+        """Keep no model service of a run's network: each ends as soon as no explorer uses it."""
+        with self._services_lock:
+            self._services = {}
 
     def close(self) -> None:
         """End the training of this service, with its state saved, and the services of its networks."""
         super().close()
-        with self._lock:
+        with self._services_lock:
             services, self._services = self._services, {}
-        for service in services.values():
+        for _, service in services.values():
             service.close()
+
+    @property
+    def _replaces(self) -> bool:
+        """Whether the runs in the folder are of an earlier study, which the next start deletes."""
+        return self._plan is not None and self._plan.overwrite
+
+    def _add_failure(self, message: str) -> None:
+        """Keep why a run failed, for the status."""
+        with self._lock:
+            self._failure = f"{self._failure} {message}".strip()
 
     def _keep_runs(self) -> None:
         """Resume from now on: what this service trained is not overwritten by its next start."""
@@ -119,9 +144,11 @@ class LocalAblationService(FolderService[Content, AblationStatus]):
         try:
             found = read_study(self._folder)
             planned: StudyDescription | None = None if self._plan is None else self._plan.description
-            # Before the first start, the panel shows what would be trained, with the runs that are there already.
+            # Before the first start, the panel shows what would be trained, with the runs that are there already and that it goes on from.
             described = planned if planned is not None else found
-            table = None if described is None else self._reader.table(described)
-            return Content(described, table, is_trained(self._folder), stop_requested(self._folder))
+            read = self._reader.planned_table if self._replaces else self._reader.table
+            table = None if described is None else read(described)
+            replaces = self._replaces and found is not None
+            return Content(described, table, is_trained(self._folder), stop_requested(self._folder), replaces)
         except DeconvWidgetsError as error:
             return Content(problem=str(error))

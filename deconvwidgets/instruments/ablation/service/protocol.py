@@ -24,3 +24,7 @@ class AblationService(RunService, Protocol):
     def model_service(self, variant: str, seed: int | None = None) -> Any:
         """Return the model service of a run's network, for a LayerExplorer. Raises a DeconvWidgetsError if there is none yet."""
         ...
+
+    def give_up_model_services(self) -> None:
+        """Keep no model service of a run's network: each ends as soon as no explorer uses it."""
+        ...

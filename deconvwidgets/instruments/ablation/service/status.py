@@ -14,12 +14,16 @@ from deconvwidgets.service.folder_service import ACTIVE, OwnRun
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What the folder of a study says, whether a process trains there, a request to stop, and what cannot be read."""
+    """What the folder of a study says, whether a process trains there, a request to stop, and what cannot be read.
+
+    `replaces`: the folder has another study, which the start of this one deletes.
+    """
 
     description: StudyDescription | None = None
     table: AblationTable | None = None
     trained: bool = False
     stop: bool = False
+    replaces: bool = False
     problem: str = ""
 
 
@@ -42,7 +46,7 @@ def status_of(
     return AblationStatus(
         phase=phase,
         table=table,
-        message=content.problem or failure or _message(folder, table, phase, trains, content.description is not None),
+        message=content.problem or failure or _message(folder, table, phase, trains, content),
         can_start=trains and phase not in ACTIVE and (phase != "complete" or overwrite),
         can_cancel=phase == "running",
         recipe=tuple((part.name, part.value) for part in parts),
@@ -60,11 +64,13 @@ def _phase(table: AblationTable, content: Content) -> StudyPhase:
     return "new" if phases <= {"new"} else "incomplete"
 
 
-def _message(folder: Path, table: AblationTable, phase: StudyPhase, trains: bool, known: bool) -> str:
-    if not known:
+def _message(folder: Path, table: AblationTable, phase: StudyPhase, trains: bool, content: Content) -> str:
+    if content.description is None:
         return f"There is no study in {folder} yet. It is shown as soon as one is trained there."
     if phase == "incomplete":
         way = "Resume goes on from the last saved states." if trains else "The call that started it goes on from the last saved states."
         failed = [f"{run.variant}, seed {run.seed}: {run.message}" for row in table.rows for run in row.runs if run.phase == "failed"]
         return f"{' '.join(failed)} {way}".strip()
+    if phase == "new" and content.replaces:
+        return f"Start deletes the earlier study in {folder}."
     return ""

@@ -80,6 +80,7 @@ class AblationPanel(Explorer):
     FILES: ClassVar[Mapping[str, str]] = {f".{suffix}": f"ablation.{suffix}" for suffix in ("csv", "json", "html", "png", "svg", "pdf")}
 
     _service: AblationService
+    _made_service = False
     state = StateTrait(MESSAGES).tag(sync=True)
 
     def __init__(
@@ -107,6 +108,13 @@ class AblationPanel(Explorer):
             if service is None:
                 self._require_service(study)
         super().__init__(service, state, height=height, **options)
+        self._made_service = service is not study
+
+    def close(self) -> None:
+        """Remove every view. A training goes on. Model services that the panel made for networks end as soon as no explorer uses them."""
+        if self._made_service:
+            self._service.give_up_model_services()
+        super().close()
 
     def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
         table = self._service.status().table

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import deconvwidgets as dw
 from deconvwidgets.errors import AblationError, ServiceError
+from deconvwidgets.instruments.ablation.compute import one_run
 from deconvwidgets.instruments.ablation.compute.plan import plan_study
 from deconvwidgets.instruments.ablation.compute.study_file import STUDY_FILE
 from deconvwidgets.instruments.ablation.service.api import LocalAblationService
@@ -137,11 +141,58 @@ def test_what_a_panel_trained_by_overwriting_is_not_overwritten_by_its_next_star
 ) -> None:
     folder = Path(shutil.copytree(study.folder, tmp_path / "study"))
     service = services(planned(coloured, folder, overwrite=True, learning_rate=0.01))
-    old = service.model_service("whole", 0)
     for variant in ("2 maps", "whole"):
         service.start([variant])
         service.wait(90)
     complete = {run.variant for row in service.status().table.rows for run in row.runs if run.complete}
     assert complete == {"2 maps", "whole"}
-    assert service.model_service("whole", 0) is not old  # the folder has another network now
     assert service.model_service("whole", 0) is service.model_service("whole", 0)
+
+
+def test_numbers_of_a_study_that_is_replaced_are_not_shown_under_the_new_one(
+    services: Any, study: dw.AblationStudy, coloured: Any, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(study.folder, tmp_path / "study"))
+    with dw.AblationPanel(SPECS, coloured, out=folder, device="cpu", overwrite=True, **{**QUICK, "learning_rate": 0.01}) as panel:
+        assert (panel.status.phase, panel.status.can_start, panel.summary) == ("new", True, {})
+        assert panel.status.message == f"Start deletes the earlier study in {folder}."
+        assert [(run.phase, run.epoch, run.top1_error, run.curve) for row in panel.table.rows for run in row.runs] == [
+            ("new", 0, None, ())
+        ] * len(panel.table.rows) * 3
+        with pytest.raises(ServiceError, match=r"no run of the study in .* is complete yet"):
+            panel.save(tmp_path / "table.csv")
+        with pytest.raises(AblationError, match=r"are of an earlier one, which start\(\) deletes"):
+            panel.layer_explorer("whole")
+    assert [row.top1_error for row in dw.AblationStudy(folder).table.rows] == [row.top1_error for row in study.table.rows], "it is kept"
+
+
+def test_a_run_that_fails_after_its_training_is_told(services: Any, coloured: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def out_of_memory(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("no memory is left")
+
+    service = services(planned(coloured, tmp_path, epochs=1))
+    measure = one_run.measure_training_error
+    monkeypatch.setattr(
+        one_run,
+        "measure_training_error",
+        lambda trained, *rest: out_of_memory() if "2 maps" in str(trained.folder) else measure(trained, *rest),
+    )
+    service.start()
+    status = service.wait(90).status()
+    assert status.phase == "incomplete"
+    assert "2 maps, seed 0" in status.message
+    assert "memory" in status.message
+
+
+def test_the_service_of_an_earlier_checkpoint_ends_with_its_explorers(services: Any, study: dw.AblationStudy, coloured: Any) -> None:
+    with dw.AblationPanel(dw.AblationStudy(study.folder, SPECS, coloured)) as panel:
+        explorer = panel.layer_explorer("whole", 0)
+        kept, other = (weakref.ref(panel._service.model_service(name, 0)) for name in ("whole", "2 maps"))
+        service = panel._service
+    del panel
+    wait_until(lambda: gc.collect() is not None and other() is None)
+    assert kept() is explorer._service
+    explorer.close()
+    del explorer
+    wait_until(lambda: gc.collect() is not None and kept() is None)
+    assert service.status().phase == "complete"
