@@ -12,8 +12,9 @@ from deconvwidgets.remote.ray_cluster import lost_errors
 from deconvwidgets.remote.replies import Reply, SessionEndedError, value_of
 from deconvwidgets.remote.session_server import POLL_SECONDS, Call
 
-SILENT_SECONDS = 30.0  # a service from which nothing came for so long is lost: it answers for events every POLL_SECONDS
+SILENT_SECONDS = 30.0  # a service from which nothing came for so long is asked whether it is there: events come every POLL_SECONDS
 _LOOK_SECONDS = 2.0
+_ANSWER_SECONDS = 10.0
 _CALLS_AT_A_TIME = 8  # of one notebook, so that it cannot take all threads of the service
 
 
@@ -58,7 +59,7 @@ class RayLink:
         return self._closed
 
     def call(self, call: Call) -> Any:
-        if call.method == "wait":  # it takes no place: the calls that end a job must not wait for those that wait for it
+        if call.method.startswith("wait"):  # it takes no place: the calls that end a job must not wait for those that wait for it
             reply = self._ask("wait_call", self._session, call)
         else:
             with self._places:
@@ -96,10 +97,23 @@ class RayLink:
                     return self._ray.get(reference, timeout=_LOOK_SECONDS)
                 except self._ray.exceptions.GetTimeoutError:
                     self._require_open()
-                    if monotonic() - max(self._heard, started) > POLL_SECONDS + SILENT_SECONDS:
+                    silent = monotonic() - max(self._heard, started) > POLL_SECONDS + SILENT_SECONDS
+                    if silent and not self._answers():
                         raise self._lose("nothing was heard of it for half a minute") from None
         except lost_errors(self._ray) as error:
             raise self._lose(_reason(error)) from error
+
+    def _answers(self) -> bool:
+        """Return whether the actor answers what needs no thread of calls or events.
+
+        A listener of this notebook may be slow, for which no further events are fetched, or all threads of the service may be busy.
+        """
+        try:
+            self._ray.get(self._actor.sessions.remote(), timeout=_ANSWER_SECONDS)
+        except self._ray.exceptions.GetTimeoutError:
+            return False
+        self._heard = monotonic()
+        return True
 
     def _value(self, reply: Reply) -> Any:
         try:

@@ -153,6 +153,7 @@ def wait_for_run(service, run, raised):
 def test_an_actor_that_hangs_is_lost_after_a_while(served, monkeypatch):
     monkeypatch.setattr(link, "SILENT_SECONDS", -8.0)  # two seconds
     monkeypatch.setattr(link, "_LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(link, "_ANSWER_SECONDS", 1.0)
     service = connect()
     pid = int(served.where.rpartition(" ")[2])
     os.kill(pid, 19)
@@ -161,6 +162,28 @@ def test_an_actor_that_hangs_is_lost_after_a_while(served, monkeypatch):
             service.overview()
     finally:
         os.kill(pid, 18)
+    service.close()
+
+
+def test_a_slow_listener_of_this_notebook_is_no_loss_of_the_service(served, monkeypatch):
+    monkeypatch.setattr(link, "SILENT_SECONDS", -9.5)  # half a second
+    monkeypatch.setattr(link, "_LOOK_SECONDS", 0.1)
+    service = connect()
+    heard, go_on = threading.Event(), threading.Event()
+
+    def listen(_):
+        heard.set()
+        go_on.wait(60)
+
+    service.subscribe(listen)
+    service.set_units({("conv1", 0): 0.0})
+    assert heard.wait(20)  # from now on no events are fetched
+    run = service.transfer.start(TransferSettings("images", "conv2", images_per_class=2, folds=100))
+    started = time.monotonic()
+    service.transfer.wait(run)
+    assert time.monotonic() - started > 1, "a call takes longer than the service is silent"
+    assert service.units == {("1", 0): 0.0}
+    go_on.set()
     service.close()
 
 
