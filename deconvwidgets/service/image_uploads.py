@@ -48,7 +48,7 @@ class _MemoryStore:
 
 
 class ImageUploads:
-    """The uploaded images of a service, of which the newest 64 are kept. Thread-safe.
+    """The uploaded images of a service, of which the 64 that were uploaded or used last are kept. Thread-safe.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ class ImageUploads:
         self._prepare, self._resized = prepare, resized
         self._uploads: ChunkedUploads[_MemoryStore] = ChunkedUploads(_MAX_UNFINISHED)
         self._lock = Lock()
-        self._images: OrderedDict[str, UploadedImage] = OrderedDict()
+        self._images: OrderedDict[str, UploadedImage] = OrderedDict()  # in the order of the uploads
+        self._uses: OrderedDict[str, None] = OrderedDict()  # in the order of the last uses
 
     def names(self) -> list[str]:
         """Return the ids of the images, the newest first."""
@@ -73,6 +74,8 @@ class ImageUploads:
         """Return an image. Raises PictureError for one that is unknown or no longer kept."""
         with self._lock:
             found = self._images.get(image)
+            if found is not None:
+                self._uses.move_to_end(image)
         if found is None:
             raise PictureError(f"The upload {image!r} is not kept any more: upload the file again, or choose an image of the set.")
         return found
@@ -116,8 +119,11 @@ class ImageUploads:
         with self._lock:
             self._images[image_id] = uploaded
             self._images.move_to_end(image_id)
+            self._uses[image_id] = None
+            self._uses.move_to_end(image_id)
             while len(self._images) > _MAX_IMAGES:
-                self._images.popitem(last=False)
+                oldest, _ = self._uses.popitem(last=False)
+                del self._images[oldest]
         return image_id
 
     def cancel(self, upload_id: str) -> None:

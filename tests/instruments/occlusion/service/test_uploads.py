@@ -89,6 +89,9 @@ def test_the_number_of_uploads_is_limited(api, upload_file, image_file, monkeypa
     assert api.choices().uploads == (images[2], images[1])
     with pytest.raises(PictureError, match="upload the file again"):
         api.scene(OcclusionRequest(images[0]))
+    api.scene(OcclusionRequest(images[1]))  # it is used, so that it is kept longer
+    images.append(upload_file(api, image_file(3)))
+    assert api.choices().uploads == (images[3], images[1])
     numbers = [api.begin_upload("a.png", 10) for _ in range(5)]
     with pytest.raises(PictureError, match="no such upload"):
         api.add_chunk(numbers[0], 0, b"x")
