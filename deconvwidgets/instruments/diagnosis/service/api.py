@@ -86,7 +86,7 @@ class DiagnosisApi(InstrumentApi):
         with self._changing:
             snapshot, current = self._context.snapshot, self._run
             executor = self._context.analysis_executor
-            if current is not None and current.bundle is snapshot.bundle and (current.active or current.phase == "done"):
+            if current is not None and current.bundle is snapshot.bundle and current.valid:
                 self._measure_all(executor)  # the arms are new after another model was set for a while
                 return
             if current is not None:

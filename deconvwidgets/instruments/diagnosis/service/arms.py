@@ -40,7 +40,7 @@ class Arms:
     def renew(self, number: int) -> ArmRun:
         """Return an arm, to be measured again if that was stopped or has failed."""
         run = self.get(number)
-        if not run.active and run.phase != "done":
+        if not run.valid:
             run = ArmRun(number, run.bundle, run.images, run.label, run.parent, run.origin)
             with self._lock:
                 self._runs[number] = run

@@ -25,6 +25,11 @@ class MeasuredRun(RunState):
         return self._outcome or ("running" if self._begun else "waiting")
 
     @property
+    def valid(self) -> bool:
+        """Whether it is done, or goes on until it is: one that is asked to stop is active until its next step."""
+        return self.phase == "done" or (self.active and not self.stopped)
+
+    @property
     def progress(self) -> Progress | None:
         """How far it is; None once it has ended."""
         return self._progress if self.active else None

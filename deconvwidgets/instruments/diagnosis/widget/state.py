@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from deconvwidgets.arguments import integer, one_of
 from deconvwidgets.errors import ServiceError
@@ -25,7 +25,9 @@ DEFAULTS: State = {
 
 
 def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], status: DiagnosisStatus, crops: int) -> State:
-    """Return the whole state after `state`, which may be a part, was set. An arm that is gone meanwhile becomes 0.
+    """Return the whole state after `state`, which may be a part, was set.
+
+    An arm or an upload that is gone meanwhile becomes the model as it is, or the first photograph: anything else can still be changed.
 
     Raises
     ------
@@ -34,6 +36,8 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], status: 
     """
     MESSAGES.known_keys(MESSAGES.mapping(state), DEFAULTS)
     merged = {**DEFAULTS, **current, **state}
+    if merged["image"] == current.get("image") and _is_upload(merged["image"]) and merged["image"] not in status.uploads:
+        merged["image"] = DEFAULTS["image"]
     if merged["finding"] is not None:
         one_of(merged["finding"], "finding", CHECKS)
     one_of(merged["sort"], "sort", SORTS)
@@ -53,8 +57,12 @@ def _unit(value: object) -> list[Any] | None:
     return [value[0], integer(value[1], "unit", 0)]
 
 
+def _is_upload(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and value.startswith("upload:")
+
+
 def _image(value: object, crops: int, status: DiagnosisStatus) -> str:
-    if isinstance(value, str) and value.startswith("upload:"):
+    if _is_upload(value):
         if value in status.uploads:
             return value
         raise ServiceError(f"The upload {value!r} is not in this kernel: upload the image again, or choose 'crop:0', for example.")

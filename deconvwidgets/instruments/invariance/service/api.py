@@ -112,7 +112,8 @@ class InvarianceApi(InstrumentApi):
             raise LayerError(f"units must be a list of at most {_MAX_UNITS} units, not {describe(units)}.")
         numbers = [integer(unit, f"unit of {info.short_name}", 0, info.channels - 1, LayerError) for unit in units]
         pixels = self._photograph(snapshot, request.image).input(kind, amount)
-        network = snapshot.below.network(info.name)
+        with self._context.device_lock.request():  # it may be traced here
+            network = snapshot.below.network(info.name)
         return unit_pictures(snapshot.bundle, network, pixels, info, numbers, size, self._context.device_lock)
 
     def curves(self, images: Sequence[str], transform: Transform, layers: Sequence[str]) -> InvarianceCurves:

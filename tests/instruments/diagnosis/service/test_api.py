@@ -6,6 +6,7 @@ import csv
 import gc
 import io
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
@@ -114,6 +115,34 @@ def test_a_stopped_diagnosis_can_be_started_again(fake_checks):
     assert (api.status().phase, api.status().version) == ("waiting", version + 1)
     service.close()
     assert not fake_checks
+
+
+def test_a_diagnosis_that_is_being_stopped_is_started_again(monkeypatch):
+    """It ends at its next step: until then it is not running for good."""
+    service = dw.LocalModelService(make_tiny_bundle(), NoisePhotographs(), device="cpu")
+    api = service.diagnosis
+    entered, go_on, calls = Event(), Event(), []
+
+    def diagnose(bundle, images, **options):
+        calls.append("diagnose")
+        if len(calls) == 1:
+            entered.set()
+            assert go_on.wait(20)
+        options["job"].check_cancelled("The diagnosis was cancelled")
+        return fake_diagnosis()
+
+    monkeypatch.setattr(jobs, "diagnose", diagnose)
+    monkeypatch.setattr(jobs, "shift_response", lambda *_, **__: shift_curves())
+    api.start()
+    assert entered.wait(20)
+    api.stop()
+    api.start()
+    go_on.set()
+    assert api.wait(20).finding("aliasing").level == "found"
+    assert len(calls) == 2
+    api.wait_for_arm(0, 20)
+    assert api.status().arms[0].phase == "done"
+    service.close()
 
 
 def test_an_arm_is_the_bundle_that_surgery_makes_and_is_measured(service, fake_checks):

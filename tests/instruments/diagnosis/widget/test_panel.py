@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 import deconvwidgets as dw
@@ -110,3 +112,14 @@ def test_an_arm_that_is_gone_does_not_keep_anything_else_from_being_changed(serv
     assert (panel.state["shift"], panel.state["arm"]) == ([2, 0], 0)
     with pytest.raises(ServiceError, match="There is no arm 1"):
         panel.state = {"arm": 1}
+
+
+def test_an_upload_that_is_gone_does_not_keep_anything_else_from_being_changed(service, panel, monkeypatch):
+    kept = ["upload:1"]
+    monkeypatch.setattr(service.occlusion, "choices", lambda: SimpleNamespace(uploads=tuple(kept)))
+    panel.state = {"image": "upload:1"}
+    kept.clear()  # 64 others came
+    panel.state = {**panel.state, "shift": [2, 0]}  # as the page sends it
+    assert (panel.state["shift"], panel.state["image"]) == ([2, 0], "crop:0")
+    with pytest.raises(ServiceError, match="The upload 'upload:1' is not in this kernel"):
+        panel.state = {"image": "upload:1"}
