@@ -13,9 +13,11 @@ import torch
 import deconvwidgets as dw
 from deconvwidgets.engine import project
 from deconvwidgets.errors import HeadError, LayerError
+from deconvwidgets.instruments.invariance.records import InvarianceRequest
 from deconvwidgets.instruments.layers.records import EnlargeRequest
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
 from deconvwidgets.local_service import LocalModelService
+from deconvwidgets.service.networks_below import NetworksBelow
 from deconvwidgets.service.worker import SynchronousExecutor
 
 UNITS = {("conv1", 1): 0.0, ("conv2", 3): 0.0}
@@ -187,3 +189,26 @@ def test_predictions_are_computed_again_only_if_the_network_changes(service):
     handle.remove()
     service.set_units(UNITS)
     assert service.layers.unit_detail("conv2", 1).entries != detail.entries
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_networks_of_units_below_are_traced_under_the_device_lock(service, monkeypatch, order):
+    """Tracing changes nn.Module for the whole process meanwhile. Of several uses, the first one traces."""
+    unlocked, network = [], NetworksBelow.network
+
+    def checked(below, layer):
+        if not service._context.device_lock._held:
+            unlocked.append(layer)
+        return network(below, layer)
+
+    monkeypatch.setattr(NetworksBelow, "network", checked)
+    uses = [
+        lambda: service.invariance.unit_pictures(InvarianceRequest("crop:0", "rotate", 30, (), "conv2"), [1], 32),
+        lambda: service.layers.on_crop("conv2", 1, 0),
+        lambda: service.layers.enlarged(EnlargeRequest("conv2", 1, 0)),
+        lambda: service.occlusion.projections(REQUEST),
+    ]
+    for number, use in enumerate(uses[::order]):
+        service.set_units({("conv1", number % 4): 0.0, ("conv2", 3): 0.0})
+        use()
+    assert unlocked == []
