@@ -17,7 +17,7 @@ from deconvwidgets.errors import LayerError, ModelError
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.surgery.modules import FollowedConv2d, shallow_copy
 from deconvwidgets.models.surgery.operation import Change, operable, operated
-from deconvwidgets.models.surgery.sites import Weighted, leaf_at, name_of, short_name, weighted
+from deconvwidgets.models.surgery.sites import Weighted, leaf_at, name_of, short_name, varying_users, weighted
 from deconvwidgets.models.surgery.units import with_parameters
 
 _MAX_SIZE = 64  # pixels
@@ -133,7 +133,7 @@ def _first(base: ModelBundle, graph: Graph) -> Weighted:
         module.dilation != (1, 1)
         or isinstance(module.padding, str)
         or node.args[0] is not graph.input_node
-        or len(graph.input_node.users) > 1
+        or len(varying_users(graph, graph.input_node)) > 1
     ):
         raise LayerError(
             f"{name} of {base.name} has a dilation, padding by name, or is not the only operation that reads the image: its size cannot be "
@@ -173,8 +173,8 @@ class _Later:
 def _later(base: ModelBundle, graph: Graph, first: Weighted, ratio: tuple[Fraction, Fraction]) -> _Later:
     """Return the layer that gets another stride. Raises LayerError if there is none."""
     node, between = first.node, list[Window]()
-    while len(node.users) == 1:
-        (node,) = node.users
+    while len(users := varying_users(graph, node)) == 1:
+        (node,) = users
         operation = graph.operations.get(node)
         if operation is None or operation.kind not in ("window", "pointwise"):
             break
