@@ -176,10 +176,13 @@ def deepest_map(network: Network, layers: Sequence[LayerInfo]) -> str | None:
 
 
 def _pools(bundle: ModelBundle) -> bool:
-    """Return whether a model has a max pooling with a stride; False if it cannot be traced."""
+    """Return whether a model has a max pooling with a stride that is not global; False if it cannot be traced."""
     graph = bundle.network.graph
-    windows = [] if graph is None else [operation.window for operation in graph.operations.values()]
-    return any(window is not None and window.kind == "max" and max(window.stride) > 1 for window in windows)
+    windows = [] if graph is None else [(operation.window, operation) for operation in graph.operations.values()]
+    return any(
+        window is not None and window.kind == "max" and max(window.stride) > 1 and operation.extent != (1, 1)
+        for window, operation in windows
+    )
 
 
 def index_photographs(index: ActivationIndex) -> int:

@@ -107,7 +107,7 @@ def shifts(curves: ShiftCurves | None, deepest: str | None, filters: Sequence[Co
     filters : sequence of ConvolutionFilters
         Those of the network.
     pools : bool
-        Whether it has a max pooling with a stride.
+        Whether it has a max pooling with a stride that is not global.
     """
     title = "Changes under shift"
     if curves is None or deepest is None:
