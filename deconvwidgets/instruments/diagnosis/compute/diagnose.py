@@ -65,7 +65,7 @@ def diagnose(
     ----------
     bundle : ModelBundle
     images : ImageSet
-        The photographs. With fewer than 50, units are never judged beyond "near".
+        The photographs. With fewer than 50, neither units nor the statistics of the input are judged beyond "near".
     layers : sequence of str, optional
         Names or aliases of the layers whose units are checked; by default the convN feature maps.
     shift_photographs : int

@@ -160,7 +160,7 @@ def input_finding(check: InputCheck) -> Finding:
         title="Input as in training?",
         count_text=text,
         summary=check.summary,
-        evidence=(f"Measured on {check.photographs:,} photographs; found: {INPUT_FOUND:g}. " if check.photographs else "")
+        evidence=(f"Measured on {check.photographs:,} photographs; found: {INPUT_FOUND:g}. " if len(check.divergences) else "")
         + "Not detected: "
         + "; ".join(check.limitations)
         + ".",
