@@ -26,5 +26,7 @@ DEAD_FOUND, ENOUGH_PHOTOGRAPHS = 0.05, 50
 MIN_PHOTOGRAPHS, MIN_PHOTOGRAPHS_OF_COPIES = 2, 10
 # The divergence of the first batch norm's statistics.
 INPUT_NEAR, INPUT_FOUND = 0.1, 0.2
+# The values per channel that are needed to know a batch norm's divergence: by chance alone, that of n independent values is about 1.5 / n.
+ENOUGH_VALUES = 50
 # A way to prepare photographs is better if the exact McNemar test says so at this level, divided by the number of ways.
 SWEEP_LEVEL = 0.01

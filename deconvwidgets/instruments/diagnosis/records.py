@@ -98,6 +98,7 @@ class FirstLayer:
     kernel_size, stride : tuple of (int, int)
         Of the convolution: (rows, columns).
     weights : array (U, C, rows, columns), float32
+        Their channels are those that the convolution reads; `Diagnosis.notes` say if they are not those of the model's input.
     rms : array (U,), float64
         Root mean square of each filter's weights.
     rms_ratio : array (U,), float64
@@ -121,8 +122,8 @@ class FirstLayer:
     carried : float
         The highest frequency that a map subsampled by the stride can carry along an axis: 1 / (2 stride), with the larger of two strides.
     aliased : array (U,), float64
-        The share of the energy of each filter's responses at stride 1 to photographs that is above what the stride carries along an
-        axis, so that it is aliased; 0 at stride 1 without a blur that subsamples, NaN if it was not measured.
+        The share of the energy of each filter's responses at stride 1 to photographs, as the convolution reads them, that is above what
+        the stride carries along an axis, so that it is aliased; 0 at stride 1 without a blur that subsamples, NaN if it was not measured.
     aliased_mean : float
         Its mean over the filters.
     photographs : int

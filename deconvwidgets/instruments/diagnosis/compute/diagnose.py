@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 
 from torch import fx
 
@@ -20,6 +21,7 @@ from deconvwidgets.instruments.diagnosis.compute.first_layer import PhotographSp
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import aliasing, frequencies, input_finding
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts as shift_finding
 from deconvwidgets.instruments.diagnosis.compute.photographs import spread_sources
+from deconvwidgets.instruments.diagnosis.compute.read_value import ReadValue
 from deconvwidgets.instruments.diagnosis.compute.shift_response import MAX_SHIFTS, checked_shifts, shift_response
 from deconvwidgets.instruments.diagnosis.compute.unit_checks import LayerUnits, filter_sizes, near_pairs, units_of
 from deconvwidgets.instruments.diagnosis.compute.unit_findings import (
@@ -63,7 +65,7 @@ def diagnose(
     ----------
     bundle : ModelBundle
     images : ImageSet
-        The photographs. With fewer than 50, units are never judged beyond "near".
+        The photographs. With fewer than 50, neither units nor the statistics of the input are judged beyond "near".
     layers : sequence of str, optional
         Names or aliases of the layers whose units are checked; by default the convN feature maps.
     shift_photographs : int
@@ -117,18 +119,27 @@ def diagnose(
 
 
 def _first_layer(bundle: ModelBundle, images: ImageSet, job: JobContext) -> FirstLayer | None:
-    """Return the first layer with what its stride aliases, measured on some photographs."""
+    """Return the first layer with what its stride aliases, measured on what its convolution reads of some photographs."""
     filters = first_convolution(bundle.network)
     if filters is None:
         return None
-    photographs = PhotographSpectrum(*bundle.input_size)
+    read = ReadValue(bundle, filters)
+    photographs = PhotographSpectrum(*read.size)
     if filters.window.stride != (1, 1):
         sources = spread_sources(images.source_count, _SPECTRUM_PHOTOGRAPHS)
         for item in prepared_crops(bundle, images, [images.crops_of(source)[0] for source in sources], threads=job.decode_threads):
             job.check_cancelled("The diagnosis was cancelled")
             if item.pixels is not None:
-                photographs.add(item.pixels.cpu().numpy())
+                with nullcontext() if read.is_input else job.device_lease():
+                    pixels = read.of(item.pixels)
+                photographs.add(pixels)
     return first_layer(filters, bundle.input_size[0], photographs, blur_after(bundle.network, filters))
+
+
+def _channel_notes(bundle: ModelBundle) -> tuple[str, ...]:
+    """Return that the first layer's filters have other channels than the input, if they have."""
+    filters = first_convolution(bundle.network)
+    return () if filters is None else ReadValue(bundle, filters).notes()
 
 
 def _findings(
@@ -215,6 +226,6 @@ def _diagnosis(
         first_layer=first,
         shift=curves,
         input=checked,
-        notes=tuple(notes),
+        notes=(*notes, *_channel_notes(bundle)),
         skipped=without_repeats([*index.skipped, *curves.skipped, *checked.skipped]),
     )

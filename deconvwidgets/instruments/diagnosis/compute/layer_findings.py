@@ -24,7 +24,10 @@ from deconvwidgets.instruments.diagnosis.records import Finding, FirstLayer, Lev
 from deconvwidgets.instruments.diagnosis.shift_summary import filled_text, probability_text
 
 _SHOWN = 8
-_NO_FIRST = "No convolution that reads the input is known: the model has none, or cannot be traced."
+_NO_FIRST = (
+    "No convolution is known to read the input, perhaps padded or changed position by position: the model has none, computes something "
+    "else from its input first, or cannot be traced."
+)
 _STRIDE_1 = "The first convolution has stride 1; the blur after it"
 _SMALLER = SuggestedSurgery("smaller filters", "change_first_layer", {"kernel_size": 7, "stride": 2})
 
@@ -157,7 +160,7 @@ def input_finding(check: InputCheck) -> Finding:
         title="Input as in training?",
         count_text=text,
         summary=check.summary,
-        evidence=(f"Measured on {check.photographs:,} photographs; found: {INPUT_FOUND:g}. " if check.photographs else "")
+        evidence=(f"Measured on {check.photographs:,} photographs; found: {INPUT_FOUND:g}. " if len(check.divergences) else "")
         + "Not detected: "
         + "; ".join(check.limitations)
         + ".",
