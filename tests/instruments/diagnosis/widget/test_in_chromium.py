@@ -167,6 +167,22 @@ def test_a_surgery_that_fails_is_told_and_the_next_one_works(service, open_page)
     expect(page.get_by_test_id("arm-1")).to_be_visible()
 
 
+def test_the_keyboard_reaches_the_panel_after_a_button_is_disabled_or_gone(open_page):
+    page = open_page()
+    page.get_by_test_id("try-blur pool").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("plan")).to_contain_text("blur pool")
+    page.keyboard.press("u")
+    expect(page.get_by_test_id("plan")).to_be_hidden()
+    page.keyboard.press("t")
+    expect(page.get_by_test_id("plan")).to_be_visible()
+    page.get_by_role("button", name="Undo").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("plan")).to_be_hidden()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_test_id("shift-value")).to_have_text("1 px")
+
+
 def test_a_photograph_that_cannot_be_read_is_told_and_passed(open_page):
     page = open_page(image="crop:6")
     page.get_by_role("button", name="Next photograph").click()
