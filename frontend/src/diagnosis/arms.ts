@@ -60,7 +60,7 @@ export function createArms({ id, pickArm, pickShift, undo, copy }: Actions & { i
       const content = { arm, shown: arm.arm === shown, base: arm.parent === null ? null : (base?.curves ?? null), highest };
       made.get(arm.arm)?.update({ ...content, cursor: cursorOf(arm.curves, shift), measuring: describeArm(arm) });
     }
-    setText(caption, measured[0] ? describeMeasure(measured[0]) : "Change by shift: the curves of each layer appear here.");
+    setText(caption, measured[0] ? describeMeasure(measured[0]) : "Change by shift: the curves of up to five feature maps appear here.");
     setText(note, describeAccuracy(arms));
     const arm = arms.find((one) => one.arm === shown);
     plan.hidden = !arm || arm.parent === null;
