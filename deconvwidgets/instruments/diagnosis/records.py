@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from deconvwidgets.arguments import describe
 from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.instruments.diagnosis.input_records import InputCheck
+from deconvwidgets.instruments.diagnosis.unit_changes import UnitChanges
 from deconvwidgets.records.images import SkippedImage
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.repr import compact_repr
@@ -186,6 +187,8 @@ class ShiftCurves:
         The number of photographs that have too few pixels beside the crop for the largest shift: their edge pixels are repeated there.
     skipped : tuple of SkippedImage
         Photographs that could not be read.
+    units : UnitChanges or None
+        Those of the deepest feature map at a shift by 1 pixel; None if there is no feature map, or no shift by 1.
     """
 
     layers: tuple[str, ...]
@@ -199,6 +202,7 @@ class ShiftCurves:
     labelled: int = 0
     filled: int = 0
     skipped: tuple[SkippedImage, ...] = ()
+    units: UnitChanges | None = None
 
     def __repr__(self) -> str:
         last = f"{self.layers[-1]} changes by {', '.join(f'{value:.1%}' for value in self.changes[-1])}" if self.layers else "no layer"

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 
-from torch import fx
-
 from deconvwidgets.arguments import flag, integer
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.compute.stream import prepared_crops
 from deconvwidgets.engine.filters import convolution_filters
-from deconvwidgets.engine.network import Network
 from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex, layers_to_index
 from deconvwidgets.index.cached_build import cached_index
 from deconvwidgets.instruments.diagnosis.compute.check_input import check_input
+from deconvwidgets.instruments.diagnosis.compute.deepest_map import deepest_map
 from deconvwidgets.instruments.diagnosis.compute.first_layer import PhotographSpectrum, blur_after, first_convolution, first_layer
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import aliasing, frequencies, input_finding
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts as shift_finding
@@ -38,7 +36,6 @@ from deconvwidgets.instruments.diagnosis.records import CHECKS, LEVELS, Diagnosi
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
 from deconvwidgets.records.images import without_repeats
-from deconvwidgets.records.layers import LayerInfo
 
 _SPECTRUM_PHOTOGRAPHS = 20
 
@@ -151,11 +148,11 @@ def _findings(
     checked: Finding,
 ) -> tuple[Finding, ...]:
     """Return the findings: found ones first, then close ones, clear ones, and the checks that cannot be made."""
-    filters = convolution_filters(bundle.network)
+    filters, deepest = convolution_filters(bundle.network), deepest_map(bundle.network, index.layers)
     photographs, indexed = index_photographs(index), {info.name for info in index.layers}
     found = [
         aliasing(first),
-        shift_finding(curves, deepest_map(bundle.network, index.layers), filters, _pools(bundle)),
+        shift_finding(curves, None if deepest is None else deepest.short_name, filters, _pools(bundle)),
         frequencies(first),
         one_photograph(units, photographs),
         near_copies(near_pairs(index, filters), photographs),
@@ -170,20 +167,6 @@ def _findings(
 def _with_one(pixels: tuple[int, ...], width: int) -> tuple[int, ...]:
     """Return shifts with one by 1 pixel, unless there are too many, or the input is too narrow."""
     return pixels if 1 in pixels or len(pixels) >= MAX_SHIFTS or width < 2 else (1, *pixels)
-
-
-def deepest_map(network: Network, layers: Sequence[LayerInfo]) -> str | None:
-    """Return the short name of the feature map that is computed last; None if no layer is a feature map.
-
-    Those of convolutions come before others, such as those of poolings, and the order in which the layers are given does not matter.
-    """
-    names, graph = {info.name for info in layers}, network.graph
-    maps = [info for info in network.feature_map_layers if info.name in names]
-    maps = maps or [info for info in network.layers if info.name in names and info.height * info.width > 1]
-    if not maps or graph is None:
-        return maps[-1].short_name if maps else None
-    order: dict[fx.Node | None, int] = {node: number for number, node in enumerate(graph.operations)}
-    return max(maps, key=lambda info: order.get(network.node(info.name), -1)).short_name
 
 
 def _pools(bundle: ModelBundle) -> bool:
