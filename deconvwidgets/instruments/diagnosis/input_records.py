@@ -24,6 +24,8 @@ class InputVariant:
         Accuracy, 0 to 1; `top5` is NaN with fewer than six classes.
     log_loss : float
         Mean negative log probability of the label, in nats; NaN if the model predicts no probabilities.
+    better : bool
+        Whether more photographs are classified as their label than as given, beyond chance.
     """
 
     label: str
@@ -31,6 +33,7 @@ class InputVariant:
     top1: float
     top5: float
     log_loss: float
+    better: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
