@@ -76,7 +76,7 @@ def diagnose(
         By how many input pixels, to the right. A shift by 1 is measured in any case: the limits hold for it.
     labels : "auto" or None
         "auto" also compares ways to prepare up to 100 photographs whose label names a class of the model, as `dw.check_input` does. Only
-        this detects swapped channels, and checks the input of a network without batch norm. It takes about 15 forward passes per photograph.
+        this detects swapped channels, and checks the input of a network without batch norm. It takes about 15 forward passes a photograph.
     device : str
         "auto", "cpu", "cuda:1", ...
     progress : bool
