@@ -6,6 +6,15 @@ from deconvwidgets.instruments.diagnosis.input_records import InputCheck, InputV
 from deconvwidgets.instruments.diagnosis.limits import INPUT_FOUND, SWEEP_LEVEL
 from deconvwidgets.instruments.diagnosis.records import LEVELS, Finding, Level
 
+_SHORT = {
+    "channels reversed (BGR for RGB)": "BGR",
+    "channels reversed": "BGR",
+    "photographs resized": "resized",
+    " before the crop": "",
+    "minus ImageNet's mean": "minus mean",
+    "mean and deviation": "mean",
+}
+
 
 def input_finding(check: InputCheck) -> Finding:
     """Return the finding of the check of the input."""
@@ -33,10 +42,11 @@ def _count_text(check: InputCheck) -> str:
 
 
 def _short_name(variant: InputVariant) -> str:
-    if variant.kind == "channels":
-        return "BGR"
-    name = variant.label.replace("photographs resized", "resized").replace(" before the crop", "")
-    return name.replace(", channels reversed", ", BGR")
+    """Return the label of a way, short enough for the line of a title."""
+    name = variant.label
+    for long, short in _SHORT.items():
+        name = name.replace(long, short)
+    return name
 
 
 def _statistics_text(check: InputCheck) -> str:
