@@ -43,7 +43,7 @@ class InputCheck:
     Attributes
     ----------
     level : {"found", "near", "clear", "not_checked"}
-        "not_checked" if the network has no batch norm and there are no labels.
+        "not_checked" if the network has no batch norm and there are no labels, or too few to compare ways to prepare photographs.
     summary : str
     layers : tuple of str
         The dotted names of the batch norms with running statistics, in order of execution.

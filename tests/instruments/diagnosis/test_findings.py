@@ -22,6 +22,7 @@ from deconvwidgets.instruments.diagnosis.compute.unit_checks import Pair
 from deconvwidgets.instruments.diagnosis.compute.unit_findings import near_copies
 from deconvwidgets.instruments.diagnosis.input_records import InputCheck, InputVariant
 from deconvwidgets.instruments.diagnosis.records import Finding, ShiftCurves
+from deconvwidgets.models.bundle import ModelBundle
 from tests.instruments.diagnosis.planted import TRANSFORM, SmoothPhotographs, bundle_of, inputs, network, train_statistics
 
 IMAGES = SmoothPhotographs(60)
@@ -285,3 +286,15 @@ def _count_of(label: str, kind: Any) -> str:
     ways = (InputVariant(label, kind, 0.84, 0.9, 1.0, better=True), InputVariant("as given", "given", 0.61, 0.9, 2.0))
     check = InputCheck(level="found", summary="", layers=(), divergences=np.zeros(0), photographs=0, variants=ways, labelled=90)
     return input_finding(check).count_text
+
+
+def test_an_input_of_which_nothing_else_can_be_tried_is_not_checked():
+    images = SmoothPhotographs(20)
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    bundle = ModelBundle.from_module(
+        model, transform=lambda image: inputs(bundle_of(network()), images)[0, :1], categories=["red", "blue"], input_size=(1, 32, 32)
+    )
+    found = dw.check_input(bundle, images, labels="auto", device="cpu")
+    assert [variant.label for variant in found.variants] == ["as given"]
+    assert (found.level, input_finding(found).count_text) == ("not_checked", "not checked")
+    assert "none was tried" in found.summary

@@ -38,7 +38,7 @@ def _count_text(check: InputCheck) -> str:
         return f"{_short_name(best)}: {best.top1:.0%} against {given.top1:.0%}"
     if len(check.divergences):
         return f"{check.divergences[0]:.2g}"
-    return "not checked" if given is None else f"{given.top1:.0%} as given"
+    return "not checked" if given is None or check.level == "not_checked" else f"{given.top1:.0%} as given"
 
 
 def _short_name(variant: InputVariant) -> str:
