@@ -149,8 +149,10 @@ def observe(bundle: ModelBundle, images: ImageSet, photographs: int, layers: lis
         for layer, row in zip(curves.layers, mean, strict=True):
             share = row[1] / row.max()
             parts = [f"{name} {layer}: relative distance at {amounts[1]:g} is {row[1]:.3f}, {100 * share:.0f}% of the largest"]
-            if name != "rotate":
-                parts.append(f"R^2 of a line through 0: {linearity(away, row):.2f}")
+            near = away <= 180  # beyond, a rotation comes back
+            parts.append(
+                f"R^2 of a line through 0{' up to 180 degrees' if name == 'rotate' else ''}: {linearity(away[near], row[near]):.2f}"
+            )
             print(", ".join(parts))
         kept = curves.scores.mean(axis=0) if curves.scores is not None else None
         if kept is not None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx
 
 from deconvwidgets.engine.executor import function_of
-from deconvwidgets.engine.graph import Graph
+from deconvwidgets.engine.graph import Graph, Operation
 from deconvwidgets.engine.layers import feature_maps
 from deconvwidgets.engine.network import Network
 from deconvwidgets.engine.windows import Window
@@ -34,7 +34,10 @@ class ConvolutionFilters:
         What the batch norm that directly follows, and the bias, make of it: the map before the activation function is
         `scale * (weight * input) + offset`. Without batch norm 1 and the bias.
     reads_input : bool
-        Whether it reads the model's input, perhaps padded, and scaled or shifted per channel.
+        Whether it reads the model's input, perhaps padded, and after operations on one position at a time that keep the number of channels:
+        scaling, a flip of the channels, a square, ... `value_read` says which value it reads.
+    node : fx.Node
+        The convolution in the graph.
     """
 
     name: str
@@ -44,6 +47,7 @@ class ConvolutionFilters:
     scale: Tensor
     offset: Tensor
     reads_input: bool
+    node: fx.Node
 
     @property
     def folded(self) -> Tensor:
@@ -76,7 +80,8 @@ def convolution_filters(network: Network) -> list[ConvolutionFilters]:
         if weight is None or weight.dim() != 4 or len(weight) != info.channels:
             continue
         scale, offset = _scale_and_offset(graph, node, values, len(weight), bias)
-        found.append(ConvolutionFilters(operation.module, info, operation.window, weight, scale, offset, _reads_input(graph, node)))
+        reads_input = _reads_input(graph, node)
+        found.append(ConvolutionFilters(operation.module, info, operation.window, weight, scale, offset, reads_input, node))
     return found
 
 
@@ -98,19 +103,31 @@ def _scale_and_offset(
 
 
 def _reads_input(graph: Graph, node: fx.Node) -> bool:
-    """Return whether a convolution reads the input through nothing but padding and operations that keep positions and channels."""
+    """Return whether a convolution reads the input through padding and operations that keep positions and the number of channels."""
     current = node
     while current is not graph.input_node:
         sources = graph.varying_inputs(current)
         operation = graph.operations[current]
-        padded = operation.window is not None and operation.window.kind == "pad"
-        if len(sources) != 1 or not (current is node or padded or operation.kind == "pointwise") or _mixes_channels(graph, current, node):
+        allowed = current is node or _is_padding(operation) or operation.kind == "pointwise"
+        if len(sources) != 1 or not allowed or _changes_shape(graph, current, node):
             return False
         current = sources[0]
     return True
 
 
-def _mixes_channels(graph: Graph, current: fx.Node, node: fx.Node) -> bool:
+def value_read(graph: Graph, node: fx.Node) -> fx.Node:
+    """Return the value that a convolution reads, before the padding that directly precedes it: it has no border of the padding."""
+    (value,) = graph.varying_inputs(node)
+    while _is_padding(graph.operations[value]):
+        (value,) = graph.varying_inputs(value)
+    return value
+
+
+def _is_padding(operation: Operation) -> bool:
+    return operation.window is not None and operation.window.kind == "pad"
+
+
+def _changes_shape(graph: Graph, current: fx.Node, node: fx.Node) -> bool:
     """Return whether an operation between the input and the convolution has another shape than an image of the input's channels."""
     shape, expected = graph.operations[current].shape, graph.operations[graph.input_node].shape
     return current is not node and (shape is None or expected is None or shape[:2] != expected[:2])

@@ -7,6 +7,7 @@ import { describeNorms, describeWay } from "../src/diagnosis/input_check.ts";
 import { keyAction } from "../src/diagnosis/keyboard.ts";
 import { changeBar } from "../src/diagnosis/layer_rows.ts";
 import { clampShift, describeFilled, describeShift } from "../src/diagnosis/stage.ts";
+import { axisTicks, strideMarks } from "../src/diagnosis/stride_marks.ts";
 import { describeFindings, describePhase, describeWeights, filterBands, frequencyText, signedPercent } from "../src/diagnosis/texts.ts";
 import type { Arm, Curves, Diagnosis, DiagnosisState, Finding, FirstLayer, Status } from "../src/diagnosis/wire.ts";
 
@@ -148,11 +149,34 @@ test("changes have a sign, and no change has none", () => {
 test("curves: their largest value, cursor and names", () => {
   assert.equal(highestOf([curves]), 30);
   assert.equal(cursorOf(curves, [4, 0]), 4);
-  assert.equal(cursorOf(curves, [3, 0]), null);
+  assert.equal(cursorOf(curves, [3, 0]), 3); // between two measured shifts
+  assert.equal(cursorOf(curves, [5, 0]), null);
+  assert.equal(cursorOf(curves, [-1, 0]), null);
   assert.equal(cursorOf(curves, [4, 1]), null);
   assert.deepEqual(labelPlaces([50, null, 52, 90], 12), [50, null, 62, 90]);
   assert.equal(layerOpacity(0, 1), 1);
   assert.ok(layerOpacity(0, 5) < layerOpacity(4, 5));
+});
+
+test("the multiples of the deepest stride within the curves are marked", () => {
+  const shifts = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16];
+  const marks = (...strides: number[]) => strideMarks({ layers: strides.map((_, index) => `conv${index + 1}`), strides, shifts });
+  assert.deepEqual(marks(4, 8, 16), { layer: "conv3", stride: 16, shifts: [16] });
+  assert.deepEqual(marks(4, 8), { layer: "conv2", stride: 8, shifts: [8, 16] });
+  assert.deepEqual(marks(4, 8, 32), { layer: "conv2", stride: 8, shifts: [8, 16] }); // 32 px is beyond the curves
+  assert.deepEqual(marks(4, 0), { layer: "conv1", stride: 4, shifts: [4, 8, 12, 16] }); // 0: without a grid
+  assert.deepEqual(marks(3)?.shifts, [3, 6, 12]); // 9 and 15 are not measured
+  assert.equal(marks(1, 1), null);
+  assert.equal(marks(), null);
+  assert.match(describeMeasure(curves), /Vertical dotted lines: multiples of the stride/);
+  assert.doesNotMatch(describeMeasure({ ...curves, strides: [1, 32] }), /dotted/);
+});
+
+test("the axis has multiples of 4, or of a stride that has others", () => {
+  const shifts = [0, 1, 2, 16];
+  for (const stride of [undefined, 1, 2, 4, 16]) assert.deepEqual(axisTicks(shifts, stride), [0, 4, 8, 12, 16]);
+  assert.deepEqual(axisTicks(shifts, 6), [0, 6, 12]);
+  assert.deepEqual(axisTicks([0, 1, 2], undefined), [0]);
 });
 
 test("accuracies say what surgery costs, and why there are none", () => {

@@ -116,8 +116,9 @@ test("search: a number selects a unit, text filters", () => {
 });
 
 test("numbers as text", () => {
-  assert.deepEqual([0, 0.1234, 5.678, 24.94, 123.4, -3, NaN, null].map(formatNumber), [
+  assert.deepEqual([0, -0.001, 0.1234, 5.678, 24.94, 123.4, -3, NaN, null].map(formatNumber), [
     "0",
+    "0.00",
     "0.12",
     "5.68",
     "24.9",

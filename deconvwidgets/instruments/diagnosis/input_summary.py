@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import floor, log2
 
-import numpy as np
-from numpy.typing import NDArray
-
-from deconvwidgets.instruments.diagnosis.input_records import InputVariant
-from deconvwidgets.instruments.diagnosis.limits import INPUT_FOUND, INPUT_NEAR, SWEEP_LEVEL
+from deconvwidgets.instruments.diagnosis.input_records import InputVariant, NormDivergences
+from deconvwidgets.instruments.diagnosis.limits import ENOUGH_PHOTOGRAPHS, ENOUGH_VALUES, INPUT_FOUND, INPUT_NEAR, SWEEP_LEVEL
 
 _RANK = ("not_checked", "clear", "near", "found")
+_NAMED = 3  # batch norms, at most
+_NO_NORM = "No batch norm in this network has recorded statistics, so nothing remembers the photographs of its training."
 
 
 def judged(
     traced: bool,
     operated: bool,
-    divergences: NDArray[np.float64],
+    norms: NormDivergences,
     photographs: int,
     variants: Sequence[InputVariant],
     better: Sequence[int],
@@ -31,8 +30,7 @@ def judged(
         Whether the model could be traced, so that its batch norms are known.
     operated : bool
         Whether the network was changed by `dw.surgery`, so that its batch norms may have other inputs for that reason.
-    divergences : array (batch norms,)
-        () if there are none.
+    norms : NormDivergences
     photographs : int
         That the divergences were measured on.
     variants : sequence of InputVariant
@@ -42,28 +40,61 @@ def judged(
     labelled : int
         The photographs of the sweep.
     """
-    levels, parts = ["not_checked"], []
-    if len(divergences) and operated:
-        parts.append(
-            f"The first batch norm's input diverges by {float(divergences[0]):.2g} from what training recorded, which is not judged: the "
-            "network was changed by surgery, which may change it too. Check the input before the surgery."
-        )
-    elif len(divergences):
-        first = float(divergences[0])
-        levels.append("found" if first >= INPUT_FOUND else "near" if first >= INPUT_NEAR else "clear")
-        verdict = {"found": "another input than in training", "near": "close to the limit", "clear": "as in training"}[levels[-1]]
-        parts.append(
-            f"The first batch norm's input diverges by {first:.2g} from what training recorded: {verdict} (limit {INPUT_FOUND:g}; "
-            f"{photographs:,} photographs)."
-        )
-    elif traced:
-        parts.append("No batch norm in this network has recorded statistics, so nothing remembers the photographs of its training.")
-    else:
-        parts.append("The model cannot be traced, so its batch norms are unknown.")
+    level, parts = _statistics_verdict(traced, operated, norms, photographs)
+    levels = [level]
     if variants:
         levels.append("found" if better else "clear" if len(variants) > 1 and labelled >= _enough(variants) else "not_checked")
         parts.append(_sweep_summary(variants, better, labelled))
     return max(levels, key=_RANK.index), " ".join(parts)
+
+
+def _statistics_verdict(traced: bool, operated: bool, norms: NormDivergences, photographs: int) -> tuple[str, list[str]]:
+    """Return the level by the statistics of batch norms, and sentences about them."""
+    left_out = _left_out(norms)
+    if not norms.names and not left_out:
+        return "not_checked", [_NO_NORM if traced else "The model cannot be traced, so its batch norms are unknown."]
+    if not norms.names:
+        return "not_checked", left_out
+    diverges = f"The input of batch norm {norms.names[0]} diverges by {float(norms.values[0]):.2g} from what training recorded"
+    if operated:
+        return "not_checked", [
+            f"{diverges}, which is not judged: the network was changed by surgery, which may change it too. Check the input before the "
+            "surgery.",
+            *left_out,
+        ]
+    level, verdict = _graded(float(norms.values[0]), photographs)
+    seen = "1 photograph" if photographs == 1 else f"{photographs:,} photographs"
+    return level, [f"{diverges}: {verdict} (limit {INPUT_FOUND:g}; {seen}).", *left_out]
+
+
+def _graded(divergence: float, photographs: int) -> tuple[str, str]:
+    """Return the level of a divergence, and what it means."""
+    if divergence < INPUT_NEAR:
+        return "clear", "as in training"
+    if divergence < INPUT_FOUND:
+        return "near", "close to the limit"
+    if photographs < ENOUGH_PHOTOGRAPHS:
+        return "near", f"above the limit, but that may be due to these photographs, and is judged with {ENOUGH_PHOTOGRAPHS} or more"
+    return "found", "another input than in training"
+
+
+def _left_out(norms: NormDivergences) -> list[str]:
+    """Return sentences about the batch norms that are not judged."""
+    found = []
+    if norms.too_few:
+        found.append(
+            f"Not judged, with fewer than {ENOUGH_VALUES} values per channel: batch norm {_named(norms.too_few)}. Use more photographs."
+        )
+    if norms.mixed:
+        found.append(
+            f"Not judged, as it is called more than once, or depends on one that is: batch norm {_named(norms.mixed)}. Training recorded "
+            "all calls together; labels='auto' checks the input without batch norms."
+        )
+    return found
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
 
 
 def _sweep_summary(variants: Sequence[InputVariant], better: Sequence[int], labelled: int) -> str:

@@ -9,6 +9,8 @@ ALIASED_NEAR, ALIASED_FOUND = 0.1, 0.25
 # The median relative change of the last convolution's strongest activations when photographs move by one pixel. Trained networks measure
 # 12 to 17%: AlexNet, VGG16, SqueezeNet 1.1 and EfficientNet-Lite0 on Caltech-101.
 SHIFT_NEAR, SHIFT_FOUND = 0.2, 0.25
+# The photographs in which a unit has to be active before its change is given: the median of fewer is that of single photographs.
+MIN_PHOTOGRAPHS_OF_CHANGES = 5
 # The share of middle frequencies in first-layer filters of at least 5 x 5; smaller ones cannot tell low from middle frequencies.
 MIDDLE_NEAR, MIDDLE_FOUND, MIDDLE_KERNEL = 0.5, 0.2, 5
 # How many times the strongest activation exceeds that in the second photograph, and the share of a layer's units that do: up to 22%
@@ -26,5 +28,7 @@ DEAD_FOUND, ENOUGH_PHOTOGRAPHS = 0.05, 50
 MIN_PHOTOGRAPHS, MIN_PHOTOGRAPHS_OF_COPIES = 2, 10
 # The divergence of the first batch norm's statistics.
 INPUT_NEAR, INPUT_FOUND = 0.1, 0.2
+# The values per channel that are needed to know a batch norm's divergence: by chance alone, that of n independent values is about 1.5 / n.
+ENOUGH_VALUES = 50
 # A way to prepare photographs is better if the exact McNemar test says so at this level, divided by the number of ways.
 SWEEP_LEVEL = 0.01

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from deconvwidgets.arguments import describe
 from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.instruments.diagnosis.input_records import InputCheck
+from deconvwidgets.instruments.diagnosis.unit_changes import UnitChanges
 from deconvwidgets.records.images import SkippedImage
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.repr import compact_repr
@@ -98,6 +99,7 @@ class FirstLayer:
     kernel_size, stride : tuple of (int, int)
         Of the convolution: (rows, columns).
     weights : array (U, C, rows, columns), float32
+        Their channels are those that the convolution reads; `Diagnosis.notes` say if they are not those of the model's input.
     rms : array (U,), float64
         Root mean square of each filter's weights.
     rms_ratio : array (U,), float64
@@ -121,8 +123,8 @@ class FirstLayer:
     carried : float
         The highest frequency that a map subsampled by the stride can carry along an axis: 1 / (2 stride), with the larger of two strides.
     aliased : array (U,), float64
-        The share of the energy of each filter's responses at stride 1 to photographs that is above what the stride carries along an
-        axis, so that it is aliased; 0 at stride 1 without a blur that subsamples, NaN if it was not measured.
+        The share of the energy of each filter's responses at stride 1 to photographs, as the convolution reads them, that is above what
+        the stride carries along an axis, so that it is aliased; 0 at stride 1 without a blur that subsamples, NaN if it was not measured.
     aliased_mean : float
         Its mean over the filters.
     photographs : int
@@ -185,6 +187,8 @@ class ShiftCurves:
         The number of photographs that have too few pixels beside the crop for the largest shift: their edge pixels are repeated there.
     skipped : tuple of SkippedImage
         Photographs that could not be read.
+    units : UnitChanges or None
+        Those of the deepest feature map at a shift by 1 pixel; None if there is no feature map, or no shift by 1.
     """
 
     layers: tuple[str, ...]
@@ -198,6 +202,7 @@ class ShiftCurves:
     labelled: int = 0
     filled: int = 0
     skipped: tuple[SkippedImage, ...] = ()
+    units: UnitChanges | None = None
 
     def __repr__(self) -> str:
         last = f"{self.layers[-1]} changes by {', '.join(f'{value:.1%}' for value in self.changes[-1])}" if self.layers else "no layer"

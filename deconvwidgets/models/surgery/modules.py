@@ -98,8 +98,14 @@ class Followed(nn.Sequential):
 _FOLLOWED: dict[type[nn.Module], type[nn.Module]] = {nn.Conv2d: FollowedConv2d, nn.Linear: FollowedLinear}
 
 
+def can_be_followed(module: nn.Module) -> bool:
+    """Return whether the parameters of a module keep their names in `followed_by`."""
+    own = isinstance(module, Followed | FollowedConv2d | FollowedLinear)
+    return own or type(module) in _FOLLOWED or next(module.parameters(), None) is None
+
+
 def followed_by(module: nn.Module, extra: nn.Module) -> nn.Module:
-    """Return a module that is another one and a further module after it. Parameters are shared, and keep their names."""
+    """Return a module that is another one, of which `can_be_followed` is true, and a further module after it. Parameters are shared."""
     if isinstance(module, Followed):
         return in_evaluation(Followed(*module, extra))
     if isinstance(module, FollowedConv2d | FollowedLinear):

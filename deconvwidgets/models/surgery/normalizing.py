@@ -11,7 +11,7 @@ from deconvwidgets.arguments import one_of
 from deconvwidgets.engine.graph import Graph
 from deconvwidgets.errors import LayerError, ModelError
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.surgery.modules import FollowedConv2d, FollowedLinear, followed_by, in_evaluation
+from deconvwidgets.models.surgery.modules import FollowedConv2d, FollowedLinear, can_be_followed, followed_by, in_evaluation
 from deconvwidgets.models.surgery.operation import Change, operable, operated
 from deconvwidgets.models.surgery.sites import calls_of, checked_layers, node_of, weighted_of_layer
 
@@ -43,7 +43,8 @@ def insert_normalization(bundle: ModelBundle, after: str | Sequence[str], kind: 
     Raises
     ------
     LayerError
-        If a layer does not exist, has the normalisation already, or is not the output of a module that is called once.
+        If a layer does not exist, has the normalisation already, or is not the output of a module that is called once. For "response_norm",
+        this has to be a convolution or a module without parameters.
     ModelError
         If the model cannot be traced, `kind` is unknown, or the new model does not run.
 
@@ -96,6 +97,10 @@ def _contrast_normalised(base: ModelBundle, graph: Graph, layer: str) -> tuple[s
     paths = [call for call, output in graph.calls.items() if output is node]
     for path in paths:
         module = base.model.get_submodule(path.partition("#")[0])
-        if not isinstance(module, nn.Identity | nn.Dropout) and calls_of(graph, base.model, module) == 1:
+        is_dropout = isinstance(module, nn.Identity | nn.Dropout)
+        if not is_dropout and can_be_followed(module) and calls_of(graph, base.model, module) == 1:
             return path, followed_by(module, in_evaluation(nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)))
-    raise LayerError(f"{name} of {base.name} is not the output of a module that is called once, so nothing can be put after it.")
+    raise LayerError(
+        f"{name} of {base.name} is not the output of a module that is called once, a convolution or one without parameters, so nothing can "
+        "be put after it: name a layer that is the output of a rectifier or pooling module of its own."
+    )

@@ -9,7 +9,7 @@ from torch import fx, nn
 
 from deconvwidgets.arguments import one_of
 from deconvwidgets.engine.graph import Graph
-from deconvwidgets.engine.windows import pair
+from deconvwidgets.engine.windows import Pair, pair
 from deconvwidgets.errors import LayerError, ModelError
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.surgery.modules import BlurPool2d, PoolingKind, in_evaluation
@@ -32,7 +32,8 @@ def swap_pooling(bundle: ModelBundle, layers: str | Sequence[str] | None = None,
     bundle : ModelBundle
         The network. It is not changed.
     layers : str or sequence of str, optional
-        Pooling layers, such as "pool1". By default, all with a stride of more than 1.
+        Pooling layers, such as "pool1". By default, all with a stride of more than 1, except those that return a single position (global
+        pooling).
     to : {"blur", "average", "max"}
         "blur" keeps what is pooled (maxima, or averages), "average" and "max" replace it and remove blurring.
 
@@ -44,7 +45,8 @@ def swap_pooling(bundle: ModelBundle, layers: str | Sequence[str] | None = None,
     Raises
     ------
     LayerError
-        If a layer does not exist, is not the output of a pooling module, or there is nothing to swap.
+        If a layer does not exist, is not the output of a pooling module, or there is nothing to swap: it is such pooling already, or is
+        to be blurred and does not subsample.
     ModelError
         If the model cannot be traced, `to` is unknown, or the new model does not run.
 
@@ -94,8 +96,9 @@ def _sites(base: ModelBundle, graph: Graph, layers: Sequence[str], to: str) -> l
             raise LayerError(_not_pooling(base, layer))
         if _kind(site.module) == to:
             raise LayerError(f"{site.name} of {base.name} is {_WORDS[to]} already: nothing would change.")
-        if to == "blur" and pair(site.module.stride) == (1, 1):  # type: ignore[arg-type]
-            raise LayerError(f"{site.name} of {base.name} has stride 1: nothing is subsampled, so there is nothing to blur.")
+        if to == "blur" and not _subsamples(graph, site.node, _stride(site.module)):
+            why = "has stride 1" if _stride(site.module) == (1, 1) else "returns a single position"
+            raise LayerError(f"{site.name} of {base.name} {why}: nothing is subsampled, so there is nothing to blur.")
         sites.append(site)
     return sites
 
@@ -109,14 +112,14 @@ def _not_pooling(base: ModelBundle, layer: str) -> str:
 
 
 def _all_sites(base: ModelBundle, graph: Graph, to: str) -> list[_Site]:
-    """Return all pooling with a stride that is not as it should be."""
+    """Return all pooling that subsamples and is not as it should be."""
     sites: list[_Site] = []
     calls = set(graph.calls.values())
     for node, operation in graph.operations.items():
         site = _site(base, graph, node) if node in calls else None
-        if site is not None and pair(site.module.stride) != (1, 1) and _kind(site.module) != to:  # type: ignore[arg-type]
+        if site is not None and _subsamples(graph, node, _stride(site.module)) and _kind(site.module) != to:
             sites.append(site)
-        pools = operation.op.role == "pooling" and operation.window is not None and operation.window.stride != (1, 1)
+        pools = operation.op.role == "pooling" and operation.window is not None and _subsamples(graph, node, operation.window.stride)
         if pools and operation.module_type not in ("MaxPool2d", "AvgPool2d", "BlurPool2d", "Blur") and "adaptive" not in operation.name:
             raise LayerError(
                 f"{base.name} pools by {operation.name}{_in(operation.module)}, not by a module nn.MaxPool2d or nn.AvgPool2d, so it cannot "
@@ -125,6 +128,15 @@ def _all_sites(base: ModelBundle, graph: Graph, to: str) -> list[_Site]:
     if not sites:
         raise LayerError(f"{base.name} has no pooling layers with a stride that could become {_WORDS[to]}: name layers if it has others.")
     return sites
+
+
+def _stride(module: nn.Module) -> Pair:
+    return pair(module.stride)  # type: ignore[arg-type]
+
+
+def _subsamples(graph: Graph, node: fx.Node, stride: Pair) -> bool:
+    """Return whether pooling with a stride subsamples. Global pooling does not: it returns a single position."""
+    return stride != (1, 1) and (graph.operations[node].shape or ())[-2:] != (1, 1)
 
 
 def _in(module: str) -> str:

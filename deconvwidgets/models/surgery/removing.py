@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from deconvwidgets.arguments import integer
 from deconvwidgets.engine.graph import Graph
@@ -16,7 +16,8 @@ from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.surgery.channels import Dependence, dependence_of
 from deconvwidgets.models.surgery.modules import in_evaluation
 from deconvwidgets.models.surgery.operation import Change, operable, operated
-from deconvwidgets.models.surgery.sites import activation_after, checked_layers, leaf_at, weighted_of_layer
+from deconvwidgets.models.surgery.parts import parts_of
+from deconvwidgets.models.surgery.sites import checked_layers, weighted_of_layer
 from deconvwidgets.models.surgery.units import head_reading, with_parameters
 
 
@@ -31,9 +32,10 @@ class _Input:
 def remove_layers(bundle: ModelBundle, layers: str | Sequence[str], *, seed: int = 0) -> ModelBundle:
     """Return a new bundle without some layers, as in Zeiler & Fergus 2014, table 3: "Removed layers 3, 4".
 
-    A layer is a convolution or a linear layer with its batch norm, its rectifier and the dropout after that; pooling stays. What follows
-    reads what the layer read. It keeps its weights if the numbers of units agree, and gets new random ones otherwise (normal, variance
-    2 / inputs; He et al. 2015), which have to be trained.
+    A layer is a convolution or a linear layer with its batch norm, its activation (any non-linear operation on single values before the
+    next layer) and the dropout after that. Pooling and response normalisation stay, and so does dropout whose module is called elsewhere,
+    too. What follows reads what the layer read. It keeps its weights if the numbers of units agree, and gets new random ones otherwise
+    (normal, variance 2 / inputs; He et al. 2015), which have to be trained.
 
     Parameters
     ----------
@@ -52,7 +54,8 @@ def remove_layers(bundle: ModelBundle, layers: str | Sequence[str], *, seed: int
     Raises
     ------
     LayerError
-        If a layer does not exist, subsamples, is the model's answer, or its units reach an operation that ties them to others.
+        If a layer does not exist, subsamples, is the model's answer, its units reach an operation that ties them to others, or its
+        activation would remain: it is a function call, a module that is called more than once, or not all that reads the layer reads it.
     ModelError
         If an argument is invalid, the model cannot be traced, or the new model does not run.
 
@@ -72,10 +75,10 @@ def remove_layers(bundle: ModelBundle, layers: str | Sequence[str], *, seed: int
         site = weighted_of_layer(base, graph, layer)
         sites[site.path] = dependence_of(base, graph, site)
     removed = dict(sorted(sites.items(), key=lambda item: list(graph.operations).index(item[1].source.node)))
-    modules: dict[str, nn.Module] = {}
     for found in removed.values():
         _check_size(base, graph, found)
-        modules |= _identities(base, graph, found)
+    parts = parts_of(base, graph, list(removed.values()))
+    modules: dict[str, nn.Module] = {path: in_evaluation(nn.Identity()) for path in parts.paths}
     generator = torch.Generator().manual_seed(number)
     inputs = _inputs(removed)
     made, head = _new_readers(removed, inputs, generator), _new_head(bundle, removed, inputs, generator)
@@ -83,12 +86,20 @@ def remove_layers(bundle: ModelBundle, layers: str | Sequence[str], *, seed: int
     change = Change(modules | {path: module for path, (module, _) in made.items()}, head=None if head is None else (head, 0))
     new = [*(name for _, name in made.values()), *(["the head"] if head is not None else [])]
     after = f" {_and(new)} {'reads' if len(new) == 1 else 'read'} another number of units, with new random weights." if new else ""
-    description = f"{_and(names)} removed.{after or ' All other weights are kept.'}"
+    description = f"{_and(names)} removed.{after or ' All other weights are kept.'}{_stay(parts.shared_dropouts)}"
     return operated(bundle, change, "remove_layers", f"without {_and(names)}", description, {"layers": names, "seed": number})
 
 
 def _and(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _stay(dropouts: Sequence[str]) -> str:
+    """Return the sentence of the description about dropout modules that are not removed."""
+    if not dropouts:
+        return ""
+    verbs = ("are", "stay") if len(dropouts) > 1 else ("is", "stays")
+    return f" The dropout {_and([repr(path) for path in dropouts])} {verbs[0]} called more than once, and {verbs[1]}."
 
 
 def _check_size(base: ModelBundle, graph: Graph, found: Dependence) -> None:
@@ -104,45 +115,6 @@ def _check_size(base: ModelBundle, graph: Graph, found: Dependence) -> None:
             f"{name} of {base.name} maps {sizes[0]} to {sizes[1]} positions: without it, all later maps would have other sizes, so it "
             "cannot be removed."
         )
-
-
-def _identities(base: ModelBundle, graph: Graph, found: Dependence) -> dict[str, nn.Module]:
-    """Return the modules in the place of a layer, its batch norms, its rectifier and its dropout."""
-    source, model = found.source, base.model
-    paths = [source.path, *(path for path in found.norms if not path.startswith(f"{source.path}."))]
-    activation = activation_after(graph, source.node)
-    if activation is not None:
-        leaf = leaf_at(graph, model, activation)
-        if leaf is not None:
-            paths.append(leaf[0])
-        elif graph.operations[activation].name != "relu" or not _is_rectified(graph, source.node.args[0]):
-            raise LayerError(
-                f"The activation after {source.name} of {base.name} is a function call or a module that is called more than once, and what "
-                f"{source.name} reads is not rectified, so it would remain: give the model a module for it."
-            )
-        paths += _dropouts(graph, model, activation)
-    return {path: in_evaluation(nn.Identity()) for path in paths}
-
-
-def _dropouts(graph: Graph, model: nn.Module, node: fx.Node) -> list[str]:
-    """Return the dropout modules that directly follow a value: it is theirs, or is read by them."""
-    values = {node, *(user for user in node.users if user.op != "output" and graph.operations[user].op.role == "transparent")}
-    paths = [call for call, output in graph.calls.items() if output in values]
-    return [
-        path for path in paths if isinstance(model.get_submodule(path.partition("#")[0]), nn.Dropout | nn.Dropout2d) and "#" not in path
-    ]
-
-
-def _is_rectified(graph: Graph, node: object) -> bool:
-    """Return whether values are never negative, so that a rectifier would not change them."""
-    while isinstance(node, fx.Node):
-        operation = graph.operations[node]
-        if operation.name in ("relu", "relu6"):
-            return True
-        if operation.op.role not in ("pooling", "transparent", "response norm") and operation.op.spatial != "reshape":
-            return False
-        node = node.args[0]
-    return False
 
 
 def _inputs(removed: Mapping[str, Dependence]) -> dict[str, _Input]:

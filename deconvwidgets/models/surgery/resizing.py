@@ -13,7 +13,7 @@ from deconvwidgets.errors import LayerError, ModelError
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.surgery.channels import Dependence, dependence_of, norm_at
 from deconvwidgets.models.surgery.operation import operable, operated
-from deconvwidgets.models.surgery.sites import checked_layer, weighted_of_layer
+from deconvwidgets.models.surgery.sites import checked_layer, varying_users, weighted_of_layer
 from deconvwidgets.models.surgery.units import NewUnits, change_units, strengths
 
 MAX_UNITS = 2**16
@@ -217,7 +217,7 @@ def _folded(graph: Graph, found: Dependence) -> list[fx.Node]:
     """Return the batch norms between the layer and its activation, which are one linear operation with it."""
     node, folded = found.source.node, list[fx.Node]()
     while True:
-        users = [user for user in node.users if user.op == "output" or graph.operations[user].varies]
+        users = varying_users(graph, node)
         if len(users) != 1 or users[0] not in found.visited:
             return folded
         node = users[0]

@@ -153,10 +153,15 @@ def is_blur(graph: Graph, node: fx.Node) -> bool:
     return graph.operations[node].module_type == "Blur"
 
 
+def varying_users(graph: Graph, node: fx.Node) -> list[fx.Node]:
+    """Return what depends on a value: operations and the output of the model. Those that read the number of images only do not."""
+    return [user for user in node.users if user.op == "output" or graph.operations[user].varies]
+
+
 def activation_after(graph: Graph, node: fx.Node) -> fx.Node | None:
     """Return the rectifier or other activation that directly follows a convolution or linear layer; batch norm may stand between."""
-    while len(node.users) == 1:
-        (node,) = node.users
+    while len(users := varying_users(graph, node)) == 1:
+        (node,) = users
         if node.op == "output":
             return None
         role = graph.operations[node].op.role

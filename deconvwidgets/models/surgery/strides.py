@@ -11,7 +11,7 @@ from deconvwidgets.engine.blur import Blur
 from deconvwidgets.engine.graph import Graph
 from deconvwidgets.errors import LayerError
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.surgery.modules import FollowedConv2d, followed_by, shallow_copy
+from deconvwidgets.models.surgery.modules import FollowedConv2d, can_be_followed, followed_by, shallow_copy
 from deconvwidgets.models.surgery.operation import Change, operable, operated
 from deconvwidgets.models.surgery.sites import (
     Weighted,
@@ -46,7 +46,7 @@ def blur_strides(bundle: ModelBundle, layers: str | Sequence[str] | None = None)
     Raises
     ------
     LayerError
-        If a layer does not exist, is no convolution with a stride, or its rectifier is a function call or a shared module.
+        If a layer does not exist, is no convolution with a stride, or its rectifier is a function call, a shared module, or has parameters.
     ModelError
         If the model cannot be traced, or the new model does not run.
 
@@ -97,9 +97,9 @@ def _blurred(base: ModelBundle, graph: Graph, convolution: Weighted) -> dict[str
     if activation is None:
         return {convolution.path: followed_by(dense, blur)}
     own = leaf_at(graph, base.model, activation)
-    if own is None:
+    if own is None or not can_be_followed(own[1]):
         raise LayerError(
-            f"The rectifier after {name} of {base.name} is a function call or a module that is called more than once, so no blur can be "
-            "put after it: give the model a rectifier module for this layer, or name other layers."
+            f"The rectifier after {name} of {base.name} is a function call, a module that is called more than once or has parameters, so "
+            "no blur can be put after it: give the model a rectifier module for this layer, or name other layers."
         )
     return {convolution.path: dense, own[0]: followed_by(own[1], blur)}

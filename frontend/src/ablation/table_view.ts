@@ -92,7 +92,8 @@ export function createTableView({ select, choose, explore }: Actions) {
     drawHead(state.measure, table.baseline, paper);
     const scale = scaleOf(table.rows.flatMap((row) => differenceOf(row, state.measure) ?? []));
     body.replaceChildren(...table.rows.map((row, index) => createRow(row, index, status, state, scale, paper)));
-    if (kept) [...body.querySelectorAll<HTMLElement>("button, input")].find((one) => focusKey(one) === kept)?.focus();
+    if (kept)
+      [...body.querySelectorAll<HTMLElement>("button, input")].find((one) => focusKey(one) === kept)?.focus({ preventScroll: true });
   };
 
   /** Focus the name of a variant. */

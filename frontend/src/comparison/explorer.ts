@@ -48,7 +48,6 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
   private readonly waiting = h("p", { class: "dwx-empty dwc-waiting", role: "status", hidden: true, "data-testid": "pairs-note" });
   private readonly building = createIndexBuilding(this.store, this.selection);
   private readonly drawer: DetailDrawer;
-  private shownPairs: Pairs | null = null;
   private readonly removeListeners: (() => void)[];
 
   constructor(context: RenderContext<PairState>, store: PairStore) {
@@ -249,9 +248,7 @@ class PairExplorerView extends ExplorerView<PairState, PairStore> {
     selection.arrange(pairs, tables);
     selection.completeSelection(pairs);
     this.toolbar.update(this.state, pairs, this.selection.order.length, store.hello);
-    const isNew = this.shownPairs !== pairs;
-    this.shownPairs = pairs;
-    this.grid.update({ state: this.state, pairs, tables, order: this.selection.order });
+    const isNew = this.grid.update({ state: this.state, pairs, tables, order: this.selection.order });
     if (isNew) this.grid.show(selection.selectedPair);
     this.column.update({ pairs, tables, names, overviews, gridTile: this.grid.layout.tile });
   }

@@ -174,7 +174,8 @@ class BothOcclusionView extends ExplorerView<BothState, BothOcclusionStore> impl
   }
 
   protected override isLoaded(next: BothState): boolean {
-    return SHARED.every((key) => key === "patches" || String(next[key]) === String(this.state[key]));
+    const keys = [...SHARED, "target_a", "target_b"] as const;
+    return keys.every((key) => key === "patches" || String(next[key]) === String(this.state[key]));
   }
 
   protected override alertText(): string {
@@ -203,7 +204,7 @@ class BothOcclusionView extends ExplorerView<BothState, BothOcclusionStore> impl
     this.images.select(state.image);
     this.drawMaps(classes);
     this.root.dataset.ready = String(SIDES.every((side) => this.sides[side].scene !== null));
-    this.root.dataset.complete = String(SIDES.every((side) => this.sides[side].job.grid?.complete && !this.sides[side].job.stale));
+    this.root.dataset.complete = String(SIDES.every((side) => this.sides[side].job.grid?.complete && !this.sides[side].stale));
   }
 
   protected override onKey(event: KeyboardEvent): boolean {
@@ -232,15 +233,18 @@ class BothOcclusionView extends ExplorerView<BothState, BothOcclusionStore> impl
     return target === null ? null : (classes[side]?.[target] ?? null);
   }
 
+  /** Draw the maps that are there, under the names of their own classes: those of other classes may be on their way. */
   private drawMaps(classes: Both<string[] | null>): void {
     const mapsOf = (side: Side): SideMaps | undefined => {
       const { scene, job } = this.sides[side];
       const quantity = this.store.sides[side].hello?.overview.quantity ?? null;
-      return scene && job.grid ? { grid: job.grid, scene, target: this.targetName(side, classes) ?? "", quantity } : undefined;
+      const target = scene?.request.target ?? null;
+      const name = target === null ? "" : (classes[side]?.[target] ?? "");
+      return scene && job.grid ? { grid: job.grid, scene, target: name, quantity } : undefined;
     };
     const [a, b] = [mapsOf("a"), mapsOf("b")];
     this.maps.draw({ ...(a ? { a } : {}), ...(b ? { b } : {}) }, this.reason(classes));
-    this.maps.setStale(SIDES.some((side) => this.sides[side].job.stale));
+    this.maps.setStale(SIDES.some((side) => this.sides[side].stale));
   }
 
   /** Return why the maps cannot be subtracted: they are of different classes that nobody has chosen. Empty if they can. */

@@ -12,6 +12,11 @@ import { type Pairs, unitOf } from "./pairs.ts";
 import type { PairStore } from "./store.ts";
 import { type Both, type PairState, SIDES, type Side } from "./wire.ts";
 
+/** Return which pairs a list is of. */
+function pairingOf({ state }: GridContent): string {
+  return JSON.stringify([state.layer_a, state.layer_b, state.paired_by]);
+}
+
 export interface GridContent {
   state: PairState;
   pairs: Pairs;
@@ -79,10 +84,12 @@ export class PairGrid {
     return Math.max(1, Math.floor(this.element.clientHeight / this.layout.stepY));
   }
 
-  update(content: GridContent): void {
+  /** Draw, and return whether the list begins at its top again. */
+  update(content: GridContent): boolean {
     const previous = this.content;
-    const reordered = previous?.pairs !== content.pairs || String(previous.order) !== String(content.order);
-    const renewed = SIDES.some((side) => previous?.tables[side] !== content.tables[side]);
+    // Pairs that are requested again because a service has changed keep their places.
+    const reordered = !previous || pairingOf(previous) !== pairingOf(content) || String(previous.order) !== String(content.order);
+    const renewed = previous?.pairs !== content.pairs || SIDES.some((side) => previous?.tables[side] !== content.tables[side]);
     this.content = content;
     this.relayout();
     if (reordered || renewed || previous?.state.view !== content.state.view) this.clear();
@@ -93,6 +100,7 @@ export class PairGrid {
     this.empty.hidden = content.order.length > 0;
     setText(this.empty, EMPTY);
     this.draw();
+    return reordered;
   }
 
   /** Scroll to a pair if it is not visible. */

@@ -1,6 +1,7 @@
 /** The pairs of units of two layers: their order, and which are shown. */
 import { toFloat32Array, toInt32Array } from "../kernel/buffers.ts";
 import type { Table } from "../layers/unit_table.ts";
+import { formatFixed } from "../ui/format.ts";
 import type { Both, PairedBy, PairSort, PairState, PairStatus, PairsReply, Side } from "./wire.ts";
 
 export interface Pairs {
@@ -90,7 +91,7 @@ export function describeStatus([a, b]: PairStatus): string {
 /** Return a correlation in words. */
 export function formatCorrelation(correlation: number | null | undefined): string {
   if (correlation === null || correlation === undefined || Number.isNaN(correlation)) return "–";
-  const text = correlation.toFixed(2);
+  const text = formatFixed(correlation, 2);
   // Only a correlation of 1 is written so: the difference is what is looked for.
   return correlation < 1 && text === "1.00" ? (correlation < 0.9995 ? correlation.toFixed(3) : ">0.999") : text;
 }

@@ -36,6 +36,8 @@ export class SideView implements EditedView {
   scene: Scene | null = null;
   /** Why there is none. */
   error = "";
+  /** Whether the scene of the state's request is on its way, or failed. */
+  private outdated = false;
   readonly editor = new PatchEditor(this);
   readonly job: MapsJob;
 
@@ -64,6 +66,11 @@ export class SideView implements EditedView {
     if (this.side === "a") this.host.setPatches(next.patches);
   }
 
+  /** Whether the maps are not those of the state. */
+  get stale(): boolean {
+    return this.outdated || this.job.stale;
+  }
+
   get grid(): MapGrid | null {
     return this.job.grid;
   }
@@ -76,6 +83,7 @@ export class SideView implements EditedView {
   update(request: OcclusionRequest): void {
     const { value, error } = this.store.scene(this, request);
     this.error = error ?? "";
+    this.outdated = !value;
     if (!value) return;
     if (value !== this.scene) {
       this.scene = value;

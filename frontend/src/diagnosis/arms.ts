@@ -3,6 +3,7 @@ import { h, setText } from "../ui/dom.ts";
 import { formatCount } from "../ui/format.ts";
 import { createAblationCode } from "./ablation_code.ts";
 import { createCurveChart, highestOf } from "./curve_chart.ts";
+import { strideMarks } from "./stride_marks.ts";
 import { describeArm, describeWeights, signedPercent } from "./texts.ts";
 import type { AblationCode, Arm, Curves } from "./wire.ts";
 
@@ -22,9 +23,9 @@ interface Actions {
   copy: (code: string) => void;
 }
 
-/** Return the shift at which the curves are read; null if they have it not. */
+/** Return the shift that is shown, which may be between two measured ones; null if it is not within the curves. */
 export function cursorOf(curves: Curves | null, [right, down]: readonly [number, number]): number | null {
-  return curves && down === 0 && curves.shifts.includes(right) ? right : null;
+  return curves && down === 0 && right >= 0 && right <= Math.max(...curves.shifts) ? right : null;
 }
 
 const HINT = "Try a surgery of a finding: it makes a second network, without training, whose curves and accuracy are drawn beside these.";
@@ -59,7 +60,7 @@ export function createArms({ id, pickArm, pickShift, undo, copy }: Actions & { i
       const content = { arm, shown: arm.arm === shown, base: arm.parent === null ? null : (base?.curves ?? null), highest };
       made.get(arm.arm)?.update({ ...content, cursor: cursorOf(arm.curves, shift), measuring: describeArm(arm) });
     }
-    setText(caption, measured[0] ? describeMeasure(measured[0]) : "Change by shift: the curves of each layer appear here.");
+    setText(caption, measured[0] ? describeMeasure(measured[0]) : "Change by shift: the curves of up to five feature maps appear here.");
     setText(note, describeAccuracy(arms));
     const arm = arms.find((one) => one.arm === shown);
     plan.hidden = !arm || arm.parent === null;
@@ -76,12 +77,14 @@ export function createArms({ id, pickArm, pickShift, undo, copy }: Actions & { i
   return { element, update, close };
 }
 
-export function describeMeasure({ photographs, labelled, filled, reference, layers }: Curves): string {
+export function describeMeasure(curves: Curves): string {
+  const { photographs, labelled, filled, reference, layers } = curves;
   const some = labelled < photographs ? ` (${formatCount(labelled, "labelled photograph")})` : "";
   const whose = reference === "label" ? `the true class’s probability${some}` : "the predicted class’s probability";
   const repeated = filled ? ` On ${formatCount(filled, "photograph")}, edge pixels are repeated where the photograph ends.` : "";
+  const dotted = strideMarks(curves) ? " Vertical dotted lines: multiples of the stride that is written below." : "";
   const median = `median change of the strongest activation over active units, in % of it (blue, ${layers.length} layers)`;
-  return `Change by shift to the right, ${formatCount(photographs, "photograph")}: ${median}; mean change of ${whose}, in points (red).${repeated}`;
+  return `Change by shift to the right, ${formatCount(photographs, "photograph")}: ${median}; mean change of ${whose}, in points (red).${dotted}${repeated}`;
 }
 
 /** Return what the accuracies were measured on, or why there are none. */

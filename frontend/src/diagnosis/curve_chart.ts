@@ -3,13 +3,14 @@ import { h, setText } from "../ui/dom.ts";
 import { linePath } from "../ui/line_plot.ts";
 import { linearScale } from "../ui/scales.ts";
 import { createDrawing, elementFactory } from "../ui/svg.ts";
+import { axisTicks, strideMarks } from "./stride_marks.ts";
 import type { Arm, Curves } from "./wire.ts";
 
 const HEIGHT = 210;
 const MIN_WIDTH = 110;
 const HALF_LETTER = 3.4; // CSS pixels: half of the width of a letter of a name
 const NAMES_AT = 0.75; // of the shifts: where the names of curves stand
-const MARGIN = { left: 34, right: 8, top: 8, bottom: 20 };
+const MARGIN = { left: 34, right: 8, top: 8, bottom: 34 };
 
 export interface CurveContent {
   arm: Arm;
@@ -18,7 +19,7 @@ export interface CurveContent {
   base: Curves | null;
   /** The largest value of all arms, in percent. */
   highest: number;
-  /** The shift that is shown, if the curves have it. */
+  /** The shift that is shown, if it is within the curves. */
   cursor: number | null;
   measuring: string;
 }
@@ -104,8 +105,10 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
       svg("line", { class: "dwn-gridline", x1: MARGIN.left, x2: right, y1: toY(value), y2: toY(value) }),
       svg("text", { x: MARGIN.left - 5, y: toY(value) + 4, "text-anchor": "end" }, `${text}%`),
     ]);
-    const ticks = shifts.filter((shift) => shift % 4 === 0);
-    const below = ticks.map((shift) => svg("text", { x: toX(shift), y: HEIGHT - 4, "text-anchor": "middle" }, String(shift)));
+    const marks = strideMarks(curves);
+    const ticks = axisTicks(shifts, marks?.stride);
+    const below = ticks.map((shift) => svg("text", { x: toX(shift), y: bottom + 15, "text-anchor": "middle" }, String(shift)));
+    const strides = drawStrides(marks, right, bottom);
     const deepest = base?.changes.at(-1);
     const before =
       base && deepest ? [svg("path", { class: "dwn-before", d: path(deepest) }, svg("title", {}, `${base.layers.at(-1)} as it is`))] : [];
@@ -117,7 +120,19 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
     const at = cursor === null ? [] : [svg("line", { class: "dwn-cursor", x1: toX(cursor), x2: toX(cursor), y1: MARGIN.top, y2: bottom })];
     const names = now.parent === null ? curveNames(curves, toY) : [];
     drawing.setAttribute("aria-label", describeCurves(now, curves));
-    drawing.replaceChildren(...grid, ...below, ...before, ...lines, probability, ...at, ...names);
+    drawing.replaceChildren(...grid, ...below, ...strides, ...before, ...lines, probability, ...at, ...names);
+  };
+
+  /** Draw a vertical line at each multiple of a stride, and the stride below the axis. */
+  const drawStrides = (marks: ReturnType<typeof strideMarks>, right: number, bottom: number) => {
+    if (!marks) return [];
+    const title = `Multiples of the stride of ${marks.layer}, ${marks.stride} px`;
+    const lines = marks.shifts.map((shift) => {
+      const properties = { class: "dwn-stride", x1: toX(shift), x2: toX(shift), y1: MARGIN.top, y2: bottom };
+      return svg("line", properties, svg("title", {}, title));
+    });
+    const name = { class: "dwn-stride-name", x: right, y: HEIGHT - 4, "text-anchor": "end" };
+    return [...lines, svg("text", name, svg("title", {}, title), `stride ${marks.stride} px`)];
   };
 
   const curveNames = (curves: Curves, toY: (value: number) => number) => {
@@ -152,8 +167,11 @@ function describeFigures({ curves, accuracy }: Arm): (Node | string)[] {
   return moved.length && top1.length ? [...moved, " · ", ...top1] : [...moved, ...top1];
 }
 
-function describeCurves({ label }: Arm, { layers, shifts, changes }: Curves): string {
+function describeCurves({ label }: Arm, curves: Curves): string {
+  const { layers, shifts, changes } = curves;
   const at = (index: number) => changes[index]?.at(-1);
   const texts = layers.map((layer, index) => `${layer} ${((at(index) ?? 0) * 100).toFixed(1)}%`);
-  return `Change by shift, ${label}: at ${shifts.at(-1)} pixels ${texts.join(", ")}`;
+  const marks = strideMarks(curves);
+  const marked = marks ? `; the multiples of the stride of ${marks.layer}, ${marks.stride} pixels, are marked` : "";
+  return `Change by shift, ${label}: at ${shifts.at(-1)} pixels ${texts.join(", ")}${marked}`;
 }

@@ -6,7 +6,7 @@ import { percent, signedPercent } from "./texts.ts";
 
 export type Shift = [right: number, down: number];
 
-const SLIDER = 8; // as far as the curves
+const SLIDER = 16; // as far as the curves
 
 /** Return a shift within the margin. */
 export function clampShift([right, down]: Shift, margin: number): Shift {

@@ -1,5 +1,6 @@
 /** The curves of the two charts. */
 
+import { formatFixed } from "../ui/format.ts";
 import { ticks as roundNumbers } from "../ui/line_plot.ts";
 import { describeRateStep } from "../ui/rate_step.ts";
 import type { Curve, EpochChartContent } from "./epoch_chart.ts";
@@ -21,7 +22,7 @@ function strengthOf(index: number, count: number): number {
   return count > 1 ? 0.4 + (0.6 * index) / (count - 1) : 1;
 }
 
-const decimals = (value: number | null | undefined) => (value === null || value === undefined ? "–" : value.toFixed(2));
+const decimals = (value: number | null | undefined) => (value === null || value === undefined ? "–" : formatFixed(value, 2));
 
 /** Return the curves of the layers: names and the values of the first checkpoint on the left, those of the current one on the right. */
 export function convergenceContent({ epochs, curves }: Convergence, current: number | null, range: [number, number]): EpochChartContent {

@@ -1,5 +1,6 @@
 /** A chart of curves over epochs: names and numbers at both ends, and the current epoch as a line. A click moves the epoch. */
 import { h } from "../ui/dom.ts";
+import { formatFixed } from "../ui/format.ts";
 import { linePath } from "../ui/line_plot.ts";
 import { createDrawing, elementFactory } from "../ui/svg.ts";
 
@@ -127,7 +128,7 @@ export function createEpochChart({ label, testid, pick }: { label: string; testi
     const points = curve.x.flatMap((epoch, index) => {
       const value = curve.y[index];
       if (!curve.points || value === null || value === undefined) return [];
-      const title = svg("title", {}, `${curve.name}, epoch ${epoch}: ${value.toFixed(2)}`);
+      const title = svg("title", {}, `${curve.name}, epoch ${epoch}: ${formatFixed(value, 2)}`);
       return [svg("circle", { class: "dwv-point", style, cx: toX(epoch), cy: y(value), r: epoch === current ? 3.6 : 2.2 }, title)];
     });
     return [path, ...points];

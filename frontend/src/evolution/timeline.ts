@@ -5,7 +5,8 @@ import type { Column } from "./wire.ts";
 const INTERVAL = 900; // ms a checkpoint
 
 interface TimelineOptions {
-  pick: (epoch: number) => void;
+  /** Show an epoch, and return whether that was possible. */
+  pick: (epoch: number) => boolean;
   /** Return whether what a checkpoint shows is loaded; playing waits for it, for a while. */
   isLoaded: () => boolean;
 }
@@ -96,7 +97,7 @@ export class Timeline {
     const { epochs } = this;
     const next = epochs.find((epoch) => epoch > (this.epoch ?? Number.NEGATIVE_INFINITY));
     if (next === undefined) this.stop();
-    else this.options.pick(next);
+    else if (!this.options.pick(next)) this.stop();
   }
 
   private drawButton(): void {

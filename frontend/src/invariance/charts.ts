@@ -14,9 +14,13 @@ export interface ChartsContent {
   /** The curves of each photograph of the state; undefined before they are computed. */
   curves: (Curves | undefined)[];
   view: View | undefined;
+  /** The first output of the last view: its name stays while another view is computed. */
+  lastTarget: string | undefined;
 }
 
 interface Part {
+  /** What the chart is of, whatever is loaded. */
+  name: string;
   title: string;
   /** The values of a photograph, in the order of its amounts. */
   values: (curves: Curves) => (number | null)[] | null | undefined;
@@ -56,10 +60,11 @@ export function createCharts({ set }: { set: (patch: Partial<InvarianceState>) =
   return { element, update, close };
 }
 
-function partsOf({ hello, state, view, curves }: ChartsContent): Part[] {
+function partsOf({ hello, state, view, curves, lastTarget }: ChartsContent): Part[] {
   const { measure } = state;
   const name = measure === "relative" ? "relative distance" : "Euclidean distance";
   const parts: Part[] = state.layers.map((layer, index) => ({
+    name: `${layer}: ${name}`,
     title: `${layer}: ${name}`,
     values: (one) => one[measure === "relative" ? "relative" : "distances"][index] ?? null,
     live: (measure === "relative" ? view?.relative : view?.distances)?.[index] ?? null,
@@ -71,8 +76,10 @@ function partsOf({ hello, state, view, curves }: ChartsContent): Part[] {
   const every = curves.every((one) => one?.labelled ?? true);
   const target = view?.classes[0];
   const probability = !isValue(quantity);
+  const output = probability ? `probability of the ${every ? "true" : "true or predicted"} class` : "output";
   parts.push({
-    title: probability ? `probability of the ${every ? "true" : "true or predicted"} class` : (target?.name ?? "output"),
+    name: output,
+    title: probability ? output : (lastTarget ?? output),
     values: ({ scores }) => scores?.map((score) => (probability ? 100 * score : score)),
     live: target ? (probability ? 100 : 1) * target.now : null,
     scale: probability ? percentScale : signedScale,
@@ -104,11 +111,11 @@ function createChart(drag: (amount: number) => void) {
     const { transform, state } = content;
     setText(title, part.title);
     setText(value, part.live === null ? "" : part.format(part.live));
-    const key = `${part.title} ${transform.name}`;
+    const key = `${part.name} ${transform.name}`;
     if (key !== plotKey) {
       plot?.close();
       plot = createLinePlot({
-        label: `${part.title}, by ${transform.label.toLowerCase()}`,
+        label: `${part.name}, by ${transform.label.toLowerCase()}`,
         xTitle: axisTitle(transform),
         yTitle: "",
         drag,

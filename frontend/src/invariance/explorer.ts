@@ -141,7 +141,14 @@ class InvarianceView extends ExplorerView<InvarianceState, InvarianceStore> {
     const view = value ?? this.lastView;
     this.lastView = view;
     const curves = this.curvesInOrder();
-    this.charts.update({ hello, state, transform, curves: curves.map((one) => one.value), view: value });
+    this.charts.update({
+      hello,
+      state,
+      transform,
+      curves: curves.map((one) => one.value),
+      view: value,
+      lastTarget: view?.classes[0]?.name,
+    });
     this.strip.update(state, curves, hello.overview.quantity);
     if (view) this.drawView(view, transform, hello.fill);
     if (value) this.strongest.update(state, value);

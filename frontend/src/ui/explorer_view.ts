@@ -6,6 +6,7 @@ import { h, setText } from "./dom.ts";
 import { download } from "./download.ts";
 import { createFooter, keyHint } from "./footer.ts";
 import { createHeader } from "./header.ts";
+import { keepFocus } from "./kept_focus.ts";
 import { clearsSearch, guardShortcuts, isNotebookShortcut, leaveWidget } from "./keyboard.ts";
 import { SavedPicture } from "./picture.ts";
 import { PRESENT_HINT, Presentation } from "./presentation.ts";
@@ -169,7 +170,7 @@ export abstract class ExplorerView<State extends object, Shared extends AnyStore
     this.picture?.update();
     this.footer?.showStatus(this.status);
     this.units.update();
-    this.draw();
+    keepFocus(this.root, () => this.draw());
   }
 
   /** Return the text of the alert. */

@@ -1,12 +1,18 @@
 /** Formatting of numbers and durations. */
 
+/** Format a number with decimals, without a minus sign if it is rounded to zero. */
+export function formatFixed(value: number, digits: number): string {
+  const text = value.toFixed(digits);
+  return Number(text) === 0 ? (0).toFixed(digits) : text;
+}
+
 /** Format a number with about three significant digits, without an exponent. */
 export function formatNumber(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const magnitude = Math.abs(value);
   if (magnitude >= 100) return value.toFixed(0);
   if (magnitude >= 10) return value.toFixed(1);
-  return magnitude === 0 ? "0" : value.toFixed(2);
+  return magnitude === 0 ? "0" : formatFixed(value, 2);
 }
 
 /** Format an integer with thousands separators. */

@@ -46,6 +46,16 @@ def test_nothing_is_found_in_a_network_without_faults():
     assert found.finding("input").level == "not_checked"
 
 
+@pytest.mark.parametrize(("top", "functions"), [(nn.MaxPool2d(16), ["blur_strides"]), (nn.MaxPool2d(8), ["swap_pooling", "blur_strides"])])
+def test_blurred_pooling_is_suggested_where_pooling_subsamples(top, functions):
+    """A maximum of all 16 x 16 positions does not subsample, and swap_pooling refuses to blur it."""
+    first, relu, _, second, last, *_ = network()
+    classifier = (nn.Flatten(), nn.LazyLinear(2))
+    model = nn.Sequential(first, relu, second, last, top, *classifier).eval()
+    model(torch.zeros(1, 3, 32, 32))
+    assert [surgery.function for surgery in diagnosed(model).finding("shift").surgeries] == functions
+
+
 def test_killed_units_are_found():
     model = smooth(network())
     with torch.no_grad():

@@ -55,7 +55,7 @@ def check_input(
     labels : "auto" or None
         "auto" sweeps over ways to prepare the photographs whose label names a class of the model.
     photographs : int
-        How many are used, evenly spread over the set.
+        How many are used, evenly spread over the set. With fewer than 50, the statistics are judged "near" at most.
     device : str
         "auto", "cpu", "cuda:1", ...
     progress : bool
@@ -92,7 +92,7 @@ def check_input(
     bundle = on_device(bundle, device)
     classes = checked_labels(labels, bundle, images)
     statistics, skipped, read = NormStatistics(bundle), list[SkippedImage](), 0
-    if statistics.names:
+    if statistics:
         read = _add_statistics(statistics, bundle, images, spread_sources(images.source_count, count), skipped, progress, job)
     sweep, labelled = None, 0
     if classes is not None:
@@ -156,20 +156,20 @@ def _sweep(
 def _result(
     bundle: ModelBundle, statistics: NormStatistics, read: int, sweep: Sweep | None, labelled: int, skipped: list[SkippedImage]
 ) -> InputCheck:
-    divergences = statistics.divergences() if statistics.names else np.zeros(0)
+    norms = statistics.divergences()
     variants = () if sweep is None else sweep.variants()
     better = () if sweep is None else _better(sweep)
-    level, summary = judged(bundle.network.traced, bool(bundle.surgery), divergences, read, variants, better, labelled)
+    level, summary = judged(bundle.network.traced, bool(bundle.surgery), norms, read, variants, better, labelled)
     order = sorted(range(len(variants)), key=lambda number: (-variants[number].top1, variants[number].log_loss, number))
     return InputCheck(
         level=level,
         summary=summary,
-        layers=statistics.names,
-        divergences=divergences,
+        layers=norms.names,
+        divergences=norms.values,
         photographs=read,
         variants=tuple(replace(variants[number], better=number in better) for number in order),
         labelled=labelled,
-        limitations=limitations_of(bool(statistics.names), tuple(way.kind for way in sweep.ways) if sweep else ()),
+        limitations=limitations_of(bool(norms.names), tuple(way.kind for way in sweep.ways) if sweep else ()),
         skipped=tuple(dict.fromkeys(skipped)),
     )
 

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from typing import Literal
-
-from torch import fx
 
 from deconvwidgets.arguments import flag, integer
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.compute.stream import prepared_crops
 from deconvwidgets.engine.filters import convolution_filters
-from deconvwidgets.engine.network import Network
 from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex, layers_to_index
 from deconvwidgets.index.cached_build import cached_index
 from deconvwidgets.instruments.diagnosis.compute.check_input import check_input
+from deconvwidgets.instruments.diagnosis.compute.deepest_map import deepest_map
 from deconvwidgets.instruments.diagnosis.compute.first_layer import PhotographSpectrum, blur_after, first_convolution, first_layer
 from deconvwidgets.instruments.diagnosis.compute.input_finding import input_finding
 from deconvwidgets.instruments.diagnosis.compute.input_labels import checked_labels
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import aliasing, frequencies
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts as shift_finding
 from deconvwidgets.instruments.diagnosis.compute.photographs import spread_sources
+from deconvwidgets.instruments.diagnosis.compute.read_value import ReadValue
 from deconvwidgets.instruments.diagnosis.compute.shift_response import MAX_SHIFTS, checked_shifts, shift_response
 from deconvwidgets.instruments.diagnosis.compute.unit_checks import LayerUnits, filter_sizes, near_pairs, units_of
 from deconvwidgets.instruments.diagnosis.compute.unit_findings import (
@@ -39,7 +39,6 @@ from deconvwidgets.instruments.diagnosis.records import CHECKS, LEVELS, Diagnosi
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
 from deconvwidgets.records.images import without_repeats
-from deconvwidgets.records.layers import LayerInfo
 
 _SPECTRUM_PHOTOGRAPHS = 20
 
@@ -67,7 +66,7 @@ def diagnose(
     ----------
     bundle : ModelBundle
     images : ImageSet
-        The photographs. With fewer than 50, units are never judged beyond "near".
+        The photographs. With fewer than 50, neither units nor the statistics of the input are judged beyond "near".
     layers : sequence of str, optional
         Names or aliases of the layers whose units are checked; by default the convN feature maps.
     shift_photographs : int
@@ -125,18 +124,27 @@ def diagnose(
 
 
 def _first_layer(bundle: ModelBundle, images: ImageSet, job: JobContext) -> FirstLayer | None:
-    """Return the first layer with what its stride aliases, measured on some photographs."""
+    """Return the first layer with what its stride aliases, measured on what its convolution reads of some photographs."""
     filters = first_convolution(bundle.network)
     if filters is None:
         return None
-    photographs = PhotographSpectrum(*bundle.input_size)
+    read = ReadValue(bundle, filters)
+    photographs = PhotographSpectrum(*read.size)
     if filters.window.stride != (1, 1):
         sources = spread_sources(images.source_count, _SPECTRUM_PHOTOGRAPHS)
         for item in prepared_crops(bundle, images, [images.crops_of(source)[0] for source in sources], threads=job.decode_threads):
             job.check_cancelled("The diagnosis was cancelled")
             if item.pixels is not None:
-                photographs.add(item.pixels.cpu().numpy())
+                with nullcontext() if read.is_input else job.device_lease():
+                    pixels = read.of(item.pixels)
+                photographs.add(pixels)
     return first_layer(filters, bundle.input_size[0], photographs, blur_after(bundle.network, filters))
+
+
+def _channel_notes(bundle: ModelBundle) -> tuple[str, ...]:
+    """Return that the first layer's filters have other channels than the input, if they have."""
+    filters = first_convolution(bundle.network)
+    return () if filters is None else ReadValue(bundle, filters).notes()
 
 
 def _findings(
@@ -148,11 +156,11 @@ def _findings(
     checked: Finding,
 ) -> tuple[Finding, ...]:
     """Return the findings: found ones first, then close ones, clear ones, and the checks that cannot be made."""
-    filters = convolution_filters(bundle.network)
+    filters, deepest = convolution_filters(bundle.network), deepest_map(bundle.network, index.layers)
     photographs, indexed = index_photographs(index), {info.name for info in index.layers}
     found = [
         aliasing(first),
-        shift_finding(curves, deepest_map(bundle.network, index.layers), filters, _pools(bundle)),
+        shift_finding(curves, None if deepest is None else deepest.short_name, filters, _pools(bundle)),
         frequencies(first),
         one_photograph(units, photographs),
         near_copies(near_pairs(index, filters), photographs),
@@ -169,25 +177,14 @@ def _with_one(pixels: tuple[int, ...], width: int) -> tuple[int, ...]:
     return pixels if 1 in pixels or len(pixels) >= MAX_SHIFTS or width < 2 else (1, *pixels)
 
 
-def deepest_map(network: Network, layers: Sequence[LayerInfo]) -> str | None:
-    """Return the short name of the feature map that is computed last; None if no layer is a feature map.
-
-    Those of convolutions come before others, such as those of poolings, and the order in which the layers are given does not matter.
-    """
-    names, graph = {info.name for info in layers}, network.graph
-    maps = [info for info in network.feature_map_layers if info.name in names]
-    maps = maps or [info for info in network.layers if info.name in names and info.height * info.width > 1]
-    if not maps or graph is None:
-        return maps[-1].short_name if maps else None
-    order: dict[fx.Node | None, int] = {node: number for number, node in enumerate(graph.operations)}
-    return max(maps, key=lambda info: order.get(network.node(info.name), -1)).short_name
-
-
 def _pools(bundle: ModelBundle) -> bool:
-    """Return whether a model has a max pooling with a stride; False if it cannot be traced."""
+    """Return whether a model has a max pooling with a stride that is not global; False if it cannot be traced."""
     graph = bundle.network.graph
-    windows = [] if graph is None else [operation.window for operation in graph.operations.values()]
-    return any(window is not None and window.kind == "max" and max(window.stride) > 1 for window in windows)
+    windows = [] if graph is None else [(operation.window, operation) for operation in graph.operations.values()]
+    return any(
+        window is not None and window.kind == "max" and max(window.stride) > 1 and operation.extent != (1, 1)
+        for window, operation in windows
+    )
 
 
 def index_photographs(index: ActivationIndex) -> int:
@@ -220,6 +217,6 @@ def _diagnosis(
         first_layer=first,
         shift=curves,
         input=checked,
-        notes=tuple(notes),
+        notes=(*notes, *_channel_notes(bundle)),
         skipped=without_repeats([*index.skipped, *curves.skipped, *checked.skipped]),
     )

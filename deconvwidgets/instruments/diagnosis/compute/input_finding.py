@@ -50,7 +50,7 @@ def _short_name(variant: InputVariant) -> str:
 
 
 def _statistics_text(check: InputCheck) -> str:
-    return f"Measured on {check.photographs:,} photographs; found: {INPUT_FOUND:g}." if check.photographs else ""
+    return f"Measured on {check.photographs:,} photographs; found: {INPUT_FOUND:g}." if len(check.divergences) else ""
 
 
 def _sweep_text(check: InputCheck) -> str:

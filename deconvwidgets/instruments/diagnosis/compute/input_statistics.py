@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from deconvwidgets.compute.devices import to_model
 from deconvwidgets.engine.executor import Executor, call_operation
 from deconvwidgets.engine.graph import Graph, Operation
 from deconvwidgets.errors import ModelError
+from deconvwidgets.instruments.diagnosis.input_records import NormDivergences
+from deconvwidgets.instruments.diagnosis.limits import ENOUGH_VALUES
 from deconvwidgets.models.bundle import ModelBundle
 
 Array = NDArray[np.float64]
@@ -30,7 +33,7 @@ class _Recorded:
     eps: float
     sums: Tensor  # of the differences from `mean`
     squares: Tensor
-    count: int = 0
+    count: int = 0  # of values per channel
 
     def add(self, values: Tensor) -> None:
         """Add inputs (N, C, ...)."""
@@ -80,20 +83,21 @@ def divergences(shift: Array, variance: Array, recorded: Array, eps: float) -> A
 class NormStatistics:
     """The statistics of the inputs of all batch norms of a bundle's model that have recorded some.
 
-    A model that cannot be traced has none here.
+    A model that cannot be traced has none here. Statistics that several calls share are a mixture of their inputs, with which eval mode
+    normalises each call, but training mode did not: neither these calls nor what depends on them have inputs as in training, and they are
+    left out.
     """
 
     def __init__(self, bundle: ModelBundle) -> None:
         self._bundle, self._graph = bundle, bundle.network.graph
         self._found: dict[fx.Node, _Recorded] = {}
+        self._mixed: list[str] = []
         if self._graph is not None:
             self._values = self._graph.trace.bind(bundle.network.model)
             self._prepare(self._graph)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The dotted names of the batch norms, in order of execution."""
-        return tuple(recorded.name for recorded in self._found.values())
+    def __bool__(self) -> bool:
+        return bool(self._found)
 
     def add(self, batch: Tensor) -> None:
         """Add the statistics of a batch (N, C, H, W) of inputs."""
@@ -104,9 +108,16 @@ class NormStatistics:
             for part in torch.split(batch, 1 if self._bundle.network.single else len(batch)):
                 self._run(self._graph, part)
 
-    def divergences(self) -> Array:
-        """Return the divergence of each batch norm, as `names`. Raises ModelError if statistics are not finite numbers."""
-        return np.array([recorded.divergence() for recorded in self._found.values()], np.float64)
+    def divergences(self) -> NormDivergences:
+        """Return the divergence of each batch norm of which enough was seen. Raises ModelError if statistics are not finite numbers."""
+        found = [(recorded, recorded.divergence()) for recorded in self._found.values()]
+        enough = [(recorded.name, value) for recorded, value in found if recorded.count >= ENOUGH_VALUES]
+        return NormDivergences(
+            names=tuple(name for name, _ in enough),
+            values=np.array([value for _, value in enough], np.float64),
+            too_few=tuple(recorded.name for recorded, _ in found if recorded.count < ENOUGH_VALUES),
+            mixed=tuple(dict.fromkeys(self._mixed)),
+        )
 
     def _run(self, graph: Graph, batch: Tensor) -> None:
         def call(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -118,6 +129,20 @@ class NormStatistics:
             pass
 
     def _prepare(self, graph: Graph) -> None:
+        recorded = self._recorded(graph)
+        shared = Counter((node.args[3], node.args[4]) for node in recorded)
+        depends: set[fx.Node] = set()  # on a batch norm that shares its statistics
+        for node in graph.operations:
+            if not depends.isdisjoint(node.all_input_nodes) or (node in recorded and shared[node.args[3], node.args[4]] > 1):
+                depends.add(node)
+            if node in recorded and node in depends:
+                self._mixed.append(recorded[node].name)
+            elif node in recorded:
+                self._found[node] = recorded[node]
+
+    def _recorded(self, graph: Graph) -> dict[fx.Node, _Recorded]:
+        """Return what each call of a batch norm has recorded, in order of execution."""
+        found = {}
         for node, operation in graph.operations.items():
             if operation.op.role != "batch norm" or len(node.args) < 5:
                 continue
@@ -126,7 +151,8 @@ class NormStatistics:
                 continue
             zeros = torch.zeros(len(mean), dtype=torch.float64)
             known = mean.detach().cpu().double(), variance.detach().cpu().double()
-            self._found[node] = _Recorded(operation.module, *known, _eps(node), zeros, zeros.clone())
+            found[node] = _Recorded(operation.module, *known, _eps(node), zeros, zeros.clone())
+        return found
 
 
 def _is_new(mean: Tensor, variance: Tensor) -> bool:

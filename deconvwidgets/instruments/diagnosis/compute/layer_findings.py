@@ -15,6 +15,7 @@ from deconvwidgets.instruments.diagnosis.limits import (
     MIDDLE_FOUND,
     MIDDLE_KERNEL,
     MIDDLE_NEAR,
+    MIN_PHOTOGRAPHS_OF_CHANGES,
     SHIFT_FOUND,
     SHIFT_NEAR,
 )
@@ -22,7 +23,10 @@ from deconvwidgets.instruments.diagnosis.records import Finding, FirstLayer, Lev
 from deconvwidgets.instruments.diagnosis.shift_summary import filled_text, probability_text
 
 _SHOWN = 8
-_NO_FIRST = "No convolution that reads the input is known: the model has none, or cannot be traced."
+_NO_FIRST = (
+    "No convolution is known to read the input, perhaps padded or changed position by position: the model has none, computes something "
+    "else from its input first, or cannot be traced."
+)
 _STRIDE_1 = "The first convolution has stride 1; the blur after it"
 _SMALLER = SuggestedSurgery("smaller filters", "change_first_layer", {"kernel_size": 7, "stride": 2})
 
@@ -105,7 +109,7 @@ def shifts(curves: ShiftCurves | None, deepest: str | None, filters: Sequence[Co
     filters : sequence of ConvolutionFilters
         Those of the network.
     pools : bool
-        Whether it has a max pooling with a stride.
+        Whether it has a max pooling with a stride that is not global.
     """
     title = "Changes under shift"
     if curves is None or deepest is None:
@@ -122,10 +126,31 @@ def shifts(curves: ShiftCurves | None, deepest: str | None, filters: Sequence[Co
         count_text=f"{changes[one]:.1%} at 1 px",
         summary=f"Median change of {deepest}'s strongest activations when the photograph moves.{_further(curves, changes, one)}",
         evidence=f"Measured: {curves.photographs} photographs, moved {curves.direction}{filled_text(curves)}. "
-        f"Close: {SHIFT_NEAR:.0%}, found: {SHIFT_FOUND:.0%} at 1 px; trained networks measure 12 to 17%.",
+        f"Close: {SHIFT_NEAR:.0%}, found: {SHIFT_FOUND:.0%} at 1 px; trained networks measure 12 to 17%.{_naming(curves, deepest)}",
         paper="Figure 5: small translations change lower layers most, by the distance of whole layers. This is another measure.",
+        units=_most_changed(curves, deepest),
         surgeries=_shift_surgeries(filters, pools),
     )
+
+
+def _most_changed(curves: ShiftCurves, deepest: str) -> tuple[UnitEvidence, ...]:
+    """Return the units of the deepest feature map that change most at 1 pixel; none if they were not measured."""
+    units = curves.units
+    if units is None or units.layer != deepest:
+        return ()
+    changes = np.nan_to_num(units.changes)
+    order = [int(unit) for unit in np.argsort(-changes, kind="stable")[:_SHOWN] if changes[unit] > 0]
+    return tuple(
+        UnitEvidence(deepest, unit, float(changes[unit]), f"changes by {changes[unit]:.0%} at 1 px, {units.photographs[unit]} photographs")
+        for unit in order
+    )
+
+
+def _naming(curves: ShiftCurves, deepest: str) -> str:
+    """Return by which rule units are named, in words; empty if units were not measured."""
+    if curves.units is None or curves.units.layer != deepest:
+        return ""
+    return f" Units: the median of the photographs in which a unit is active, at least {MIN_PHOTOGRAPHS_OF_CHANGES}."
 
 
 def _further(curves: ShiftCurves, changes: NDArray[np.float64], one: int) -> str:

@@ -16,10 +16,13 @@ from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import layers_to_index
+from deconvwidgets.instruments.diagnosis.compute.deepest_map import deepest_map
 from deconvwidgets.instruments.diagnosis.compute.maxima import MaximaPass
 from deconvwidgets.instruments.diagnosis.compute.photographs import first_crops, require_readable, spread_sources
 from deconvwidgets.instruments.diagnosis.compute.wide_input import WideInput, wide_input
+from deconvwidgets.instruments.diagnosis.limits import MIN_PHOTOGRAPHS_OF_CHANGES
 from deconvwidgets.instruments.diagnosis.records import DIRECTIONS, Direction, ShiftCurves
+from deconvwidgets.instruments.diagnosis.unit_changes import UnitChanges
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
 from deconvwidgets.records.images import SkippedImage
@@ -72,7 +75,8 @@ def shift_response(
     Returns
     -------
     ShiftCurves
-        The median relative change by layer and shift, and the change of the probability.
+        The median relative change by layer and shift, that of each unit of the deepest feature map at 1 pixel, and the change of the
+        probability.
 
     Raises
     ------
@@ -129,6 +133,7 @@ class _Measured:
     shifts: tuple[int, ...]
     direction: Direction
     changes: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
+    unit_changes: list[NDArray[np.float32]] = field(default_factory=list)  # of all units of the deepest map at 1 pixel, by photograph
     probabilities: list[NDArray[np.float64]] = field(default_factory=list)
     labelled: list[bool] = field(default_factory=list)
     filled: int = 0
@@ -137,6 +142,7 @@ class _Measured:
     def __post_init__(self) -> None:
         self._forward = MaximaPass(self.bundle, self.layers)
         self._signs = {"right": (1, 0), "left": (-1, 0), "up": (0, -1), "down": (0, 1)}[self.direction]
+        self._deepest = deepest_map(self.bundle.network, self.layers) if 1 in self.shifts else None
 
     def add(self, wide: WideInput, label: int, job: JobContext) -> None:
         """Measure a photograph: every shift against the one by 0."""
@@ -150,7 +156,10 @@ class _Measured:
                 maxima.setdefault(name, []).append(values)
             scores.extend([] if probabilities is None else [probabilities])
         for name, parts in maxima.items():
-            self.changes.setdefault(name, []).append(relative_changes(np.concatenate(parts)))
+            strongest = np.concatenate(parts)
+            self.changes.setdefault(name, []).append(relative_changes(strongest))
+            if self._deepest is not None and name == self._deepest.name:
+                self.unit_changes.append(_changes_of_units(strongest[0], strongest[1 + self.shifts.index(1)]))
         if scores:
             joined = np.concatenate(scores)
             named = label if label >= 0 else int(joined[0].argmax())
@@ -177,7 +186,18 @@ class _Measured:
             labelled=sum(self.labelled),
             filled=self.filled,
             skipped=tuple(self.skipped),
+            units=self._units(),
         )
+
+    def _units(self) -> UnitChanges | None:
+        if self._deepest is None:
+            return None
+        changes = np.stack(self.unit_changes).astype(np.float64)
+        counts = np.isfinite(changes).sum(axis=0)
+        enough = counts >= MIN_PHOTOGRAPHS_OF_CHANGES
+        medians = np.full(changes.shape[1], np.nan)
+        medians[enough] = np.nanmedian(changes[:, enough], axis=0)
+        return UnitChanges(layer=self._deepest.short_name, shift=1, changes=medians, photographs=counts)
 
 
 def relative_changes(maxima: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -194,6 +214,13 @@ def relative_changes(maxima: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     active = maxima[:, maxima[0] > 0]
     return np.asarray(np.abs(active[1:] - active[0]) / active[0], np.float32)
+
+
+def _changes_of_units(original: NDArray[np.float32], moved: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the relative change of every unit; NaN for one that is not active in the original."""
+    found, active = np.full(len(original), np.nan, np.float32), original > 0
+    found[active] = np.abs(moved[active] - original[active]) / original[active]
+    return found
 
 
 def _batches(wide: WideInput, moves: Sequence[tuple[int, int]]) -> Iterator[Tensor]:

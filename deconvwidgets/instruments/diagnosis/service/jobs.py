@@ -72,8 +72,9 @@ class MeasureJob:
                 return
             context = job_context(self.context, run, job, self.publish)
             layers = [info.name for info in watched_layers(run.bundle)]
-            device = device_name(run.bundle)
-            run.curves = shift_response(run.bundle, run.images, shifts=CURVE_SHIFTS, layers=layers, device=device, job=context)
+            device, width = device_name(run.bundle), run.bundle.input_size[2]
+            shifts = [pixels for pixels in CURVE_SHIFTS if pixels < width]
+            run.curves = shift_response(run.bundle, run.images, shifts=shifts, layers=layers, device=device, job=context)
             self.publish(True)
             found = arm_accuracy(run.bundle, run.images, context)
             if isinstance(found, ArmAccuracy):

@@ -20,9 +20,10 @@ class DiagnosisPanel(Explorer):
     """See what looks wrong with a network, try a change of its architecture, and measure what it does.
 
     On the left the checks of `dw.diagnose`, with the units that show each finding; in the middle the filters of the first layer by spatial
-    frequency; on the right the shift microscope: drag the photograph, and every layer's strongest unit is computed again. A surgery makes
-    an arm, the network changed by `dw.surgery` and not trained further, whose shift curves and accuracy stand beside those of the network
-    as it is. The diagnosis starts when the panel is shown first, or by `start`; where labels name classes of the model, it uses them.
+    frequency; on the right the shift microscope: drag the photograph, and the strongest unit of at most five feature maps, evenly spread
+    over the network, is computed again. A surgery makes an arm, the network changed by `dw.surgery` and not trained further, whose shift
+    curves of these maps and accuracy stand beside those of the network as it is. The diagnosis starts when the panel is shown first, or by
+    `start`; where labels name classes of the model, it uses them.
 
     Source: Zeiler & Fergus 2014, section 4.1 and figure 5. Arms and the shift microscope are our extensions.
 

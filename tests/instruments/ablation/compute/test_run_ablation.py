@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import deconvwidgets as dw
@@ -45,6 +46,30 @@ def test_errors_are_those_of_the_networks_on_the_photographs(study: dw.AblationS
             wrong = bundle.model(inputs).argmax(1).numpy() != labels
         assert run.top1_error == pytest.approx(wrong[split.test].mean())
         assert run.train_error == pytest.approx(wrong[split.train].mean())
+
+
+def test_the_top5_error_is_that_of_the_network_on_the_held_out_photographs(tmp_path: Path) -> None:
+    """Of seven classes, by torch.topk on the bundle's own transform; images/s are the median over the epochs."""
+    generator = np.random.default_rng(0)
+    for number in range(7):
+        (tmp_path / "images" / f"class {number}").mkdir(parents=True)
+        for image in range(8):
+            pixels = generator.integers(0, 30 * number + 60, (30, 30, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / f"class {number}" / f"{image}.png")
+    images = dw.open_images(tmp_path / "images")
+    study = study_of(images, tmp_path / "study", {"whole": net}, seeds=1, validation_share=0.5, epochs=2)
+    labels, (run,) = labels_of(images), study.runs
+    bundle, held_out = study.bundle("whole", 0), hold_out(labels, 0.5, 0).test
+    with torch.inference_mode():
+        scores = bundle.model(torch.stack([bundle.prepare(images.open_source(int(source))) for source in held_out]))
+    wrong = [label not in best for label, best in zip(labels[held_out], scores.topk(5).indices.tolist(), strict=True)]
+    assert run.top5_error == pytest.approx(np.mean(wrong))
+    assert 0 < run.top5_error < 1
+    assert study.table.rows[0].top5_error is not None
+    assert study.table.rows[0].top5_error.mean == pytest.approx(np.mean(wrong))
+    lines = [json.loads(line) for line in (Path(run.folder) / "log.jsonl").read_text().splitlines()]
+    speeds = [line["images_per_second"] for line in lines if "images_per_second" in line]
+    assert run.images_per_second == pytest.approx(np.median(speeds))
 
 
 def test_means_are_those_of_the_runs(study: dw.AblationStudy) -> None:

@@ -58,6 +58,19 @@ def test_a_class_is_the_target_of_both(service, page):
     expect(page.get_by_test_id("map-b-title")).to_have_text(title.replace("A:", "B:"))
 
 
+def test_maps_keep_the_name_of_their_class_until_others_are_there(page):
+    """As long as the scene of the new class is computed, or if that fails, the maps are those of the class before."""
+    title = page.get_by_test_id("map-a-title")
+    before = title.text_content() or ""
+    page.evaluate("model.blockedKind = 'scene'")
+    page.get_by_test_id("classes-a").get_by_test_id("answer").nth(1).click()
+    page.wait_for_function("() => model.values.state.target_a !== null")
+    expect(page.locator("[data-stale=true]")).to_have_count(1)
+    expect(title).to_have_text(before)
+    page.evaluate("model.release()")
+    expect(title).not_to_have_text(before)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_view_is_accessible(page, theme):

@@ -39,6 +39,7 @@ def fake_checks(monkeypatch):
 
     def shift_response(bundle, images, **options):
         calls.append(("shift_response", bundle))
+        assert max(options["shifts"]) < bundle.input_size[2]
         return shift_curves()
 
     monkeypatch.setattr(jobs, "diagnose", diagnose)
@@ -297,8 +298,8 @@ def test_files(service):
         api.file("report.doc")
     api.start()
     rows = list(csv.DictReader(io.StringIO(api.file("curves.csv").decode())))
-    assert len(rows) == 27  # 3 layers, 9 shifts
-    assert (rows[9]["arm"], rows[9]["layer"], rows[10]["median_change"]) == ("as it is", "conv2", "0.010000")
+    assert len(rows) == 39  # 3 layers, 13 shifts
+    assert (rows[13]["arm"], rows[13]["layer"], rows[14]["median_change"]) == ("as it is", "conv2", "0.010000")
 
 
 def test_without_a_first_convolution_there_are_no_filters(service, monkeypatch):

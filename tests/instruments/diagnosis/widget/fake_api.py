@@ -12,6 +12,7 @@ from deconvwidgets.errors import DiagnosisError, PictureError
 from deconvwidgets.instruments.diagnosis.compute.filter_pictures import filter_spectrum, filter_sprite
 from deconvwidgets.instruments.diagnosis.input_records import InputCheck, InputVariant
 from deconvwidgets.instruments.diagnosis.panel_records import (
+    CURVE_SHIFTS,
     AblationCode,
     ArmAccuracy,
     ArmSummary,
@@ -78,7 +79,7 @@ def first_layer() -> FirstLayer:
 
 def shift_curves(factor: float = 1.0) -> ShiftCurves:
     """Lines, of which conv1 has the period of its stride."""
-    shifts = np.arange(9)
+    shifts = np.array(CURVE_SHIFTS)
     changes = factor * np.stack([0.07 * np.abs(np.sin(np.pi * shifts / 4)), 0.01 * shifts, 0.018 * shifts])
     return ShiftCurves(
         layers=LAYERS,

@@ -184,6 +184,25 @@ def test_a_surgery_makes_an_arm_whose_curves_appear(service, open_page):
     expect(page.get_by_test_id("arm-2")).to_be_visible()
 
 
+def test_the_curves_and_the_slider_end_at_16_pixels_and_multiples_of_the_stride_are_marked(open_page):
+    page = open_page(shift=[9, 0])
+    chart = page.get_by_test_id("curves-0")
+    lines = chart.locator(".dwn-stride")
+    expect(lines).to_have_count(2)
+    assert lines.locator("title").all_text_contents() == ["Multiples of the stride of conv2, 8 px"] * 2  # the deepest layer has no grid
+    expect(chart.locator(".dwn-stride-name")).to_contain_text("stride 8 px")
+    ticks = chart.locator("svg > text[text-anchor=middle]").evaluate_all(
+        "texts => texts.map(one => [one.textContent, one.getAttribute('x')])"
+    )
+    places = {text: float(x) for text, x in ticks if text.isdigit()}
+    assert list(places) == ["0", "4", "8", "12", "16"]
+    assert [float(lines.nth(place).get_attribute("x1")) for place in (0, 1)] == [places["8"], places["16"]]
+    assert places["8"] < float(chart.locator(".dwn-cursor").get_attribute("x1")) < places["12"]  # 9 px is between two measured shifts
+    expect(page.get_by_test_id("charts").locator("xpath=..")).to_contain_text("Vertical dotted lines: multiples of the stride")
+    page.get_by_test_id("shift").press("End")
+    expect(page.get_by_test_id("shift-value")).to_have_text("16 px")
+
+
 def test_a_surgery_that_fails_is_told_and_the_next_one_works(service, open_page):
     page = open_page()
     service.diagnosis.error = ModelError("fakenet has residual additions.")
@@ -193,6 +212,22 @@ def test_a_surgery_that_fails_is_told_and_the_next_one_works(service, open_page)
     page.get_by_test_id("try-blur pool").first.click()
     expect(page.get_by_test_id("alert")).to_be_hidden()
     expect(page.get_by_test_id("arm-1")).to_be_visible()
+
+
+def test_the_keyboard_reaches_the_panel_after_a_button_is_disabled_or_gone(open_page):
+    page = open_page()
+    page.get_by_test_id("try-blur pool").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("plan")).to_contain_text("blur pool")
+    page.keyboard.press("u")
+    expect(page.get_by_test_id("plan")).to_be_hidden()
+    page.keyboard.press("t")
+    expect(page.get_by_test_id("plan")).to_be_visible()
+    page.get_by_role("button", name="Undo").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("plan")).to_be_hidden()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_test_id("shift-value")).to_have_text("1 px")
 
 
 def test_a_photograph_that_cannot_be_read_is_told_and_passed(open_page):

@@ -1,0 +1,36 @@
+"""The change of each unit of one layer when photographs are shifted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deconvwidgets.records.repr import compact_repr
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class UnitChanges:
+    """How much the strongest activation of each unit of a layer changes when photographs are shifted.
+
+    Attributes
+    ----------
+    layer : str
+        Alias, or dotted name without one.
+    shift : int
+        In input pixels.
+    changes : array (U,), float64
+        The median of abs(moved - original) / original of each unit's strongest activation (the maximum over its map), over the
+        photographs in which the unit is active: the original's strongest activation is above 0. NaN for a unit that is active in too few
+        of them.
+    photographs : array (U,), int64
+        The number of photographs in which each unit is active.
+    """
+
+    layer: str
+    shift: int
+    changes: NDArray[np.float64]
+    photographs: NDArray[np.int64]
+
+    __repr__ = compact_repr

@@ -1,0 +1,58 @@
+"""The shifts of the curves of a panel's arms reach the period of a stride of 16 pixels, on a real network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import deconvwidgets as dw
+from deconvwidgets.instruments.diagnosis.panel_records import CURVE_SHIFTS, MARGIN
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.service.worker import SynchronousExecutor
+from tests.instruments.diagnosis.planted import SmoothPhotographs
+
+
+class OnGrey(SmoothPhotographs):
+    """Photographs of 48 pixels on a grey ground of 192, which is 0 after normalisation."""
+
+    def open_source(self, source: int) -> Image.Image:
+        whole = Image.new("RGB", (192, 192), (128, 128, 128))
+        whole.paste(super().open_source(source), (64, 64))
+        return whole
+
+
+def network_of_stride_16() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 5, stride=4, padding=2, bias=False), nn.ReLU(), nn.MaxPool2d(4),
+        nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2),
+    ).eval()  # fmt: skip
+
+
+@pytest.mark.parametrize("side", [128, 15])
+def test_the_curves_of_an_arm_are_0_at_multiples_of_the_stride(own_cache, side):
+    transform = Preprocess(resize=192, crop=(side, side), mean=(128 / 255,) * 3, std=(0.25,) * 3)
+    model = network_of_stride_16()
+    bundle = ModelBundle.from_module(model, transform=transform, categories=["red", "blue"], name="periodic", input_size=(3, side, side))
+    service = dw.LocalModelService(bundle, OnGrey(6), device="cpu", worker=SynchronousExecutor())
+    try:
+        service.diagnosis.start()
+        (arm,) = service.diagnosis.status().arms
+    finally:
+        service.close()
+    assert arm.phase == "done", arm.problem
+    assert arm.curves.shifts == tuple(shift for shift in CURVE_SHIFTS if shift < side)
+    assert arm.curves.strides == (4, 16)
+    if side < 16:
+        return
+    for row, stride in enumerate(arm.curves.strides):
+        for shift, change in zip(arm.curves.shifts, arm.curves.changes[row], strict=True):
+            assert (change < 1e-5) == (shift % stride == 0), (stride, shift)
+    assert 1 + len(CURVE_SHIFTS) <= 16  # one batch of a photograph
+    assert max(CURVE_SHIFTS) <= MARGIN
+    assert np.isfinite(arm.curves.changes).all()
