@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { cursorOf, describeAccuracy, describeMeasure } from "../src/diagnosis/arms.ts";
 import { neighbourFinding, shownFinding, shownUnit } from "../src/diagnosis/chosen.ts";
 import { highestOf, labelPlaces, layerOpacity } from "../src/diagnosis/curve_chart.ts";
+import { describeNorms, describeWay } from "../src/diagnosis/input_check.ts";
 import { keyAction } from "../src/diagnosis/keyboard.ts";
 import { changeBar } from "../src/diagnosis/layer_rows.ts";
 import { clampShift, describeFilled, describeShift } from "../src/diagnosis/stage.ts";
@@ -54,6 +55,7 @@ const diagnosis: Diagnosis = {
   units: 5,
   findings: [finding("aliasing", "found"), finding("near_copies", "near", [{ layer: "conv2", unit: 7, value: 1, text: "" }])],
   first_layer: first,
+  input: { photographs: 0, norms: [], norm_count: 0, labelled: 0, ways: [] },
   notes: [],
 };
 const state: DiagnosisState = { finding: null, sort: "frequency", unit: null, image: "crop:0", shift: [0, 0], arm: 0 };
@@ -198,4 +200,19 @@ test("keys: those of a slider are its own", () => {
   assert.equal(keyAction("ArrowLeft", true), null);
   assert.deepEqual(keyAction("U", true), { type: "undo" });
   assert.equal(keyAction("x", false), null);
+});
+
+test("the tables of the input say how many batch norms there are, and which way is in use", () => {
+  const norms = [{ name: "bn1", place: 1, divergence: 0.3 }];
+  const check = { photographs: 100, norms, norm_count: 49, labelled: 0, ways: [] };
+  assert.equal(describeNorms(check), "The 1 of 49 batch norms that diverge most from training (100 photographs), the worst first");
+  assert.equal(
+    describeNorms({ ...check, norm_count: 1, photographs: 1 }),
+    "Divergence of the batch norms from training (1 photograph), the worst first",
+  );
+  const way = { label: "0 to 1", top1: 0.5, top5: null, given: false, better: false };
+  assert.deepEqual(
+    [describeWay({ ...way, given: true }), describeWay({ ...way, better: true }), describeWay(way)],
+    ["in use", "better", ""],
+  );
 });

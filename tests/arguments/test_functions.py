@@ -738,6 +738,7 @@ FUNCTIONS: dict[str, Case] = {
             "layers": optional(names_of_layers),
             "shift_photographs": whole(1, 1 << 20),
             "shifts": some_shifts,
+            "labels": optional(nothing),
             "device": choice("auto", "cpu"),
             **FLAGS,
         },

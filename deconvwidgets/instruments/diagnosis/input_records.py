@@ -24,6 +24,8 @@ class InputVariant:
         Accuracy, 0 to 1; `top5` is NaN with fewer than six classes.
     log_loss : float
         Mean negative log probability of the label, in nats; NaN if the model predicts no probabilities.
+    better : bool
+        Whether more photographs are classified as their label than as given, beyond chance.
     """
 
     label: str
@@ -31,6 +33,7 @@ class InputVariant:
     top1: float
     top5: float
     log_loss: float
+    better: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,8 +64,8 @@ class InputCheck:
     Attributes
     ----------
     level : {"found", "near", "clear", "not_checked"}
-        "not_checked" if the network has no batch norm that can be judged and there are no labels. With fewer than 50 photographs, the
-        statistics are judged "near" at most.
+        "not_checked" if the network has no batch norm that can be judged and there are no labels, or too few to compare ways to prepare
+        photographs. With fewer than 50 photographs, the statistics are judged "near" at most.
     summary : str
     layers : tuple of str
         The dotted names of the batch norms with running statistics, in order of execution. `summary` names those that are left out: with

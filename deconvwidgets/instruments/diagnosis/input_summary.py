@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor, log2
 
 from deconvwidgets.instruments.diagnosis.input_records import InputVariant, NormDivergences
-from deconvwidgets.instruments.diagnosis.limits import ENOUGH_PHOTOGRAPHS, ENOUGH_VALUES, INPUT_FOUND, INPUT_NEAR
+from deconvwidgets.instruments.diagnosis.limits import ENOUGH_PHOTOGRAPHS, ENOUGH_VALUES, INPUT_FOUND, INPUT_NEAR, SWEEP_LEVEL
 
 _RANK = ("not_checked", "clear", "near", "found")
 _NAMED = 3  # batch norms, at most
@@ -42,7 +43,7 @@ def judged(
     level, parts = _statistics_verdict(traced, operated, norms, photographs)
     levels = [level]
     if variants:
-        levels.append("found" if better else "clear")
+        levels.append("found" if better else "clear" if len(variants) > 1 and labelled >= _enough(variants) else "not_checked")
         parts.append(_sweep_summary(variants, better, labelled))
     return max(levels, key=_RANK.index), " ".join(parts)
 
@@ -98,10 +99,20 @@ def _named(names: Sequence[str]) -> str:
 
 def _sweep_summary(variants: Sequence[InputVariant], better: Sequence[int], labelled: int) -> str:
     given = variants[0]
+    if len(variants) == 1:
+        return f"No other way to prepare photographs for this transform is known, so none was tried (top-1 as given {given.top1:.1%})."
+    if not better and labelled < _enough(variants):
+        few = "1 labelled photograph is" if labelled == 1 else f"{labelled:,} labelled photographs are"
+        return f"{few} too few to compare ways to prepare them: at least {_enough(variants)} are needed (top-1 as given {given.top1:.1%})."
     if not better:
         return f"No other way to prepare {labelled:,} labelled photographs is better than as given (top-1 {given.top1:.1%}), beyond chance."
     best = max((variants[number] for number in better), key=lambda variant: (variant.top1, -variant.log_loss))
     return f"With {best.label}, top-1 is {best.top1:.1%} instead of {given.top1:.1%} ({labelled:,} labelled photographs)."
+
+
+def _enough(variants: Sequence[InputVariant]) -> int:
+    """Return of how many photographs another way can be better beyond chance: the exact McNemar test's p is at least 2 / 2**photographs."""
+    return 1 + floor(1 + log2((len(variants) - 1) / SWEEP_LEVEL))
 
 
 def limitations_of(statistics: bool, kinds: Sequence[str]) -> tuple[str, ...]:

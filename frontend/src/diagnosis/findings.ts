@@ -1,6 +1,7 @@
 /** The findings: a list in which one is open, with the units that show it and the surgeries that may mend it. */
 import { h, setText } from "../ui/dom.ts";
 import { createFilterTile } from "./filter_tile.ts";
+import { createInputTables } from "./input_check.ts";
 import type { Filters } from "./store.ts";
 import { describeFindings, LEVELS, unitText } from "./texts.ts";
 import type { Arm, Diagnosis, Finding, FirstLayer, Surgery, UnitEvidence, UnitName } from "./wire.ts";
@@ -37,7 +38,7 @@ export function createFindings(actions: Actions) {
     if (drawn !== diagnosis) {
       drawn = diagnosis;
       setText(heading, describeFindings(diagnosis.findings));
-      rows = diagnosis.findings.map((finding) => createRow(finding, diagnosis.first_layer, actions));
+      rows = diagnosis.findings.map((finding) => createRow(finding, diagnosis, actions));
       list.replaceChildren(...rows.map((row) => row.element));
     }
     for (const row of rows) row.update(row.finding === open, content);
@@ -52,7 +53,7 @@ export function createFindings(actions: Actions) {
   return { element, update, focus, clear };
 }
 
-function createRow(finding: Finding, first: FirstLayer | null, { open, pickUnit, trySurgery }: Actions) {
+function createRow(finding: Finding, { first_layer: first, input }: Diagnosis, { open, pickUnit, trySurgery }: Actions) {
   const { check, level, title, count_text: count } = finding;
   const dot = h("i", { class: "dwn-dot", "data-level": level, role: "img", "aria-label": LEVELS[level][0], title: LEVELS[level][0] });
   const line = [dot, h("b", {}, title), h("span", { class: "dwn-count" }, count)];
@@ -71,6 +72,7 @@ function createRow(finding: Finding, first: FirstLayer | null, { open, pickUnit,
     { class: "dwn-details" },
     shown,
     more ? h("p", { class: "dwn-small" }, more) : null,
+    ...(check === "input" ? createInputTables(input) : []),
     labelled("Evidence", finding.evidence),
     labelled("The paper", finding.paper),
     h("div", { class: "dwn-tries" }, ...tries.map((one) => one.button)),

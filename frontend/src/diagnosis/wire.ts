@@ -75,6 +75,39 @@ export interface FirstLayer {
   rms_ratio: number[];
 }
 
+/** A batch norm, and how far the statistics of its input are from what training recorded. */
+export interface NormDivergence {
+  name: string;
+  /** In the order of execution, from 1. */
+  place: number;
+  divergence: number;
+}
+
+/** A way to prepare photographs, and the accuracy with it. */
+export interface InputWay {
+  label: string;
+  top1: number;
+  /** Null with fewer than six classes. */
+  top5: number | null;
+  /** Whether it is the present one. */
+  given: boolean;
+  /** Whether it is better than the present one, beyond chance. */
+  better: boolean;
+}
+
+export interface InputCheck {
+  /** Of the divergences. */
+  photographs: number;
+  /** Those that diverge most, the worst first. */
+  norms: NormDivergence[];
+  /** The number of all. */
+  norm_count: number;
+  /** The photographs of the ways. */
+  labelled: number;
+  /** The best first; empty without labels. */
+  ways: InputWay[];
+}
+
 export interface Diagnosis {
   model: string;
   images: string;
@@ -83,6 +116,7 @@ export interface Diagnosis {
   units: number;
   findings: Finding[];
   first_layer: FirstLayer | null;
+  input: InputCheck;
   notes: string[];
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -180,14 +181,54 @@ def test_reversed_channels_are_found_with_labels():
     assert dw.check_input(bundle_of(Reddish((2, 1, 0)).eval()), IMAGES, device="cpu").level == "not_checked"
 
 
+def test_reversed_channels_are_found_by_a_diagnosis_with_labels():
+    bad = dw.diagnose(bundle_of(Reddish((2, 1, 0)).eval()), IMAGES, shift_photographs=1, labels="auto", device="cpu")
+    finding = bad.finding("input")
+    assert finding.level == "found"
+    assert finding.count_text.endswith("BGR: 100% against 0%")
+    assert finding.summary.endswith("top-1 is 100.0% instead of 0.0% (60 labelled photographs).")
+    assert "found: one is better than as given by an exact McNemar test at 0.01 divided by the number of other ways" in finding.evidence
+    assert "Not detected: ways of preparation that the sweep does not try" in finding.evidence
+    assert bad.input.variants[0].better
+    assert not next(variant for variant in bad.input.variants if variant.kind == "given").better
+    for kind in ("html", "json", "csv", "png"):
+        content = dw.diagnosis_file(bad, kind)
+        assert kind == "png" or b"BGR: 100% against 0%" in content
+    good = dw.diagnose(bundle_of(Reddish().eval()), IMAGES, shift_photographs=1, labels="auto", device="cpu")
+    assert (good.finding("input").level, good.finding("input").count_text) == ("clear", "100% as given")
+
+
+def test_the_finding_of_the_input_is_the_divergence_where_no_way_is_better():
+    model = train_statistics(network(norm=True), inputs(bundle_of(network()), IMAGES))
+    found = dw.diagnose(bundle_of(model), IMAGES, shift_photographs=1, labels="auto", device="cpu")
+    finding = found.finding("input")
+    assert (finding.level, finding.count_text) == ("clear", f"{found.input.divergences[0]:.2g}")
+    assert "Not detected: swapped channels" in finding.evidence
+    wrong = dw.diagnose(
+        bundle_of(model, replace(TRANSFORM, mean=(0.0,) * 3)), IMAGES, shift_photographs=1, labels="auto", device="cpu"
+    ).finding("input")
+    assert (wrong.level, "swapped channels" in wrong.evidence) == ("found", True)
+
+
+def test_labels_are_checked_before_the_work_of_a_diagnosis(monkeypatch):
+    module = import_module("deconvwidgets.instruments.diagnosis.compute.diagnose")
+    monkeypatch.setattr(module, "cached_index", lambda *_, **__: pytest.fail("the index is built"))
+    with pytest.raises(DiagnosisError, match="labels must be 'auto'"):
+        dw.diagnose(bundle_of(network()), IMAGES, labels=[0, 1])
+    others = ModelBundle.from_module(network(), transform=TRANSFORM, categories=["cat", "dog"], name="others")
+    with pytest.raises(DiagnosisError, match="No label of smooth names a class of others"):
+        dw.diagnose(others, IMAGES, labels="auto")
+
+
 def test_another_way_is_better_only_beyond_chance_of_all_that_were_tried():
     """Each of n photographs is right with reversed channels, and wrong as given: McNemar's p is 2 / 2**n, and its limit 0.01 / ways."""
     bundle = bundle_of(Reddish((2, 1, 0)).eval())
     ways = len(dw.check_input(bundle, IMAGES, labels="auto", photographs=8, device="cpu").variants) - 1
     for count in (8, 9, 10, 11, 12):
         found = dw.check_input(bundle, IMAGES, labels="auto", photographs=count, device="cpu")
-        assert (found.level == "found") == (2 / 2**count < 0.01 / ways), count
         assert found.labelled == count
+        expected = ("found", False) if 2 / 2**count < 0.01 / ways else ("not_checked", True)
+        assert (found.level, "too few" in found.summary) == expected, count
     assert 2 / 2**8 < 0.01 < ways * 2 / 2**8
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +15,14 @@ import deconvwidgets as dw
 from deconvwidgets.errors import ModelError
 from deconvwidgets.instruments.diagnosis.compute.activation_limit import upper_limit
 from deconvwidgets.instruments.diagnosis.compute.first_layer import first_convolution
+from deconvwidgets.instruments.diagnosis.compute.input_finding import input_finding
+from deconvwidgets.instruments.diagnosis.compute.input_sweep import preparations
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts
 from deconvwidgets.instruments.diagnosis.compute.unit_checks import Pair
 from deconvwidgets.instruments.diagnosis.compute.unit_findings import near_copies
+from deconvwidgets.instruments.diagnosis.input_records import InputCheck, InputVariant
 from deconvwidgets.instruments.diagnosis.records import Finding, ShiftCurves
+from deconvwidgets.models.bundle import ModelBundle
 from tests.instruments.diagnosis.planted import TRANSFORM, SmoothPhotographs, bundle_of, inputs, network, train_statistics
 
 IMAGES = SmoothPhotographs(60)
@@ -267,3 +272,29 @@ def test_the_sweep_of_a_model_that_couples_a_batch_has_one_photograph_at_a_time(
         outputs = torch.cat([bundle.model(pixels[None]) for pixels in inputs(bundle, IMAGES)]).double()
     losses = torch.nn.functional.cross_entropy(outputs, torch.arange(60) % 2, reduction="none")
     assert given.log_loss == pytest.approx(float(losses.mean()), rel=1e-5)
+
+
+def test_the_count_of_the_input_fits_beside_its_title():
+    texts = [_count_of(way.label, way.kind) for way in preparations(bundle_of(network()))]
+    assert max(map(len, texts)) <= len("0 to 255 minus mean, BGR: 84% against 61%")
+    assert _count_of("channels reversed (BGR for RGB)", "channels") == "BGR: 84% against 61%"
+    assert _count_of("0 to 255 minus ImageNet's mean, channels reversed", "range") == "0 to 255 minus mean, BGR: 84% against 61%"
+    assert _count_of("photographs resized to 192 before the crop", "size") == "resized to 192: 84% against 61%"
+
+
+def _count_of(label: str, kind: Any) -> str:
+    ways = (InputVariant(label, kind, 0.84, 0.9, 1.0, better=True), InputVariant("as given", "given", 0.61, 0.9, 2.0))
+    check = InputCheck(level="found", summary="", layers=(), divergences=np.zeros(0), photographs=0, variants=ways, labelled=90)
+    return input_finding(check).count_text
+
+
+def test_an_input_of_which_nothing_else_can_be_tried_is_not_checked():
+    images = SmoothPhotographs(20)
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    bundle = ModelBundle.from_module(
+        model, transform=lambda image: inputs(bundle_of(network()), images)[0, :1], categories=["red", "blue"], input_size=(1, 32, 32)
+    )
+    found = dw.check_input(bundle, images, labels="auto", device="cpu")
+    assert [variant.label for variant in found.variants] == ["as given"]
+    assert (found.level, input_finding(found).count_text) == ("not_checked", "not checked")
+    assert "none was tried" in found.summary

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import deconvwidgets as dw
-from deconvwidgets.instruments.diagnosis.compute.layer_findings import input_finding
+from deconvwidgets.instruments.diagnosis.compute.input_finding import input_finding
 from deconvwidgets.models.bundle import ModelBundle
 from tests.instruments.diagnosis.planted import TRANSFORM, SmoothPhotographs, bundle_of, inputs, network, train_statistics
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deconvwidgets.arguments import describe, flag, integer
-from deconvwidgets.compute.class_labels import classes_of_labels
+from deconvwidgets.arguments import flag, integer
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.compute.paired import mcnemar_exact
 from deconvwidgets.compute.stream import prepared_crops
 from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.images.image_set import ImageSet, require_images
+from deconvwidgets.instruments.diagnosis.compute.input_labels import checked_labels
 from deconvwidgets.instruments.diagnosis.compute.input_statistics import NormStatistics
 from deconvwidgets.instruments.diagnosis.compute.input_sweep import Sweep
 from deconvwidgets.instruments.diagnosis.compute.photographs import first_crops, require_readable, spread_sources
@@ -87,24 +88,17 @@ def check_input(
     'not_checked'
     """
     images, job, progress = require_images(images), as_job(job), flag(progress, "progress", DiagnosisError)
-    if labels is not None and not (isinstance(labels, str) and labels == "auto"):
-        raise DiagnosisError(f"labels must be 'auto', for the labels of the image set, or None, not {describe(labels)}.")
     count = integer(photographs, "photographs", 1, error=DiagnosisError)
     bundle = on_device(bundle, device)
+    classes = checked_labels(labels, bundle, images)
     statistics, skipped, read = NormStatistics(bundle), list[SkippedImage](), 0
     if statistics:
         read = _add_statistics(statistics, bundle, images, spread_sources(images.source_count, count), skipped, progress, job)
     sweep, labelled = None, 0
-    if labels == "auto":
-        sweep = Sweep(_classifier(bundle))
-        labelled = _sweep(sweep, images, count, skipped, progress, job)
+    if classes is not None:
+        sweep = Sweep(bundle)
+        labelled = _sweep(sweep, images, classes, count, skipped, progress, job)
     return _result(bundle, statistics, read, sweep, labelled, skipped)
-
-
-def _classifier(bundle: ModelBundle) -> ModelBundle:
-    if bundle.quantity is None or bundle.quantity.task not in ("softmax", "probabilities", "binary"):
-        raise DiagnosisError(f"{bundle.name} does not predict classes that exclude each other, so there is no accuracy: use labels=None.")
-    return bundle
 
 
 def _add_statistics(
@@ -132,18 +126,20 @@ def _add_statistics(
     return read
 
 
-def _sweep(sweep: Sweep, images: ImageSet, count: int, skipped: list[SkippedImage], show: bool, job: JobContext) -> int:
+def _sweep(
+    sweep: Sweep,
+    images: ImageSet,
+    classes: NDArray[np.int64],
+    count: int,
+    skipped: list[SkippedImage],
+    show: bool,
+    job: JobContext,
+) -> int:
     """Add labelled photographs to a sweep, and return how many could be read."""
-    labels: NDArray[np.int64] = classes_of_labels(sweep.bundle, images)
-    usable = np.flatnonzero(labels >= 0)
-    if not len(usable):
-        raise DiagnosisError(
-            f"No label of {images.name} names a class of {sweep.bundle.name}, so there is no accuracy: use labels=None, or give images in "
-            "folders that are named as bundle.categories are."
-        )
+    usable = np.flatnonzero(classes >= 0)
     opened = list(first_crops(images, [int(usable[number]) for number in spread_sources(len(usable), count)]))
     skipped.extend(crop.skipped for crop in opened if crop.skipped is not None)
-    found = [(crop.image, int(labels[crop.source])) for crop in opened if crop.image is not None]
+    found = [(crop.image, int(classes[crop.source])) for crop in opened if crop.image is not None]
     require_readable(len(found), skipped)
     total = len(found) * len(sweep.ways)
     with job.progress_bar(_SWEEP, "photograph", total, show) as context:
@@ -171,7 +167,7 @@ def _result(
         layers=norms.names,
         divergences=norms.values,
         photographs=read,
-        variants=tuple(variants[number] for number in order),
+        variants=tuple(replace(variants[number], better=number in better) for number in order),
         labelled=labelled,
         limitations=limitations_of(bool(norms.names), tuple(way.kind for way in sweep.ways) if sweep else ()),
         skipped=tuple(dict.fromkeys(skipped)),

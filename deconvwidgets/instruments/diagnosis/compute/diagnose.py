@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
+from typing import Literal
 
 from deconvwidgets.arguments import flag, integer
 from deconvwidgets.compute.job import JobContext, as_job
@@ -16,7 +17,9 @@ from deconvwidgets.index.cached_build import cached_index
 from deconvwidgets.instruments.diagnosis.compute.check_input import check_input
 from deconvwidgets.instruments.diagnosis.compute.deepest_map import deepest_map
 from deconvwidgets.instruments.diagnosis.compute.first_layer import PhotographSpectrum, blur_after, first_convolution, first_layer
-from deconvwidgets.instruments.diagnosis.compute.layer_findings import aliasing, frequencies, input_finding
+from deconvwidgets.instruments.diagnosis.compute.input_finding import input_finding
+from deconvwidgets.instruments.diagnosis.compute.input_labels import checked_labels
+from deconvwidgets.instruments.diagnosis.compute.layer_findings import aliasing, frequencies
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts as shift_finding
 from deconvwidgets.instruments.diagnosis.compute.photographs import spread_sources
 from deconvwidgets.instruments.diagnosis.compute.read_value import ReadValue
@@ -47,6 +50,7 @@ def diagnose(
     layers: Sequence[str] | None = None,
     shift_photographs: int = 20,
     shifts: Iterable[int] = (1, 2, 4),
+    labels: Literal["auto"] | None = None,
     device: str = "auto",
     progress: bool = False,
     job: JobContext | None = None,
@@ -69,6 +73,9 @@ def diagnose(
         How many photographs are shifted.
     shifts : iterable of int
         By how many input pixels, to the right. A shift by 1 is measured in any case: the limits hold for it.
+    labels : "auto" or None
+        "auto" also compares ways to prepare up to 100 photographs whose label names a class of the model, as `dw.check_input` does. Only
+        this detects swapped channels, and checks the input of a network without batch norm. It takes about 15 forward passes a photograph.
     device : str
         "auto", "cpu", "cuda:1", ...
     progress : bool
@@ -84,7 +91,7 @@ def diagnose(
     Raises
     ------
     DiagnosisError
-        For numbers that are not valid, and if no photograph can be read.
+        For numbers or labels that are not valid, if no label names a class of the model, and if no photograph can be read.
     LayerError
         For an unknown layer.
     ModelError
@@ -104,12 +111,13 @@ def diagnose(
     images, job, progress = require_images(images), as_job(job), flag(progress, "progress", DiagnosisError)
     count = integer(shift_photographs, "shift_photographs", 1, error=DiagnosisError)
     bundle = on_device(bundle, device)
+    checked_labels(labels, bundle, images)  # before the work begins
     pixels = _with_one(checked_shifts(shifts, bundle.input_size[2]), bundle.input_size[2])
     infos = layers_to_index(bundle, layers)
     names = [info.name for info in infos]
     index = cached_index(bundle, images, names, device=device, progress=progress, job=job)
     units = compare_maps(bundle, images, units_of(index, bundle.network), job)
-    checked = check_input(bundle, images, device=device, progress=progress, job=job)
+    checked = check_input(bundle, images, labels=labels, device=device, progress=progress, job=job)
     curves = shift_response(bundle, images, shifts=pixels, layers=names, photographs=count, device=device, progress=progress, job=job)
     first = _first_layer(bundle, images, job)
     return _diagnosis(bundle, images, index, units, first, curves, checked)

@@ -1,4 +1,4 @@
-"""The findings about the first layer, shifts and the input, in words."""
+"""The findings about the first layer and shifts, in words."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 
 from deconvwidgets.engine.filters import ConvolutionFilters
 from deconvwidgets.instruments.diagnosis.compute.unit_findings import not_checked
-from deconvwidgets.instruments.diagnosis.input_records import InputCheck
 from deconvwidgets.instruments.diagnosis.limits import (
     ALIASED_FOUND,
     ALIASED_NEAR,
-    INPUT_FOUND,
     MIDDLE_FOUND,
     MIDDLE_KERNEL,
     MIDDLE_NEAR,
@@ -170,23 +168,6 @@ def _shift_surgeries(filters: Sequence[ConvolutionFilters], pools: bool) -> tupl
     pooling = SuggestedSurgery("blur pool", "swap_pooling", {"to": "blur"})
     blurred = SuggestedSurgery("stride 1 + blur", "blur_strides", {})
     return (*([pooling] if pools else []), *([blurred] if strided else []))
-
-
-def input_finding(check: InputCheck) -> Finding:
-    """Return the finding of the check of the input."""
-    level: Level = next(level for level in ("found", "near", "clear", "not_checked") if level == check.level)
-    text = f"{check.divergences[0]:.2g}" if len(check.divergences) else "not checked" if level == "not_checked" else "by the labels"
-    return Finding(
-        check="input",
-        level=level,
-        title="Input as in training?",
-        count_text=text,
-        summary=check.summary,
-        evidence=(f"Measured on {check.photographs:,} photographs; found: {INPUT_FOUND:g}. " if len(check.divergences) else "")
-        + "Not detected: "
-        + "; ".join(check.limitations)
-        + ".",
-    )
 
 
 def _first_layer_surgeries(layer: FirstLayer) -> tuple[SuggestedSurgery, ...]:

@@ -10,6 +10,7 @@ from deconvwidgets.compute.devices import device_name
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.instruments.diagnosis.compute.accuracy import arm_accuracy
 from deconvwidgets.instruments.diagnosis.compute.diagnose import diagnose
+from deconvwidgets.instruments.diagnosis.compute.input_labels import usable_labels
 from deconvwidgets.instruments.diagnosis.compute.microscope import watched_layers
 from deconvwidgets.instruments.diagnosis.compute.shift_response import shift_response
 from deconvwidgets.instruments.diagnosis.panel_records import CURVE_SHIFTS, ArmAccuracy
@@ -41,7 +42,8 @@ class DiagnoseJob:
                 self.publish(True)
                 with self.context.device_lock.foreground_job():
                     context = job_context(self.context, run, job, self.publish)
-                    run.diagnosis = diagnose(run.bundle, run.images, device=device_name(run.bundle), job=context)
+                    labels = usable_labels(run.bundle, run.images)
+                    run.diagnosis = diagnose(run.bundle, run.images, labels=labels, device=device_name(run.bundle), job=context)
                 run.end("done")
 
     def _wait(self, words: str) -> None:

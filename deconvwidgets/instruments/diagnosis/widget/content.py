@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from deconvwidgets.instruments.diagnosis.input_records import InputCheck
 from deconvwidgets.instruments.diagnosis.panel_records import ArmSummary, DiagnosisStatus
 from deconvwidgets.instruments.diagnosis.records import Diagnosis, Finding, FirstLayer, ShiftCurves
 from deconvwidgets.widgets.messages import Content
 
 _DIGITS = 5  # of numbers that are drawn
 _MAX_UNITS = 64  # of a finding
+_MAX_NORMS = 8  # that diverge most
 
 
 def status_content(status: DiagnosisStatus) -> Content:
@@ -67,6 +69,7 @@ def diagnosis_content(diagnosis: Diagnosis) -> Content:
         "units": diagnosis.units,
         "findings": [_finding(finding) for finding in diagnosis.findings],
         "first_layer": None if diagnosis.first_layer is None else _first_layer(diagnosis.first_layer),
+        "input": _input(diagnosis.input),
         "notes": list(diagnosis.notes),
     }
 
@@ -77,6 +80,20 @@ def _finding(finding: Finding) -> Content:
         **plain,
         "units": [asdict(unit) for unit in finding.units[:_MAX_UNITS]],
         "surgeries": [{"label": one.label, "function": one.function, "arguments": _plain(one.arguments)} for one in finding.surgeries],
+    }
+
+
+def _input(check: InputCheck) -> Content:
+    """Return the batch norms that diverge most, with their places in the order of execution, and the ways, the best first."""
+    worst = np.argsort(-check.divergences, kind="stable")[:_MAX_NORMS]
+    return {
+        "photographs": check.photographs,
+        "norms": [
+            {"name": check.layers[place], "place": int(place) + 1, "divergence": _short(check.divergences[place])} for place in worst
+        ],
+        "norm_count": len(check.layers),
+        "labelled": check.labelled,
+        "ways": [{**asdict(variant), "given": variant.kind == "given"} for variant in check.variants],
     }
 
 

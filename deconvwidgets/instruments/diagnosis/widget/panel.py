@@ -23,7 +23,7 @@ class DiagnosisPanel(Explorer):
     frequency; on the right the shift microscope: drag the photograph, and the strongest unit of at most five feature maps, evenly spread
     over the network, is computed again. A surgery makes an arm, the network changed by `dw.surgery` and not trained further, whose shift
     curves of these maps and accuracy stand beside those of the network as it is. The diagnosis starts when the panel is shown first, or by
-    `start`.
+    `start`; where labels name classes of the model, it uses them.
 
     Source: Zeiler & Fergus 2014, section 4.1 and figure 5. Arms and the shift microscope are our extensions.
 

@@ -70,6 +70,21 @@ def test_a_diagnosis_is_made_once_then_the_network_as_it_is_is_measured(service,
     assert [kind for kind, _ in fake_checks] == ["diagnose", "shift_response"]
 
 
+def test_labels_are_used_where_they_name_classes_of_the_model(monkeypatch):
+    given = []
+
+    def diagnose(bundle, images, **options):
+        given.append(options["labels"])
+        return fake_diagnosis()
+
+    monkeypatch.setattr(jobs, "diagnose", diagnose)
+    for images in (SmoothPhotographs(4), NoisePhotographs()):  # of red and blue, and of cats
+        service = dw.LocalModelService(bundle_of(network()), images, device="cpu", worker=SynchronousExecutor())
+        service.diagnosis.start()
+        service.close()
+    assert given == ["auto", None]
+
+
 def test_the_curves_are_measured_again_after_another_model_was_shown(service, fake_checks):
     api = service.diagnosis
     api.start()

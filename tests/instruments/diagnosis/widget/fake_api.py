@@ -10,7 +10,7 @@ import numpy as np
 from deconvwidgets import display
 from deconvwidgets.errors import DiagnosisError, PictureError
 from deconvwidgets.instruments.diagnosis.compute.filter_pictures import filter_spectrum, filter_sprite
-from deconvwidgets.instruments.diagnosis.input_records import InputCheck
+from deconvwidgets.instruments.diagnosis.input_records import InputCheck, InputVariant
 from deconvwidgets.instruments.diagnosis.panel_records import (
     CURVE_SHIFTS,
     AblationCode,
@@ -129,6 +129,27 @@ def fake_diagnosis() -> Diagnosis:
         shift=shift_curves(),
         input=InputCheck(level="not_checked", summary="", layers=(), divergences=np.zeros(0), photographs=40),
     )
+
+
+def diagnosis_with_sweep() -> Diagnosis:
+    """A network with 10 batch norms that was trained on BGR."""
+    ways = [
+        ("channels reversed (BGR for RGB)", "channels", 0.84, True),
+        ("as given", "given", 0.61, False),
+        ("0 to 1", "range", 0.02, False),
+    ]
+    check = InputCheck(
+        level="found",
+        summary="With channels reversed, top-1 is 84.0% instead of 61.0%.",
+        layers=tuple(f"features.{number}.norm" for number in range(10)),
+        divergences=np.array([0.03, 0.01, 0.02, 0.05, 0.04, 0.09, 0.08, 0.07, 0.06, 0.1]),
+        photographs=40,
+        variants=tuple(InputVariant(label, kind, top1, float("nan"), 1.0, better) for label, kind, top1, better in ways),  # type: ignore[arg-type]
+        labelled=38,
+    )
+    plain = fake_diagnosis()
+    found = Finding("input", "found", "Input as in training?", "BGR: 84% against 61%", check.summary, "Not detected: mirrored photographs.")
+    return replace(plain, findings=(*plain.findings[:-1], found), input=check)
 
 
 class FakeDiagnosisApi:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from deconvwidgets.errors import ModelError
 from deconvwidgets.instruments.diagnosis.widget.messages import HANDLERS
 from deconvwidgets.instruments.diagnosis.widget.state import checked_state
-from tests.instruments.diagnosis.widget.fake_api import BLUR, FakeDiagnosisService
+from tests.instruments.diagnosis.widget.fake_api import BLUR, FakeDiagnosisService, diagnosis_with_sweep
 from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
 
@@ -73,6 +73,34 @@ def test_findings_open_and_show_their_units(service, open_page):
     expect(page.get_by_test_id("evidence-unit")).to_have_text("conv2 / 2")
     page.wait_for_function("model.values.state.unit?.[1] === 2")
     assert page.evaluate("model.values.state.finding") == "near_copies"
+
+
+def test_the_finding_of_the_input_lists_batch_norms_and_ways(service, open_page):
+    service.diagnosis.result = diagnosis_with_sweep()
+    page = open_page(finding="input")
+    expect(page.get_by_test_id("finding-input")).to_contain_text("BGR: 84% against 61%")
+    norms = page.get_by_role("table", name="The 8 of 10 batch norms that diverge most from training (40 photographs), the worst first")
+    expect(norms.get_by_role("row")).to_have_count(9)
+    expect(norms.get_by_role("row").nth(1)).to_have_text("features.9.norm100.1")
+    ways = page.get_by_role("table", name="Ways to prepare 38 labelled photographs, the best first")
+    expect(ways.get_by_role("columnheader")).to_have_text(["Way", "Top-1", "Comparison"])  # no top-5: there are few classes
+    expect(ways.get_by_role("rowheader")).to_have_text(["channels reversed (BGR for RGB)", "as given", "0 to 1"])
+    expect(ways.locator("tr[aria-current=true]")).to_have_text("as given61.0%in use")
+    expect(ways.get_by_role("row").nth(1)).to_have_text("channels reversed (BGR for RGB)84.0%better")
+    column = page.get_by_test_id("findings").bounding_box()
+    for table in (norms, ways):
+        box = table.bounding_box()
+        assert box["x"] + box["width"] <= column["x"] + column["width"] + 1
+    for theme in ("light", "dark"):
+        set_theme(page, theme)
+        assert violations(page) == []
+    assert small_text(page) == {}
+
+
+def test_a_finding_without_data_of_the_input_has_no_tables(open_page):
+    page = open_page(finding="input")
+    expect(page.get_by_test_id("finding-input")).to_have_attribute("aria-expanded", "true")
+    expect(page.locator("table.dwn-input")).to_have_count(0)
 
 
 def test_filters_are_sorted_and_chosen_by_keys(open_page):
