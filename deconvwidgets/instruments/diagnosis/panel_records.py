@@ -21,7 +21,7 @@ ReportFile = Literal["report.html", "report.json", "report.csv", "report.png", "
 REPORT_FILES: tuple[ReportFile, ...] = ("report.html", "report.json", "report.csv", "report.png", "curves.csv")
 
 MARGIN = 32  # the largest shift of a photograph, in input pixels
-CURVE_SHIFTS = (*range(9), 10, 12, 14, 16)  # of the curves of each arm, in input pixels: one batch with the photograph as it is
+CURVE_SHIFTS = tuple(range(17))  # of the curves of each arm, in input pixels: without gaps, as even ones alone hide a stride of 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ export function createHistogram() {
     });
     const strided = stride.some((step) => step > 1);
     const limit = `stride ${strideText(first)} carries up to ${frequencyText(carried)} along an axis`;
-    const end = x(carried) > width / 2;
+    const end = x(carried) > 0.4 * width; // the text takes half of the width of a narrow panel
     const line = [
       svg("line", { class: "dwn-limit", x1: x(carried), x2: x(carried), y1: 2, y2: floor }),
       svg("text", { class: "dwn-strong", x: x(carried) + (end ? -5 : 5), y: 11, "text-anchor": end ? "end" : "start" }, limit),
