@@ -31,6 +31,7 @@ from deconvwidgets.instruments.diagnosis.compute.unit_findings import (
     near_copies,
     one_photograph,
 )
+from deconvwidgets.instruments.diagnosis.compute.unit_surgeries import normalization, removal
 from deconvwidgets.instruments.diagnosis.compute.varying_maps import compare_maps
 from deconvwidgets.instruments.diagnosis.input_records import InputCheck
 from deconvwidgets.instruments.diagnosis.limits import ENOUGH_PHOTOGRAPHS
@@ -115,7 +116,8 @@ def diagnose(
     checked = check_input(bundle, images, device=device, progress=progress, job=job)
     curves = shift_response(bundle, images, shifts=pixels, layers=names, photographs=count, device=device, progress=progress, job=job)
     first = _first_layer(bundle, images, job)
-    return _diagnosis(bundle, images, index, units, first, curves, checked)
+    with job.device_lease():
+        return _diagnosis(bundle, images, index, units, first, curves, checked)
 
 
 def _first_layer(bundle: ModelBundle, images: ImageSet, job: JobContext) -> FirstLayer | None:
@@ -150,17 +152,20 @@ def _findings(
     curves: ShiftCurves,
     checked: Finding,
 ) -> tuple[Finding, ...]:
-    """Return the findings: found ones first, then close ones, clear ones, and the checks that cannot be made."""
+    """Return the findings: found ones first, then close ones, clear ones, and the checks that cannot be made.
+
+    Surgeries that may mend them are tried, which runs the model: hold the device lease.
+    """
     filters = convolution_filters(bundle.network)
-    photographs, indexed = index_photographs(index), {info.name for info in index.layers}
+    photographs, sizes = index_photographs(index), filter_sizes(filters, {info.name for info in index.layers})
     found = [
         aliasing(first),
         shift_finding(curves, deepest_map(bundle.network, index.layers), filters, _pools(bundle)),
         frequencies(first),
         one_photograph(units, photographs),
         near_copies(near_pairs(index, filters), photographs),
-        dominating_filters(filter_sizes(filters, indexed)),
-        dead_units(units, photographs),
+        dominating_filters(sizes, normalization(bundle, sizes)),
+        dead_units(units, photographs, removal(bundle, units, photographs)),
         always_active(units, photographs),
         checked,
     ]
