@@ -280,6 +280,12 @@ SURGERY = {
         {"bundle": nothing, "layer": WITH_WEIGHTS, "units": whole(1, 2**16), "seed": whole(0)},
         surgery_result,
     ),
+    "dw.surgery.remove_units": Case(
+        dw.surgery.remove_units,
+        {"bundle": BUNDLE, "units": {"conv1": [0, 1]}},
+        {"bundle": nothing, "units": nothing},
+        surgery_result,
+    ),
     "dw.surgery.change_first_layer": Case(
         dw.surgery.change_first_layer,
         {"bundle": BUNDLE, "kernel_size": 5},

@@ -47,7 +47,7 @@ class SuggestedSurgery:
     """A change of the network that may mend a finding: `dw.surgery.<function>(bundle, **arguments)`."""
 
     label: str  # "blur pool"
-    function: str  # "swap_pooling", "blur_strides", "change_first_layer", "merge_units"
+    function: str  # "swap_pooling", "blur_strides", "change_first_layer", "merge_units", "remove_units"
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -21,6 +21,7 @@ from deconvwidgets.models.surgery.first_layer import change_first_layer
 from deconvwidgets.models.surgery.normalizing import insert_normalization
 from deconvwidgets.models.surgery.pooling import swap_pooling
 from deconvwidgets.models.surgery.removing import remove_layers
+from deconvwidgets.models.surgery.removing_units import remove_units
 from deconvwidgets.models.surgery.resizing import merge_units, resize_layer
 from deconvwidgets.models.surgery.steps import apply, undo
 from deconvwidgets.models.surgery.strides import blur_strides
@@ -34,6 +35,7 @@ __all__ = [
     "insert_normalization",
     "merge_units",
     "remove_layers",
+    "remove_units",
     "resize_layer",
     "swap_pooling",
     "undo",

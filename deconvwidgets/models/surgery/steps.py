@@ -12,6 +12,7 @@ from deconvwidgets.models.surgery.first_layer import change_first_layer
 from deconvwidgets.models.surgery.normalizing import insert_normalization
 from deconvwidgets.models.surgery.pooling import swap_pooling
 from deconvwidgets.models.surgery.removing import remove_layers
+from deconvwidgets.models.surgery.removing_units import remove_units
 from deconvwidgets.models.surgery.resizing import merge_units, resize_layer
 from deconvwidgets.models.surgery.strides import blur_strides
 from deconvwidgets.records.surgery import SurgeryStep
@@ -19,6 +20,7 @@ from deconvwidgets.records.surgery import SurgeryStep
 OPERATIONS: Mapping[str, Callable[..., ModelBundle]] = {
     "remove_layers": remove_layers,
     "resize_layer": resize_layer,
+    "remove_units": remove_units,
     "change_first_layer": change_first_layer,
     "swap_pooling": swap_pooling,
     "blur_strides": blur_strides,

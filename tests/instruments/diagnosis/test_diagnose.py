@@ -14,7 +14,8 @@ from torch import nn
 
 import deconvwidgets as dw
 from deconvwidgets.errors import DiagnosisError
-from deconvwidgets.instruments.diagnosis.records import CHECKS, Diagnosis
+from deconvwidgets.instruments.diagnosis.records import CHECKS, Diagnosis, SuggestedSurgery
+from deconvwidgets.instruments.diagnosis.service.arms import operate
 from deconvwidgets.models.bundle import ModelBundle
 from tests.instruments.diagnosis.planted import TRANSFORM, SmoothPhotographs, bundle_of, inputs, network, train_statistics
 
@@ -65,6 +66,51 @@ def test_killed_units_are_found():
     assert [(unit.layer, unit.unit) for unit in finding.units] == [("conv1", 2), ("conv1", 7)]
 
 
+def test_the_surgery_of_killed_units_removes_them_and_nothing_else_changes():
+    """Large weights, so that the dead units are the strongest by weight; a diagnosis of the new network finds none."""
+    model = smooth(network())
+    with torch.no_grad():
+        for layer, unit in ((0, 2), (0, 7), (3, 4)):
+            model[layer].weight[unit] *= 1.5
+            model[layer].bias[unit] = -1000.0
+    bundle = bundle_of(model)
+    found = dw.diagnose(bundle, IMAGES, shift_photographs=1, device="cpu").finding("dead_units")
+    (surgery,) = found.surgeries
+    assert surgery == SuggestedSurgery("remove 3 dead units", "remove_units", {"units": {"conv1": [2, 7], "conv2": [4]}})
+    changed = operate(bundle, surgery)
+    batch = inputs(bundle, IMAGES)
+    torch.testing.assert_close(changed.model(batch), bundle.model(batch), rtol=1e-5, atol=1e-5)
+    again = dw.diagnose(changed, IMAGES, shift_photographs=1, device="cpu").finding("dead_units")
+    assert (again.count_text, again.surgeries) == ("0 of 25", ())
+    assert dw.surgery.undo(changed) is bundle
+
+
+class Added(nn.Module):
+    """A network whose first units are added to others, so that they cannot be removed; those of the second convolution can."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second, self.third = (nn.Conv2d(channels, count, 3) for channels, count in ((3, 8), (8, 6), (6, 8)))
+        self.relu, self.fc = nn.ReLU(), nn.Linear(8, 2)
+        with torch.no_grad():
+            self.first.bias[[1, 5]] = -1000.0
+            self.second.bias[3] = -1000.0
+            self.third.bias[:] = -1000.0
+
+    def forward(self, batch):
+        first = self.relu(self.first(batch))
+        added = self.relu(self.third(self.relu(self.second(first))))
+        return self.fc(first.mean((2, 3)) + added.mean((2, 3)))
+
+
+def test_only_dead_units_of_layers_that_can_be_changed_are_removed_by_the_surgery():
+    finding = diagnosed(Added().eval()).finding("dead_units")
+    assert finding.count_text == "11 of 22"
+    (surgery,) = finding.surgeries
+    assert (surgery.label, surgery.arguments) == ("remove 1 dead unit", {"units": {"conv2": [3]}})
+
+
 def test_a_unit_that_is_always_negative_is_not_dead():
     model = nn.Sequential(*network()[:4], nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 2)).eval()  # conv2 without a rectifier
     with torch.no_grad():
@@ -90,6 +136,8 @@ def test_a_filter_scaled_by_10_is_found():
     assert [(unit.layer, unit.unit) for unit in finding.units] == [("conv2", 6)]
     weights = model[3].weight.detach().double().pow(2).mean((1, 2, 3)).sqrt().numpy()
     assert finding.units[0].value == pytest.approx(weights[6] / np.median(weights))
+    assert finding.surgeries == (SuggestedSurgery("batch norm after conv2", "insert_normalization", {"after": ["conv2"]}),)
+    assert operate(bundle_of(model), finding.surgeries[0]).surgery[0].operation == "insert_normalization"
 
 
 def test_a_filter_before_batch_norm_dominates_only_with_its_factor():
@@ -97,7 +145,9 @@ def test_a_filter_before_batch_norm_dominates_only_with_its_factor():
     with torch.no_grad():
         model[0].weight[6] *= 10
         model[0].bias[6] *= 10
-    assert [unit.unit for unit in diagnosed(model).finding("dominating_filters").units] == [6]
+    finding = diagnosed(model).finding("dominating_filters")
+    assert [unit.unit for unit in finding.units] == [6]
+    assert finding.surgeries == ()  # it has a batch norm
     with torch.no_grad():
         model[1].weight[6] /= 10
     assert diagnosed(model).finding("dominating_filters").units == ()
@@ -284,6 +334,7 @@ def test_few_photographs_are_said_and_judged_with_care():
         model[0].bias[[2, 7]] = -1000.0
     found = dw.diagnose(bundle_of(model), SmoothPhotographs(10), shift_photographs=1, device="cpu")
     assert found.finding("dead_units").level == "near"
+    assert found.finding("dead_units").surgeries == ()  # they may be active in others
     assert "10 photographs" in found.notes[0]
 
 

@@ -32,6 +32,7 @@ from deconvwidgets.instruments.diagnosis.compute.unit_findings import (
     near_copies,
     one_photograph,
 )
+from deconvwidgets.instruments.diagnosis.compute.unit_surgeries import normalization, removal
 from deconvwidgets.instruments.diagnosis.compute.varying_maps import compare_maps
 from deconvwidgets.instruments.diagnosis.input_records import InputCheck
 from deconvwidgets.instruments.diagnosis.limits import ENOUGH_PHOTOGRAPHS
@@ -120,7 +121,8 @@ def diagnose(
     checked = check_input(bundle, images, labels=labels, device=device, progress=progress, job=job)
     curves = shift_response(bundle, images, shifts=pixels, layers=names, photographs=count, device=device, progress=progress, job=job)
     first = _first_layer(bundle, images, job)
-    return _diagnosis(bundle, images, index, units, first, curves, checked)
+    with job.device_lease():
+        return _diagnosis(bundle, images, index, units, first, curves, checked)
 
 
 def _first_layer(bundle: ModelBundle, images: ImageSet, job: JobContext) -> FirstLayer | None:
@@ -155,17 +157,20 @@ def _findings(
     curves: ShiftCurves,
     checked: Finding,
 ) -> tuple[Finding, ...]:
-    """Return the findings: found ones first, then close ones, clear ones, and the checks that cannot be made."""
+    """Return the findings: found ones first, then close ones, clear ones, and the checks that cannot be made.
+
+    Surgeries that may mend them are tried, which runs the model: hold the device lease.
+    """
     filters, deepest = convolution_filters(bundle.network), deepest_map(bundle.network, index.layers)
-    photographs, indexed = index_photographs(index), {info.name for info in index.layers}
+    photographs, sizes = index_photographs(index), filter_sizes(filters, {info.name for info in index.layers})
     found = [
         aliasing(first),
         shift_finding(curves, None if deepest is None else deepest.short_name, filters, _pools(bundle)),
         frequencies(first),
         one_photograph(units, photographs),
         near_copies(near_pairs(index, filters), photographs),
-        dominating_filters(filter_sizes(filters, indexed)),
-        dead_units(units, photographs),
+        dominating_filters(sizes, normalization(bundle, sizes)),
+        dead_units(units, photographs, removal(bundle, units, photographs)),
         always_active(units, photographs),
         checked,
     ]

@@ -29,8 +29,8 @@ _ONE = f"Activations are compared between photographs: give {MIN_PHOTOGRAPHS} or
 _FEW_FOR_COPIES = f"Near copies are looked for in {MIN_PHOTOGRAPHS_OF_COPIES} or more photographs with different content."
 
 
-def dead_units(layers: Sequence[LayerUnits], photographs: int) -> Finding:
-    """Return the finding of units whose activation is the same in every crop, and not above 0."""
+def dead_units(layers: Sequence[LayerUnits], photographs: int, surgeries: tuple[SuggestedSurgery, ...] = ()) -> Finding:
+    """Return the finding of units whose activation is the same in every crop, and not above 0, with what may mend it."""
     if photographs < MIN_PHOTOGRAPHS:
         return not_checked("dead_units", "Dead units", _ONE)
     total, dead = _total(layers), sum(int(units.dead.sum()) for units in layers)
@@ -51,6 +51,7 @@ def dead_units(layers: Sequence[LayerUnits], photographs: int) -> Finding:
         evidence=f"Measured on {photographs:,} photographs: a unit that is inactive in all of them is active in fewer than "
         f"{min(1.0, 3 / max(photographs, 1)):.1%} of such photographs, with 95% confidence. Found: {DEAD_FOUND:.0%} of a layer.",
         units=_units(layers, lambda units: units.dead, lambda units: np.zeros(units.info.channels), lambda value: "never active"),
+        surgeries=surgeries,
     )
 
 
@@ -154,8 +155,8 @@ def _pairs_summary(alike: Sequence[Pair], negative: Sequence[Pair]) -> str:
     return " ".join(parts)
 
 
-def dominating_filters(layers: Sequence[Dominating]) -> Finding:
-    """Return the finding of filters whose root mean square exceeds that of their layer."""
+def dominating_filters(layers: Sequence[Dominating], surgeries: tuple[SuggestedSurgery, ...] = ()) -> Finding:
+    """Return the finding of filters whose root mean square exceeds that of their layer, with what may mend it."""
     if not layers:
         return not_checked(
             "dominating_filters", "Dominating filters", "No convolution whose filters are known: the model cannot be traced, or has none."
@@ -181,6 +182,7 @@ def dominating_filters(layers: Sequence[Dominating]) -> Finding:
         f"found: {RMS_FOUND:g} times the median.",
         paper="Filters whose root mean square exceeded 0.1 were renormalised in training, as a few dominated the first layer (section 3).",
         units=tuple(over[:_SHOWN]),
+        surgeries=surgeries,
     )
 
 

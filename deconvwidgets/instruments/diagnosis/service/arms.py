@@ -16,7 +16,10 @@ from deconvwidgets.models.bundle import ModelBundle
 
 AS_IT_IS = "as it is"
 _MAX_ARMS = 8
-_FUNCTIONS = ("swap_pooling", "blur_strides", "change_first_layer", "merge_units", "remove_layers", "resize_layer", "insert_normalization")
+_FUNCTIONS = (
+    "swap_pooling", "blur_strides", "change_first_layer", "merge_units", "remove_units", "remove_layers", "resize_layer",
+    "insert_normalization",
+)  # fmt: skip
 
 
 class Arms:

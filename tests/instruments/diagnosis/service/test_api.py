@@ -298,8 +298,8 @@ def test_files(service):
         api.file("report.doc")
     api.start()
     rows = list(csv.DictReader(io.StringIO(api.file("curves.csv").decode())))
-    assert len(rows) == 39  # 3 layers, 13 shifts
-    assert (rows[13]["arm"], rows[13]["layer"], rows[14]["median_change"]) == ("as it is", "conv2", "0.010000")
+    assert len(rows) == 51  # 3 layers, 17 shifts
+    assert (rows[17]["arm"], rows[17]["layer"], rows[18]["median_change"]) == ("as it is", "conv2", "0.010000")
 
 
 def test_without_a_first_convolution_there_are_no_filters(service, monkeypatch):

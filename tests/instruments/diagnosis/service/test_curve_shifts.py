@@ -53,6 +53,6 @@ def test_the_curves_of_an_arm_are_0_at_multiples_of_the_stride(own_cache, side):
     for row, stride in enumerate(arm.curves.strides):
         for shift, change in zip(arm.curves.shifts, arm.curves.changes[row], strict=True):
             assert (change < 1e-5) == (shift % stride == 0), (stride, shift)
-    assert CURVE_SHIFTS == tuple(range(max(CURVE_SHIFTS) + 1)), "a gap of 2 would hide a layer of stride 2"
+    assert tuple(range(max(CURVE_SHIFTS) + 1)) == CURVE_SHIFTS, "a gap of 2 would hide a layer of stride 2"
     assert max(CURVE_SHIFTS) <= MARGIN
     assert np.isfinite(arm.curves.changes).all()
