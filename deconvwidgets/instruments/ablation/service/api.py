@@ -105,9 +105,11 @@ class LocalAblationService(FolderService[Content, AblationStatus]):
             return known[1]
 
     def give_up_model_services(self) -> None:
-        """Keep no model service of a run's network: each ends as soon as no explorer uses it."""
-        with self._services_lock:
-            self._services = {}
+        """Keep no model service of a run's network: each ends as soon as no explorer uses it.
+
+        It takes no lock: a panel is also closed by the garbage collector, in a thread that may hold it.
+        """
+        self._services = {}
 
     def close(self) -> None:
         """End the training of this service, with its state saved, and the services of its networks."""

@@ -121,6 +121,9 @@ class FakeStudy:
         self._record("model_service", (variant, seed))
         raise AblationError(f"There are no checkpoints in runs/table3/{variant} yet.")
 
+    def give_up_model_services(self) -> None:
+        self._record("give_up_model_services", None)
+
     def wait(self, timeout: float | None = None) -> FakeStudy:
         return self
 
