@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 expect.set_options(timeout=20_000)  # 5 seconds are too few on a busy machine
 
@@ -172,6 +172,13 @@ def open_cells(page: Page, lab: Lab, name: str, cells: Sequence[str]) -> Visit:
     visiting = watch(page, lab)
     open_and_run(visiting, address[0].replace(opened.name, name) + "?" + address[2])
     return visiting
+
+
+def take_screenshot(widget: Locator, name: str) -> None:
+    """Save a screenshot if a folder for it is named."""
+    folder = os.environ.get("DECONVWIDGETS_SCREENSHOTS")
+    if folder:
+        widget.screenshot(path=Path(folder) / name)
 
 
 @pytest.fixture(scope="module")

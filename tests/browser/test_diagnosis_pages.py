@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.browser.conftest import Lab, Visit, open_cells
+from tests.browser.conftest import Lab, Visit, open_cells, take_screenshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -55,13 +53,6 @@ def widget_of(visit: Visit, name: str) -> Locator:
     found.scroll_into_view_if_needed()
     expect(found).to_be_visible()
     return found
-
-
-def take_screenshot(widget: Locator, name: str) -> None:
-    """Save a screenshot if a folder for it is named."""
-    folder = os.environ.get("DECONVWIDGETS_SCREENSHOTS")
-    if folder:
-        widget.screenshot(path=Path(folder) / name)
 
 
 def test_a_network_is_diagnosed_and_a_photograph_shifted(visit: Visit) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.browser.conftest import Lab, Visit, open_cells
+from tests.browser.conftest import Lab, Visit, open_cells, take_screenshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -50,13 +48,6 @@ def explorer_of(visit: Visit, name: str) -> Locator:
     found.scroll_into_view_if_needed()
     expect(found).to_have_attribute("data-complete", "true", timeout=60_000)
     return found
-
-
-def take_screenshot(explorer: Locator, name: str) -> None:
-    """Save a screenshot if a folder for it is named."""
-    folder = os.environ.get("DECONVWIDGETS_SCREENSHOTS")
-    if folder:
-        explorer.screenshot(path=Path(folder) / name)
 
 
 def test_a_regression_shows_values_with_their_unit_and_a_signed_map(visit: Visit) -> None:
