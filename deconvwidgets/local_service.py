@@ -46,7 +46,8 @@ class LocalModelService:
     Parameters
     ----------
     bundle : ModelBundle
-        The model. It is not changed: if it has to be moved to another device, a copy is moved.
+        The model. It is not changed: if it has to be moved to another device, a copy is moved. If you train it further, requests raise
+        ServiceError, as the index and what is cached are of other weights: make a new service of it.
     images : ImageSet
         The photographs.
     index : ActivationIndex, optional
@@ -165,17 +166,17 @@ class LocalModelService:
     @property
     def bundle(self) -> ModelBundle:
         """The model, with its current head and units."""
-        return self._context.snapshot.bundle
+        return self._context.last_snapshot.bundle
 
     @property
     def images(self) -> ImageSet:
         """The image set."""
-        return self._context.snapshot.images
+        return self._context.last_snapshot.images
 
     @property
     def index(self) -> ActivationIndex | None:
         """The activation index; None while it is being built."""
-        return self._context.snapshot.index
+        return self._context.last_snapshot.index
 
     def overview(self) -> Overview:
         """Return a description of the model, the image set and the layers."""
@@ -203,7 +204,7 @@ class LocalModelService:
     @property
     def units(self) -> Mapping[tuple[str, int], float]:
         """The factors of the units that are switched off or scaled, by (dotted name of the layer, unit)."""
-        return dict(self._context.snapshot.bundle.units)
+        return dict(self._context.last_snapshot.bundle.units)
 
     def set_units(self, units: UnitsSource | None) -> None:
         """Multiply the maps of units in every widget: by 0 to switch a unit off, by 2 to double it. All others are on.
@@ -250,7 +251,7 @@ class LocalModelService:
 
     def save_units(self, path: str | os.PathLike[str]) -> Path:
         """Save the units that are switched off or scaled, as `dw.save_units` does, and return the path."""
-        return save_units(self._context.snapshot.bundle, path)
+        return save_units(self._context.last_snapshot.bundle, path)
 
     def subscribe(self, listener: Callable[[ServiceEvent], None], kinds: Collection[str] | None = None) -> Callable[[], None]:
         """Call `listener` with each event of the given kinds (None: all), from any thread. Return the function that ends the subscription.

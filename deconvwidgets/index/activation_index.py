@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from deconvwidgets.arguments import describe, flag, one_of, texts
 from deconvwidgets.compute.job import JobContext, as_job
+from deconvwidgets.engine.weights_version import WeightsVersion
 from deconvwidgets.errors import ActivationIndexError, LayerError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.building import BuildRequest, build_at, build_index
@@ -130,7 +131,8 @@ class ActivationIndex(IndexQueries, ReadableIndex):
         ModelError
             If a feature map contains NaN or infinity.
         ActivationIndexError
-            If `path` cannot be written to, for an invalid number, flag or range, and if a cluster cannot be reached or read the images.
+            If `path` cannot be written to, for an invalid number, flag or range, if the weights are changed meanwhile, and if a cluster
+            cannot be reached or read the images.
         ImportError
             If `engine` is "ray", and Ray is not installed.
         JobCancelledError
@@ -148,8 +150,9 @@ class ActivationIndex(IndexQueries, ReadableIndex):
         bundle = on_device(bundle, "cpu" if engine == "ray" else device)
         infos = layers_to_index(bundle, layers)
         crops = checked_crops(crops, len(images))
+        weights = WeightsVersion(bundle.model)  # before the identity is made of them
         empty = cls.empty(bundle, images, infos, options)
-        request = BuildRequest(bundle, images, options, crops, job, progress, on_so_far, engine, ray_address, device)
+        request = BuildRequest(bundle, images, options, crops, job, progress, on_so_far, engine, ray_address, device, weights)
         return build_index(request, empty) if path is None else build_at(path, request, empty, resume, overwrite)
 
     @classmethod

@@ -15,7 +15,8 @@ from deconvwidgets.compute.decoding import decoded_batches
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.compute.lanes import Lanes
 from deconvwidgets.engine.example import reference_tensor
-from deconvwidgets.errors import JobCancelledError
+from deconvwidgets.engine.weights_version import WeightsVersion
+from deconvwidgets.errors import ActivationIndexError, JobCancelledError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.commits import Commits
 from deconvwidgets.index.crop_ranges import CropRanges, crop_count, missing, ranges_of
@@ -51,6 +52,8 @@ class BuildRequest:
     ray_address : str, optional
     device : str
         Where the workers of a cluster compute: "auto", "cpu" or "cuda".
+    weights : WeightsVersion, optional
+        The weights of which the identity of the index was made.
     """
 
     bundle: ModelBundle
@@ -63,11 +66,17 @@ class BuildRequest:
     engine: Literal["local", "ray"] = "local"
     ray_address: str | None = None
     device: str = "auto"
+    weights: WeightsVersion | None = None
 
     @property
     def counted(self) -> str:
         """What a progress bar counts: " images", or " crops" if images have several."""
         return " images" if len(self.images) == self.images.source_count else " crops"
+
+    def check_weights(self) -> None:
+        """Raise ActivationIndexError if the weights were changed since the build began, as by a training in another thread."""
+        if self.weights is not None and self.weights.changed:
+            raise ActivationIndexError(f"The weights of {self.bundle.name} were changed while its index was built. Build it again.")
 
 
 def build_index(request: BuildRequest, start: IndexT, commits: Commits | None = None) -> IndexT:
@@ -88,7 +97,7 @@ def build_local(request: BuildRequest, start: IndexT, commits: Commits | None = 
     ModelError
         If a feature map contains NaN or infinity.
     ActivationIndexError
-        If a commit cannot be written.
+        If a commit cannot be written, or if the weights of the model are changed meanwhile.
     JobCancelledError
         If the job is cancelled between two batches. The crops so far are committed.
     """
@@ -102,6 +111,7 @@ def build_local(request: BuildRequest, start: IndexT, commits: Commits | None = 
                 running.run(range(first, stop))
         except JobCancelledError:  # not KeyboardInterrupt, which comes in the middle of a block, half of which must not be committed
             if commits is not None:
+                request.check_weights()
                 commits.commit(state_of(index_pass.index()))
             raise
     return index_pass.index()
@@ -140,6 +150,7 @@ class _Running(Generic[IndexT]):
         self._report()  # of crops that were skipped at the end
 
     def _report(self) -> None:
+        self._request.check_weights()  # before anything is committed
         done, total = crop_count(self._pass.crop_ranges), len(self._request.crops)
         seconds = max(time.monotonic() - self._started, 1e-9)
         self._job.report(Progress("index", done, total, (done - self._done_before) / seconds))

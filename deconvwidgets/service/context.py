@@ -69,7 +69,15 @@ class ServiceContext:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The current state."""
+        """The current state, for a request. Raises ServiceError if the weights are no longer those of the index and the caches."""
+        note = self.layers.weights_note
+        if note:
+            raise ServiceError(note)
+        return self._snapshot
+
+    @property
+    def last_snapshot(self) -> Snapshot:
+        """The current state, from which nothing is computed."""
         return self._snapshot
 
     @property
@@ -117,7 +125,7 @@ class ServiceContext:
 
     def overview(self) -> Overview:
         """Return a description of the model, the image set and the layers."""
-        return make_overview(self._snapshot, self.index.note, self.host)
+        return make_overview(self._snapshot, (self.index.note, self.layers.weights_note), self.host)
 
     def on_replace(self, callback: Callable[[Snapshot], None]) -> None:
         """Call `callback` with each new snapshot, before the event "changed" is published: caches remove old entries then."""

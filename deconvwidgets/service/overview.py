@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from deconvwidgets.compute.devices import device_name
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.service.index_source import K
 from deconvwidgets.service.snapshot import Snapshot
 
 
-def make_overview(snapshot: Snapshot, index_note: str, host: str = "") -> Overview:
-    """Return a description of the model, the image set and the layers; `index_note` describes an index that is not complete.
+def make_overview(snapshot: Snapshot, state_notes: Iterable[str] = (), host: str = "") -> Overview:
+    """Return a description of the model, the image set and the layers.
 
-    `host` is the name of this machine if the notebook runs on another one.
+    `state_notes` are sentences about the state of the service, of which empty ones are left out. `host` is the name of this machine if the
+    notebook runs on another one.
     """
     bundle, index = snapshot.bundle, snapshot.index
     notes = [*bundle.notes, *snapshot.notes]
     if bundle.classifier is None and bundle.quantity is None and not any("classifier" in note for note in bundle.notes):
         notes.append("The model has no classifier, so there are no predictions: only the photographs' own labels are shown.")
-    if index_note:
-        notes.append(index_note)
+    notes += [note for note in state_notes if note]
     return Overview(
         version=snapshot.version,
         model=bundle.name,

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from weakref import WeakSet
 
 from deconvwidgets.compute.job import JobContext, ProgressCallback
+from deconvwidgets.engine.weights_version import WeightsVersion
 from deconvwidgets.service.batch_sizer import BatchSizer
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.index_job import IndexJob
@@ -70,6 +71,7 @@ class SharedLayers:
         projections: UnitProjections | None = None,
     ) -> None:
         self._snapshot = snapshot
+        self._weights = WeightsVersion(snapshot.bundle.model)
         self._lock = RLock()
         self._sessions: WeakSet[Session] = WeakSet()
         self._last_request = -inf
@@ -87,6 +89,16 @@ class SharedLayers:
     def snapshot(self) -> Snapshot:
         """The state of the layers, with the bundle that the service was made with."""
         return self._snapshot
+
+    @property
+    def weights_note(self) -> str:
+        """A sentence if the weights were changed since, so that the index and the caches are of others; otherwise empty."""
+        if not self._weights.changed:
+            return ""
+        return (
+            f"The weights of {self._snapshot.bundle.name} were changed after this service was made. "
+            "Make a new one of the changed model: dw.LocalModelService(bundle, images)."
+        )
 
     @property
     def session_count(self) -> int:

@@ -52,7 +52,7 @@ class DiagnosisApi(InstrumentApi):
         self._changing = RLock()  # re-entrant: with a synchronous executor a job runs within `start`
         self._version = 1
         self._run: DiagnosisRun | None = None
-        self._arms = Arms(context.snapshot.bundle, context.snapshot.images)
+        self._arms = Arms(context.last_snapshot.bundle, context.last_snapshot.images)
         self._microscopes = Microscopes(context.input_images, context.device_lock, context.share_of)
         weak = ref(self)  # the context must not keep the API alive
 
@@ -71,7 +71,7 @@ class DiagnosisApi(InstrumentApi):
             phase="none" if run is None else run.phase,
             progress=None if run is None else run.progress,
             problem=None if run is None else run.problem,
-            current=run is None or run.bundle is self._context.snapshot.bundle,
+            current=run is None or run.bundle is self._context.last_snapshot.bundle,
             arms=tuple(arm.summary() for arm in arms),
             ablation=ablation_code(arms, self._context.host),
             uploads=tuple(self._context.input_images.uploads.names()),

@@ -72,7 +72,7 @@ class EvaluationApi(InstrumentApi):
 
     def status(self) -> EvaluationStatus:
         """Return the image sets to choose from, the runs, and the two runs to compare."""
-        snapshot, runs = self._context.snapshot, self._runs.all()
+        snapshot, runs = self._context.last_snapshot, self._runs.all()
         problem = None
         try:
             task = task_of(require_quantity(snapshot.bundle))
@@ -256,7 +256,7 @@ class EvaluationApi(InstrumentApi):
         return next((run for run in reversed(self._runs.all()) if run.active), None)
 
     def _summary(self, run: EvaluationRun) -> EvaluationRunSummary:
-        return run.summary(current=run.bundle is self._context.snapshot.bundle)
+        return run.summary(current=run.bundle is self._context.last_snapshot.bundle)
 
     def _job(self, run: EvaluationRun) -> EvaluateJob:
         """Return the run's job, which must not refer to this object: it would keep the service alive."""

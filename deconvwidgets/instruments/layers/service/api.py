@@ -250,7 +250,7 @@ class LayersApi(InstrumentApi):
     def index_state(self) -> IndexState:
         """Return what is built of the index, and what was cancelled."""
         index = self._context.index
-        building, cancelled = (tuple(map(self._context.snapshot.name_of, infos)) for infos in (index.building, index.cancelled))
+        building, cancelled = (tuple(map(self._context.last_snapshot.name_of, infos)) for infos in (index.building, index.cancelled))
         return IndexState(building, cancelled, index.progress)
 
     def cancel_index(self) -> None:

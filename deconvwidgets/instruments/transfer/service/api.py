@@ -60,7 +60,7 @@ class TransferApi(InstrumentApi):
 
     def status(self) -> TransferStatus:
         """Return the data sets and layers to choose from, the runs, and the head in use."""
-        snapshot, heads = self._context.snapshot, self._context.heads
+        snapshot, heads = self._context.last_snapshot, self._context.heads
         runs = tuple(run.summary() for run in self._runs.all())
         running = self._running()
         return TransferStatus(
