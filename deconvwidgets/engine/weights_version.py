@@ -65,5 +65,7 @@ def _weights(model: nn.Module) -> Iterator[tuple[dict[str, Tensor | None], str, 
 
 def _sample(tensor: Tensor) -> Tensor:
     """Return a copy of the first values along the first dimension."""
-    first = tensor.detach()[(slice(_SAMPLED_VALUES), *[0] * (tensor.ndim - 1))] if tensor.ndim and tensor.numel() else tensor.detach()
-    return first.cpu().clone()
+    values = tensor.detach()
+    while values.ndim > 1 and values.numel():
+        values = values[..., 0]
+    return values[:_SAMPLED_VALUES].cpu().clone() if values.ndim else values.cpu().clone()

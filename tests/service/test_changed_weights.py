@@ -1,4 +1,4 @@
-"""A service whose model is trained on refuses to answer with an index and caches of other weights, and an index is of one set of weights."""
+"""A service whose model is trained further does not answer with an index and caches of other weights."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_an_index_of_weights_that_change_meanwhile_is_not_stored(bundle, tiny_im
         change(bundle)
 
     with pytest.raises(ActivationIndexError, match="were changed while its index was built"):
-        dw.ActivationIndex.build(bundle, tiny_images, path=path, batch_size=2, commit_seconds=1e-9, on_so_far=train, progress=False, device="cpu")
+        dw.ActivationIndex.build(bundle, tiny_images, path=path, batch_size=2, commit_seconds=1e-9, on_so_far=train, progress=False)
     bundle.model.load_state_dict(original)
     built = dw.ActivationIndex.build(bundle, tiny_images, path=path, progress=False, device="cpu")
     alone = dw.ActivationIndex.build(bundle, tiny_images, progress=False, device="cpu")
