@@ -51,7 +51,8 @@ def open_images(
           measures memory, not generalisation;
         - "imagenette": 9,469 photographs of ten ImageNet classes, 326 MB, downloaded to `root` on first use;
         - "caltech101" or "caltech256": Caltech-101 (137 MB) or Caltech-256 (1.2 GB) in `root`; with `download`, downloaded on first use;
-        - the path of a folder, whose subfolders are classes, or of an image file; a folder named as one of the sets above is "./photos";
+        - the path of a folder, whose subfolders are classes, or of an image file; files and folders whose names begin with a dot are
+          hidden, and left out; a folder named as one of the sets above is "./photos";
         - a torchvision data set, or any object with a length whose items are (image, class) pairs;
         - a data frame of pandas or polars, with a row per image file;
         - a PIL image, or a list of PIL images and paths;
