@@ -19,14 +19,14 @@ export function barText({ stride, map_aliasing: map }: FirstLayer): string {
   return map?.blurred ? `Red bar: share of its map that is aliased after the blur, subsampled by ${subsamplingText(map.stride)}. ` : "";
 }
 
-/** Return the share of each arm that surgery made, beside that of the network as it is: "blur: 31% before, 1.6% after". */
+/** Return the share of each arm that surgery made, beside that of the network as it is: "blur: 31% before, 1.6% after, ...". */
 export function describeAfter([base, ...others]: readonly Arm[]): string {
   const before = base?.aliasing?.mean ?? null;
   const known = others.flatMap(({ label, aliasing, no_aliasing: reason }) => {
-    if (aliasing) return [`${label}: ${shareText(before)} before, ${shareText(aliasing.mean)} after.`];
+    if (aliasing) return [`${label}: ${shareText(before)} before, ${shareText(aliasing.mean)} after, in the map of ${aliasing.layer}.`];
     return reason ? [`${label}: not checked. ${reason}`] : [];
   });
-  return known.length ? `${known.join(" ")}${base?.aliasing ? ` Measured: ${describeMeasured(base.aliasing)}` : ""}` : "";
+  return known.join(" ");
 }
 
 /** Return what the shares of the arms are, and what they do not include. */
