@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { barText, describeAfter, describeAliasing, shareText } from "../src/diagnosis/aliasing.ts";
 import { cursorOf, describeAccuracy, describeMeasure } from "../src/diagnosis/arms.ts";
 import { neighbourFinding, shownFinding, shownUnit } from "../src/diagnosis/chosen.ts";
 import { highestOf, labelPlaces, layerOpacity } from "../src/diagnosis/curve_chart.ts";
@@ -34,6 +35,7 @@ const first: FirstLayer = {
     [0, 0.3, 0.7],
   ],
   aliased: [0.9, 0.1, null, 0, 0.95],
+  map_aliasing: null,
   rms_ratio: [1, 1.6, 0, 2, 0.5],
 };
 const finding = (check: string, level: Finding["level"], units: Finding["units"] = []): Finding => ({
@@ -88,6 +90,8 @@ const arm = (number: number, top1: number | null): Arm => ({
   curves,
   accuracy: top1 === null ? null : { top1, photographs: 200 },
   no_accuracy: top1 === null ? "there are no labels." : "",
+  aliasing: null,
+  no_aliasing: "",
 });
 
 test("a shift stays within the margin and in whole pixels", () => {
@@ -186,6 +190,30 @@ test("accuracies say what surgery costs, and why there are none", () => {
   assert.equal(describeAccuracy([arm(0, null)]), "No accuracy: there are no labels.");
   assert.equal(describeWeights(arm(1, 0.5)), "all weights kept");
   assert.equal(describeWeights({ ...arm(1, 0.5), cut: 20, new: 3 }), "1,200 weights kept, 20 cut, 3 new");
+});
+
+test("what is aliased of each arm's map stands beside that of the network as it is", () => {
+  const map = { layer: "conv1", stride: [4, 4] as [number, number], blurred: false, mean: 0.312, unblurred_mean: 0.312, photographs: 10 };
+  const base = { ...arm(0, 0.9), aliasing: map };
+  const blurred = { ...arm(1, 0.9), aliasing: { ...map, blurred: true, mean: 0.0152 } };
+  assert.equal(describeAfter([base]), "");
+  assert.equal(describeAfter([base, blurred]), "arm 1: 31% before, 1.5% after, in the map of conv1.");
+  assert.match(
+    describeAfter([base, { ...arm(2, 0.9), no_aliasing: "It is subsampled twice." }]),
+    /^arm 2: not checked\. It is subsampled twice/,
+  );
+  assert.match(describeAliasing([base, blurred]), /^Aliased: share of the energy of the map of conv1, .* 10 photographs\. Not included/);
+  assert.equal(describeAliasing([{ ...arm(0, 0.9), no_aliasing: "No convolution." }]), "Aliasing is not checked: No convolution.");
+  assert.equal(describeAliasing([arm(0, 0.9)]), ""); // not measured yet
+  assert.deepEqual([0, 0.0152, 0.0994, 0.0996, 1, null].map(shareText), ["0%", "1.5%", "9.9%", "10%", "100%", "–"]);
+  assert.equal(barText(first), "Red bar: share of its response that stride 4 aliases. ");
+  const after = {
+    ...first,
+    stride: [1, 1] as [number, number],
+    map_aliasing: { ...map, blurred: true, stride: [1, 2] as [number, number] },
+  };
+  assert.equal(barText(after), "Red bar: share of its map that is aliased after the blur, subsampled by 1×2. ");
+  assert.equal(barText({ ...after, map_aliasing: null }), "");
 });
 
 test("the phase of a diagnosis in words", () => {

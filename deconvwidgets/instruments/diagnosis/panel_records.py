@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from deconvwidgets.instruments.diagnosis.map_aliasing import MapAliasing
 from deconvwidgets.instruments.diagnosis.records import ShiftCurves
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.progress import Progress
@@ -43,12 +44,14 @@ class ArmSummary:
     kept: int = 0  # parameters that the last step left as they were
     cut: int = 0
     new: int = 0
-    phase: Phase = "none"  # of its curves and its accuracy
+    phase: Phase = "none"  # of its curves, its aliasing and its accuracy
     progress: Progress | None = None
     problem: str | None = None
     curves: ShiftCurves | None = None
     accuracy: ArmAccuracy | None = None
     no_accuracy: str = ""  # why there is none, in words
+    aliasing: MapAliasing | None = None  # of the map of its first convolution
+    no_aliasing: str = ""  # why it is not known, in words
 
     __repr__ = compact_repr
 

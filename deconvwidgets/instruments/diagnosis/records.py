@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from deconvwidgets.arguments import describe
 from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.instruments.diagnosis.input_records import InputCheck
+from deconvwidgets.instruments.diagnosis.map_aliasing import MapAliasing
 from deconvwidgets.instruments.diagnosis.unit_changes import UnitChanges
 from deconvwidgets.records.images import SkippedImage
 from deconvwidgets.records.layers import LayerInfo
@@ -130,7 +131,11 @@ class FirstLayer:
     photographs : int
         The number of photographs that it was measured on.
     blur : tuple of (int, int)
-        By how much blurs subsample its map before the next convolution; (1, 1) without.
+        By how much a blur subsamples its map (`dw.surgery.blur_strides`); (1, 1) without.
+    map_aliasing : MapAliasing or None
+        What the stride, or the subsampling after the blur, aliases of its map: after the activation function. None if it is not known.
+    no_map_aliasing : str
+        Why it is not known, in words.
     """
 
     name: str
@@ -153,6 +158,8 @@ class FirstLayer:
     aliased_mean: float
     photographs: int
     blur: tuple[int, int] = (1, 1)
+    map_aliasing: MapAliasing | None = None
+    no_map_aliasing: str = ""
 
     __repr__ = compact_repr
 

@@ -2,6 +2,7 @@
 import { h, setText } from "../ui/dom.ts";
 import { formatCount } from "../ui/format.ts";
 import { createAblationCode } from "./ablation_code.ts";
+import { describeAliasing } from "./aliasing.ts";
 import { createCurveChart, highestOf } from "./curve_chart.ts";
 import { strideMarks } from "./stride_marks.ts";
 import { describeArm, describeWeights, signedPercent } from "./texts.ts";
@@ -36,11 +37,12 @@ export function createArms({ id, pickArm, pickShift, undo, copy }: Actions & { i
   const caption = h("p", { class: "dwn-small" });
   const charts = h("div", { class: "dwn-charts", "data-testid": "charts" });
   const note = h("p", { class: "dwn-small", "data-testid": "accuracy-note" });
+  const aliased = h("p", { class: "dwn-small", "data-testid": "aliasing-note" });
   const button = h("button", { type: "button", class: "dwn-try", "data-testid": "undo", onclick: undo }, "Undo");
   const [name, steps, weights] = [h("b", {}), h("span", { class: "dwn-dim" }), h("p", { class: "dwn-dim" })];
   const plan = h("div", { class: "dwn-plan", "data-testid": "plan" }, h("p", {}, name, " ", steps), button, weights);
   const hint = h("p", { class: "dwn-dim" }, HINT);
-  const element = h("section", { "aria-label": "Networks compared" }, caption, charts, note, plan, ablation.element, hint);
+  const element = h("section", { "aria-label": "Networks compared" }, caption, charts, note, aliased, plan, ablation.element, hint);
   let made = new Map<number, ReturnType<typeof createCurveChart>>();
 
   const update = ({ arms, shown, shift, ablation: code, busy, available }: ArmsContent) => {
@@ -62,6 +64,7 @@ export function createArms({ id, pickArm, pickShift, undo, copy }: Actions & { i
     }
     setText(caption, measured[0] ? describeMeasure(measured[0]) : "Change by shift: the curves of up to five feature maps appear here.");
     setText(note, describeAccuracy(arms));
+    setText(aliased, describeAliasing(arms));
     const arm = arms.find((one) => one.arm === shown);
     plan.hidden = !arm || arm.parent === null;
     hint.hidden = arms.length > 1;

@@ -156,15 +156,17 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
   return { element, update, close: () => observer.disconnect() };
 }
 
-/** Return the change of the deepest layer by one pixel, and the accuracy. */
-function describeFigures({ curves, accuracy }: Arm): (Node | string)[] {
+/** Return the change of the deepest layer by one pixel, the accuracy, and what is aliased of the first layer's map. */
+function describeFigures({ curves, accuracy, aliasing }: Arm): (Node | string)[] {
   const one = curves?.shifts.indexOf(1) ?? -1;
   const change = one < 0 ? null : (curves?.changes.at(-1)?.[one] ?? null);
   const figure = (name: string, share: number) =>
     h("span", { class: "dwn-figure-pair" }, h("span", { class: "dwn-dim" }, `${name} `), h("b", {}, `${(100 * share).toFixed(1)}%`));
   const moved = change === null ? [] : [figure("1 px", change)];
   const top1 = accuracy ? [figure("top-1", accuracy.top1)] : [];
-  return moved.length && top1.length ? [...moved, " · ", ...top1] : [...moved, ...top1];
+  const share = aliasing?.mean ?? null;
+  const aliased = share === null ? [] : [figure("aliased", share)];
+  return [...moved, ...top1, ...aliased].flatMap((one, place) => (place ? [" · ", one] : [one]));
 }
 
 function describeCurves({ label }: Arm, curves: Curves): string {

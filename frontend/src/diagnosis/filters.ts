@@ -3,14 +3,19 @@ import { h, setText } from "../ui/dom.ts";
 import { formatCount } from "../ui/format.ts";
 import { moveFocusInGrid } from "../ui/grid_navigation.ts";
 import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
+import { barText } from "./aliasing.ts";
 import { createFilterTile } from "./filter_tile.ts";
 import type { Filters } from "./store.ts";
-import { type Band, describeFilter, filterBands, strideText } from "./texts.ts";
+import { type Band, describeFilter, filterBands } from "./texts.ts";
 import type { FirstLayer, Sort, UnitName } from "./wire.ts";
 
 const SORTS: Choice<Sort>[] = [
   ["frequency", "Frequency", "Bands of spatial frequency, by the mean frequency of each filter"],
-  ["aliasing", "Aliasing", "The share of the filter's response that the stride cannot carry, the largest first"],
+  [
+    "aliasing",
+    "Aliasing",
+    "The share of the filter's response that the stride cannot carry, or of its map after a blur, the largest first",
+  ],
   ["rms", "RMS", "The root mean square of the filter's weights, the largest first"],
 ];
 const MARKED_RMS = 1.5; // times the median
@@ -40,10 +45,7 @@ export function createFilterGrid({ set, pick }: { set: (sort: Sort) => void; pic
       arranged = "";
       tiles = first.centre.map((_, number) => createTile(first, number, () => pick([first.alias, number])));
       setText(heading, `${formatCount(tiles.length, "filter")} of ${first.alias}, as pictures`);
-      const aliased = first.stride.some((step) => step > 1)
-        ? `Red bar: share of its response that stride ${strideText(first)} aliases. `
-        : "";
-      setText(legend, `${aliased}“${MARKED_RMS}×”: RMS over the median. Mid-gray is zero.`);
+      setText(legend, `${barText(first)}“${MARKED_RMS}×”: RMS over the median. Mid-gray is zero.`);
     }
     sorts.show(sort);
     if (arranged !== sort) {

@@ -1,5 +1,6 @@
 /** The findings: a list in which one is open, with the units that show it and the surgeries that may mend it. */
 import { h, setText } from "../ui/dom.ts";
+import { describeAfter } from "./aliasing.ts";
 import { createFilterTile } from "./filter_tile.ts";
 import { createInputTables } from "./input_check.ts";
 import type { Filters } from "./store.ts";
@@ -66,6 +67,7 @@ function createRow(finding: Finding, { first_layer: first, input }: Diagnosis, {
     const attributes = { type: "button", class: "dwn-try", "data-testid": `try-${surgery.label}`, onclick: click };
     return { surgery, button: h("button", attributes, `Try: ${surgery.label}`) };
   });
+  const after = h("p", { "data-testid": `after-${check}` });
   const more = finding.units.length > MAX_UNITS ? `and ${finding.units.length - MAX_UNITS} more` : "";
   const details = h(
     "div",
@@ -73,6 +75,7 @@ function createRow(finding: Finding, { first_layer: first, input }: Diagnosis, {
     shown,
     more ? h("p", { class: "dwn-small" }, more) : null,
     ...(check === "input" ? createInputTables(input) : []),
+    after,
     labelled("Evidence", finding.evidence),
     labelled("The paper", finding.paper),
     h("div", { class: "dwn-tries" }, ...tries.map((one) => one.button)),
@@ -84,6 +87,8 @@ function createRow(finding: Finding, { first_layer: first, input }: Diagnosis, {
     button.setAttribute("aria-expanded", String(isOpen));
     details.hidden = !isOpen;
     if (!isOpen) return;
+    setText(after, check === "aliasing" ? describeAfter(arms) : "");
+    after.hidden = !after.textContent;
     for (const one of units) one.update(filters, unit);
     for (const { surgery, button: attempt } of tries) {
       attempt.disabled = busy || !available;

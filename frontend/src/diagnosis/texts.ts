@@ -1,5 +1,6 @@
 /** The panel's texts. */
 import { formatCount, formatInteger, formatProgress } from "../ui/format.ts";
+import { subsamplingText } from "./aliasing.ts";
 import type { Arm, Diagnosis, Finding, FirstLayer, Level, Sort, Status, UnitName } from "./wire.ts";
 
 /** Levels in words, and the word for their count. */
@@ -45,8 +46,8 @@ export function describeDiagnosis({ first_layer: first, units, photographs, imag
   return [...layer, formatCount(units, "unit"), measured].join(" · ");
 }
 
-export function strideText({ stride: [rows, columns] }: FirstLayer): string {
-  return rows === columns ? String(rows) : `${rows}×${columns}`;
+export function strideText({ stride }: FirstLayer): string {
+  return subsamplingText(stride);
 }
 
 /** Return a frequency as a fraction: "1/8". */

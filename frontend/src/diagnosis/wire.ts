@@ -48,6 +48,18 @@ export interface Finding {
   surgeries: Surgery[];
 }
 
+/** What is aliased of the first layer's map where it is subsampled. Shares are means over the units; null for constant maps. */
+export interface MapAliasing {
+  layer: string;
+  /** By how much it is subsampled. */
+  stride: [rows: number, columns: number];
+  blurred: boolean;
+  mean: number | null;
+  /** Of the same map before the blur. */
+  unblurred_mean: number | null;
+  photographs: number;
+}
+
 /** The filters of the first convolution. Values of filters of zeros are null. Frequencies are in cycles per pixel. */
 export interface FirstLayer {
   name: string;
@@ -70,7 +82,10 @@ export interface FirstLayer {
   centre: (number | null)[];
   /** Of low, middle and high frequencies. */
   shares: [number | null, number | null, number | null][];
+  /** Of its response; after a blur, of its map. */
   aliased: (number | null)[];
+  /** Null if it is not known. */
+  map_aliasing: MapAliasing | null;
   /** Over the median. */
   rms_ratio: number[];
 }
@@ -152,6 +167,9 @@ export interface Arm {
   curves: Curves | null;
   accuracy: { top1: number; photographs: number } | null;
   no_accuracy: string;
+  aliasing: MapAliasing | null;
+  /** Why it is not known. */
+  no_aliasing: string;
 }
 
 export interface Status {

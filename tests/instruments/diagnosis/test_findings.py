@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import nn
 import deconvwidgets as dw
 from deconvwidgets.errors import ModelError
 from deconvwidgets.instruments.diagnosis.compute.activation_limit import upper_limit
+from deconvwidgets.instruments.diagnosis.compute.aliasing_finding import aliasing
 from deconvwidgets.instruments.diagnosis.compute.first_layer import first_convolution
 from deconvwidgets.instruments.diagnosis.compute.input_finding import input_finding
 from deconvwidgets.instruments.diagnosis.compute.input_sweep import preparations
@@ -21,9 +23,11 @@ from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts
 from deconvwidgets.instruments.diagnosis.compute.unit_checks import Pair
 from deconvwidgets.instruments.diagnosis.compute.unit_findings import near_copies
 from deconvwidgets.instruments.diagnosis.input_records import InputCheck, InputVariant
+from deconvwidgets.instruments.diagnosis.map_aliasing import MapAliasing, share_text
 from deconvwidgets.instruments.diagnosis.records import Finding, ShiftCurves
 from deconvwidgets.models.bundle import ModelBundle
 from tests.instruments.diagnosis.planted import TRANSFORM, SmoothPhotographs, bundle_of, inputs, network, train_statistics
+from tests.instruments.diagnosis.widget.fake_api import first_layer
 
 IMAGES = SmoothPhotographs(60)
 
@@ -97,17 +101,50 @@ def test_what_trained_networks_measure_is_clear(change, level):
 
 
 @pytest.mark.parametrize(("stride", "norm", "words"), [(4, True, "4"), (2, False, "2"), ((1, 2), False, "1 x 2")])
-def test_a_blur_after_the_first_convolution_is_not_called_clear(stride, norm, words):
-    bundle = dw.surgery.blur_strides(bundle_of(network(stride=stride, norm=norm)))
-    found = dw.diagnose(bundle, IMAGES, shift_photographs=1, device="cpu")
-    finding = found.finding("aliasing")
-    assert (finding.level, finding.surgeries) == ("not_checked", ())
+def test_after_a_blur_of_the_first_map_the_finding_has_its_share_and_that_before(stride, norm, words):
+    base = bundle_of(network(stride=stride, norm=norm))
+    found, before = (dw.diagnose(one, IMAGES, shift_photographs=1, device="cpu") for one in (dw.surgery.blur_strides(base), base))
+    finding, measured = found.finding("aliasing"), found.first_layer.map_aliasing
+    texts = [share_text(measured.unblurred_mean), share_text(measured.mean)]
+    assert measured.unblurred_mean == pytest.approx(before.first_layer.map_aliasing.mean, rel=1e-5)
+    assert f"In the map of conv1 it is {texts[0]}." in before.finding("aliasing").summary
+    assert measured.mean < measured.unblurred_mean
+    assert (finding.count_text, finding.surgeries) == (f"{texts[0]} before, {texts[1]} after", ())
+    assert finding.level == ("found" if measured.mean >= 0.25 else "near" if measured.mean >= 0.1 else "clear")
     assert finding.summary == (
-        f"The first convolution has stride 1; the blur after it subsamples by {words}, and what is aliased there is not measured."
+        f"{texts[1]} of the energy of the map of conv1, on average over its units, is finer than what the subsampling by {words} after the "
+        f"blur can carry; without the blur it is {texts[0]}."
     )
-    assert np.isnan(found.first_layer.aliased).all()
+    assert "10 photographs" in finding.evidence
+    assert np.isnan(found.first_layer.aliased).all()  # the responses of filters, without the activation function and the blur
     if norm:  # the files are drawn alike for all
-        assert all(dw.diagnosis_file(found, kind) for kind in ("html", "json", "csv", "png"))
+        files = {kind: dw.diagnosis_file(found, kind) for kind in ("html", "json", "csv", "png")}
+        assert finding.count_text.encode() in files["html"]
+        beside = f"{texts[1]} of the map after the blur; {texts[0]} before it"
+        assert beside in dw.diagnosis_file([before, found], "html").decode()
+        shares = json.loads(files["json"])["first_layer"]["map_aliasing"]["shares"]
+        assert shares == pytest.approx(measured.shares.tolist())
+
+
+@pytest.mark.parametrize(
+    ("share", "level"), [(0.0949, "clear"), (0.1, "near"), (0.2499, "near"), (0.25, "found"), (float("nan"), "not_checked")]
+)
+def test_a_blurred_map_is_judged_by_the_limits_of_the_stride(share, level):
+    measured = MapAliasing(
+        layer="conv1",
+        stride=(4, 4),
+        blurred=True,
+        shares=np.array([share, share, 0.6, 0.1]),
+        mean=share,
+        unblurred=np.full(4, 0.4),
+        unblurred_mean=0.4,
+        photographs=10,
+    )
+    layer = replace(first_layer(), stride=(1, 1), blur=(4, 4), aliased_mean=float("nan"), map_aliasing=measured)
+    finding = aliasing(layer)
+    assert finding.level == level
+    if level == "found":
+        assert [(unit.unit, unit.text) for unit in finding.units] == [(2, "60% aliased"), (0, "25% aliased"), (1, "25% aliased")]
 
 
 def test_a_blur_after_the_second_convolution_does_not_blur_the_first():

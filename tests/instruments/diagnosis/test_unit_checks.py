@@ -12,7 +12,8 @@ from torch import nn
 
 from deconvwidgets.engine.filters import convolution_filters
 from deconvwidgets.instruments.diagnosis.compute.activation_limit import upper_limit
-from deconvwidgets.instruments.diagnosis.compute.layer_findings import aliasing, frequencies
+from deconvwidgets.instruments.diagnosis.compute.aliasing_finding import aliasing
+from deconvwidgets.instruments.diagnosis.compute.layer_findings import frequencies
 from deconvwidgets.instruments.diagnosis.compute.unit_checks import LayerUnits, filter_cosines, filter_sizes, near_pairs
 from deconvwidgets.instruments.diagnosis.compute.unit_findings import always_active, dead_units, dominating_filters, one_photograph
 from deconvwidgets.models.bundle import ModelBundle

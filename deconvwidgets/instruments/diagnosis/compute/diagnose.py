@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Literal
 
 from deconvwidgets.arguments import flag, integer
@@ -14,13 +15,16 @@ from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex, layers_to_index
 from deconvwidgets.index.cached_build import cached_index
+from deconvwidgets.instruments.diagnosis.compute.aliasing_finding import aliasing
 from deconvwidgets.instruments.diagnosis.compute.check_input import check_input
 from deconvwidgets.instruments.diagnosis.compute.deepest_map import deepest_map
-from deconvwidgets.instruments.diagnosis.compute.first_layer import PhotographSpectrum, blur_after, first_convolution, first_layer
+from deconvwidgets.instruments.diagnosis.compute.dense_map import DenseMap
+from deconvwidgets.instruments.diagnosis.compute.first_layer import PhotographSpectrum, first_convolution, first_layer
 from deconvwidgets.instruments.diagnosis.compute.input_finding import input_finding
 from deconvwidgets.instruments.diagnosis.compute.input_labels import checked_labels
-from deconvwidgets.instruments.diagnosis.compute.layer_findings import aliasing, frequencies
+from deconvwidgets.instruments.diagnosis.compute.layer_findings import frequencies
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts as shift_finding
+from deconvwidgets.instruments.diagnosis.compute.map_aliasing import map_aliasing
 from deconvwidgets.instruments.diagnosis.compute.photographs import spread_sources
 from deconvwidgets.instruments.diagnosis.compute.read_value import ReadValue
 from deconvwidgets.instruments.diagnosis.compute.shift_response import MAX_SHIFTS, checked_shifts, shift_response
@@ -140,7 +144,12 @@ def _first_layer(bundle: ModelBundle, images: ImageSet, job: JobContext) -> Firs
                 with nullcontext() if read.is_input else job.device_lease():
                     pixels = read.of(item.pixels)
                 photographs.add(pixels)
-    return first_layer(filters, bundle.input_size[0], photographs, blur_after(bundle.network, filters))
+    blur = DenseMap(bundle.network, filters).blur
+    found = first_layer(filters, bundle.input_size[0], photographs, blur)
+    measured = map_aliasing(bundle, images, job)
+    if isinstance(measured, str):
+        return replace(found, no_map_aliasing=measured)
+    return replace(found, map_aliasing=measured)
 
 
 def _channel_notes(bundle: ModelBundle) -> tuple[str, ...]:

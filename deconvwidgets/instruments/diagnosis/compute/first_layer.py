@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import fx
 
-from deconvwidgets.engine.blur import Blur
 from deconvwidgets.engine.filters import ConvolutionFilters, convolution_filters
 from deconvwidgets.engine.network import Network
 from deconvwidgets.instruments.diagnosis.limits import BANDS
 from deconvwidgets.instruments.diagnosis.records import FirstLayer
 
+NO_FIRST = (
+    "No convolution is known to read the input, perhaps padded or changed position by position: the model has none, computes something "
+    "else from its input first, or cannot be traced."
+)
 _GRID = 128  # frequencies per axis of a filter's spectrum
 _BINS = 25
 
@@ -77,28 +79,6 @@ def first_convolution(network: Network) -> ConvolutionFilters | None:
     return next((filters for filters in convolution_filters(network) if filters.reads_input), None)
 
 
-def blur_after(network: Network, filters: ConvolutionFilters) -> tuple[int, int]:
-    """Return by how much blurs subsample a convolution's map before the next convolution, as rows and columns; (1, 1) without any.
-
-    Where branches differ, the largest. An `engine.blur.Blur` is two average poolings in the graph.
-    """
-    graph = network.graph
-    if graph is None:
-        return (1, 1)
-    steps: dict[fx.Node, tuple[int, int]] = {}  # of the maps that the convolution's map is made into
-    for node, operation in graph.operations.items():
-        if operation.module == filters.name and operation.op.role == "convolution":
-            steps[node] = (1, 1)
-            continue
-        before = [steps[source] for source in node.all_input_nodes if source in steps]
-        if not before or operation.op.role == "convolution" or operation.kind not in ("window", "pointwise"):
-            continue
-        blurs = operation.window is not None and operation.module_type == Blur.__name__
-        rows, columns = operation.window.stride if blurs and operation.window is not None else (1, 1)
-        steps[node] = (max(one[0] for one in before) * rows, max(one[1] for one in before) * columns)
-    return (max((one[0] for one in steps.values()), default=1), max((one[1] for one in steps.values()), default=1))
-
-
 def whole_filters(filters: ConvolutionFilters, channels: int) -> NDArray[np.float32]:
     """Return a convolution's filters over all input channels (U, C, rows, columns): with its groups, and its dilation, as zeros."""
     weight = filters.weight.detach().float().cpu().numpy()
@@ -113,7 +93,7 @@ def whole_filters(filters: ConvolutionFilters, channels: int) -> NDArray[np.floa
 
 
 def first_layer(filters: ConvolutionFilters, channels: int, photographs: PhotographSpectrum, blur: tuple[int, int] = (1, 1)) -> FirstLayer:
-    """Return the filters of the first convolution by frequency. `blur`: by how much blurs after it subsample."""
+    """Return the filters of the first convolution by frequency. `blur`: by how much a blur subsamples its map."""
     weights = whole_filters(filters, channels)
     stride = filters.window.stride
     rms, ratio = rms_and_ratio(filters)

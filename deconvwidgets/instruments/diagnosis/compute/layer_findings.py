@@ -1,4 +1,4 @@
-"""The findings about the first layer and shifts, in words."""
+"""The findings about the frequencies of the first layer and about shifts, in words."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.engine.filters import ConvolutionFilters
+from deconvwidgets.instruments.diagnosis.compute.first_layer import NO_FIRST
 from deconvwidgets.instruments.diagnosis.compute.unit_findings import not_checked
 from deconvwidgets.instruments.diagnosis.limits import (
-    ALIASED_FOUND,
-    ALIASED_NEAR,
     MIDDLE_FOUND,
     MIDDLE_KERNEL,
     MIDDLE_NEAR,
@@ -22,66 +21,25 @@ from deconvwidgets.instruments.diagnosis.limits import (
 from deconvwidgets.instruments.diagnosis.records import Finding, FirstLayer, Level, ShiftCurves, SuggestedSurgery, UnitEvidence
 from deconvwidgets.instruments.diagnosis.shift_summary import filled_text, probability_text
 
-_SHOWN = 8
-_NO_FIRST = (
-    "No convolution is known to read the input, perhaps padded or changed position by position: the model has none, computes something "
-    "else from its input first, or cannot be traced."
-)
-_STRIDE_1 = "The first convolution has stride 1; the blur after it"
+SHOWN = 8
 _SMALLER = SuggestedSurgery("smaller filters", "change_first_layer", {"kernel_size": 7, "stride": 2})
-
-
-def aliasing(layer: FirstLayer | None) -> Finding:
-    """Return the finding of the share of first-layer responses that the stride aliases."""
-    title = "Aliasing at the first stride"
-    if layer is None:
-        return not_checked("aliasing", title, _NO_FIRST)
-    stride = max(layer.stride)
-    if stride == 1 and layer.blur != (1, 1):
-        factor = str(layer.blur[0]) if layer.blur[0] == layer.blur[1] else f"{layer.blur[0]} x {layer.blur[1]}"
-        return not_checked("aliasing", title, f"{_STRIDE_1} subsamples by {factor}, and what is aliased there is not measured.")
-    if stride > 1 and not np.isfinite(layer.aliased_mean):
-        return not_checked("aliasing", title, "There is no photograph that the first layer responds to.")
-    over = int((layer.aliased > 0.5).sum())
-    worst = [unit for unit in np.argsort(-np.nan_to_num(layer.aliased), kind="stable") if layer.aliased[unit] > ALIASED_NEAR]
-    summary = (
-        f"{layer.aliased_mean:.0%} of what a first-layer filter computes, on average, is finer than a stride of {stride} can carry; in "
-        f"{over} units more than half is."
-        if stride > 1
-        else "The first layer has stride 1: nothing is aliased there."
-    )
-    return Finding(
-        check="aliasing",
-        level=_graded(layer.aliased_mean, ALIASED_NEAR, ALIASED_FOUND),
-        title=title,
-        count_text=f"{over} of {len(layer.aliased)}" if stride > 1 else "none",
-        summary=summary,
-        evidence=f"Measured: energy of the responses at stride 1 above {layer.carried:.3g} cycles per pixel along an axis, "
-        f"{layer.photographs} photographs. Close: {ALIASED_NEAR:.0%}, found: {ALIASED_FOUND:.0%}.",
-        paper="Aliasing from a stride of 4 was seen in the second layer, and the filters were made 7 x 7 with stride 2 (section 4.1).",
-        units=tuple(
-            UnitEvidence(layer.alias, int(unit), float(layer.aliased[unit]), f"{layer.aliased[unit]:.0%} aliased")
-            for unit in worst[:_SHOWN]
-        ),
-        surgeries=_first_layer_surgeries(layer) if stride > 1 else (),
-    )
 
 
 def frequencies(layer: FirstLayer | None) -> Finding:
     """Return the finding of the shares of low, middle and high frequencies in first-layer filters."""
     title = "Extreme frequencies"
     if layer is None:
-        return not_checked("frequencies", title, _NO_FIRST)
+        return not_checked("frequencies", title, NO_FIRST)
     low, middle, high = (100 * share for share in layer.mean_shares)
     noise = ", ".join(f"{100 * share:.0f}" for share in layer.noise_shares)
     small = min(layer.kernel_size) < MIDDLE_KERNEL
-    level: Level = "clear" if small else _graded(-layer.mean_shares[1], -MIDDLE_NEAR, -MIDDLE_FOUND)
+    level: Level = "clear" if small else graded(-layer.mean_shares[1], -MIDDLE_NEAR, -MIDDLE_FOUND)
     judged = (
         f" Filters of {layer.kernel_size[0]} x {layer.kernel_size[1]} are too small for middle frequencies, and are not judged."
         if small
         else ""
     )
-    extreme = np.argsort(layer.shares[:, 1], kind="stable")[:_SHOWN] if level != "clear" else ()
+    extreme = np.argsort(layer.shares[:, 1], kind="stable")[:SHOWN] if level != "clear" else ()
     return Finding(
         check="frequencies",
         level=level,
@@ -94,7 +52,7 @@ def frequencies(layer: FirstLayer | None) -> Finding:
         units=tuple(
             UnitEvidence(layer.alias, int(unit), float(layer.shares[unit, 1]), f"{layer.shares[unit, 1]:.0%} middle") for unit in extreme
         ),
-        surgeries=_smaller(layer) if level != "clear" else (),  # a blur leaves the filters, and their frequencies, as they are
+        surgeries=smaller_filters(layer) if level != "clear" else (),  # a blur leaves the filters, and their frequencies, as they are
     )
 
 
@@ -121,7 +79,7 @@ def shifts(curves: ShiftCurves | None, deepest: str | None, filters: Sequence[Co
         return not_checked("shift", title, f"No unit of {deepest} is active.")
     return Finding(
         check="shift",
-        level=_graded(float(changes[one]), SHIFT_NEAR, SHIFT_FOUND),
+        level=graded(float(changes[one]), SHIFT_NEAR, SHIFT_FOUND),
         title=title,
         count_text=f"{changes[one]:.1%} at 1 px",
         summary=f"Median change of {deepest}'s strongest activations when the photograph moves.{_further(curves, changes, one)}",
@@ -139,7 +97,7 @@ def _most_changed(curves: ShiftCurves, deepest: str) -> tuple[UnitEvidence, ...]
     if units is None or units.layer != deepest:
         return ()
     changes = np.nan_to_num(units.changes)
-    order = [int(unit) for unit in np.argsort(-changes, kind="stable")[:_SHOWN] if changes[unit] > 0]
+    order = [int(unit) for unit in np.argsort(-changes, kind="stable")[:SHOWN] if changes[unit] > 0]
     return tuple(
         UnitEvidence(deepest, unit, float(changes[unit]), f"changes by {changes[unit]:.0%} at 1 px, {units.photographs[unit]} photographs")
         for unit in order
@@ -170,14 +128,11 @@ def _shift_surgeries(filters: Sequence[ConvolutionFilters], pools: bool) -> tupl
     return (*([pooling] if pools else []), *([blurred] if strided else []))
 
 
-def _first_layer_surgeries(layer: FirstLayer) -> tuple[SuggestedSurgery, ...]:
-    return (*_smaller(layer), SuggestedSurgery("stride 1 + blur", "blur_strides", {"layers": (layer.alias,)}))
-
-
-def _smaller(layer: FirstLayer) -> tuple[SuggestedSurgery, ...]:
+def smaller_filters(layer: FirstLayer) -> tuple[SuggestedSurgery, ...]:
     """Return the surgery that makes filters 7 x 7 with stride 2; none for a layer whose filters or stride are not larger."""
     return (_SMALLER,) if min(layer.kernel_size) > 7 and max(layer.stride) > 2 else ()
 
 
-def _graded(value: float, near: float, found: float) -> Level:
+def graded(value: float, near: float, found: float) -> Level:
+    """Return "found" or "near" for a value that reaches one of these limits, else "clear"."""
     return "found" if value >= found else "near" if value >= near else "clear"

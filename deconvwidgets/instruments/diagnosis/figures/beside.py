@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from deconvwidgets.instruments.diagnosis.figures.energy import largest_share
+from deconvwidgets.instruments.diagnosis.map_aliasing import MapAliasing, share_text
 from deconvwidgets.instruments.diagnosis.records import CHECKS, Diagnosis, Finding, FirstLayer
 
 NO_FIRST = "No convolution that reads the input is known."
@@ -53,19 +54,31 @@ def first_layer_text(layer: FirstLayer | None) -> str:
 
 
 def aliased_share(layer: FirstLayer | None) -> float | None:
-    """Return the mean aliased share, 0 to 1; None if it is not known."""
-    return None if layer is None or math.isnan(layer.aliased_mean) else layer.aliased_mean
+    """Return the mean aliased share, 0 to 1: of the filters' responses, or after a blur of the map; None if it is not known."""
+    if layer is None:
+        return None
+    blurred = _blurred(layer)
+    share = layer.aliased_mean if blurred is None else blurred.mean
+    return None if math.isnan(share) else share
 
 
 def aliased_text(layer: FirstLayer | None) -> str:
-    """Return the share of the responses that the stride aliases, in words."""
+    """Return the aliased share, in words."""
     share = aliased_share(layer)
     if layer is None or share is None:
         return "not measured"
+    blurred = _blurred(layer)
+    if blurred is not None:
+        return f"{share_text(share)} of the map after the blur; {share_text(blurred.unblurred_mean)} before it"
     if max(layer.stride) == 1:
         return "0%: a stride of 1 carries all frequencies"
     over = int((layer.aliased > 0.5).sum())
     return f"{share:.0%} of a filter's responses, on average; more than half in {over} of {len(layer.aliased)}"
+
+
+def _blurred(layer: FirstLayer) -> MapAliasing | None:
+    """Return what is aliased of a map that is blurred before it is subsampled; None for any other."""
+    return layer.map_aliasing if layer.map_aliasing is not None and layer.map_aliasing.blurred else None
 
 
 def largest_of(diagnoses: Sequence[Diagnosis]) -> float:

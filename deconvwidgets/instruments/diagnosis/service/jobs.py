@@ -11,6 +11,7 @@ from deconvwidgets.compute.job import JobContext
 from deconvwidgets.instruments.diagnosis.compute.accuracy import arm_accuracy
 from deconvwidgets.instruments.diagnosis.compute.diagnose import diagnose
 from deconvwidgets.instruments.diagnosis.compute.input_labels import usable_labels
+from deconvwidgets.instruments.diagnosis.compute.map_aliasing import map_aliasing
 from deconvwidgets.instruments.diagnosis.compute.microscope import watched_layers
 from deconvwidgets.instruments.diagnosis.compute.shift_response import shift_response
 from deconvwidgets.instruments.diagnosis.panel_records import CURVE_SHIFTS, ArmAccuracy
@@ -58,7 +59,7 @@ class DiagnoseJob:
 
 @dataclass(frozen=True)
 class MeasureJob:
-    """Measures the shift curves of an arm, then its accuracy."""
+    """Measures the shift curves of an arm, what its first layer aliases, then its accuracy."""
 
     run: ArmRun
     context: ServiceContext
@@ -75,6 +76,12 @@ class MeasureJob:
             device, width = device_name(run.bundle), run.bundle.input_size[2]
             shifts = [pixels for pixels in CURVE_SHIFTS if pixels < width]
             run.curves = shift_response(run.bundle, run.images, shifts=shifts, layers=layers, device=device, job=context)
+            self.publish(True)
+            aliased = map_aliasing(run.bundle, run.images, context)
+            if isinstance(aliased, str):
+                run.no_aliasing = aliased
+            else:
+                run.aliasing = aliased
             self.publish(True)
             found = arm_accuracy(run.bundle, run.images, context)
             if isinstance(found, ArmAccuracy):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.instruments.diagnosis.map_aliasing import MapAliasing
 from deconvwidgets.instruments.diagnosis.panel_records import ArmAccuracy, ArmSummary, Phase
 from deconvwidgets.instruments.diagnosis.records import Diagnosis, ShiftCurves
 from deconvwidgets.models.bundle import ModelBundle
@@ -66,7 +67,7 @@ class DiagnosisRun(MeasuredRun):
 
 
 class ArmRun(MeasuredRun):
-    """An arm, and what is measured of it: its shift curves and its accuracy."""
+    """An arm, and what is measured of it: its shift curves, what its first layer aliases, and its accuracy."""
 
     def __init__(
         self, number: int, bundle: ModelBundle, images: ImageSet, label: str, parent: int | None = None, origin: object = None
@@ -77,6 +78,8 @@ class ArmRun(MeasuredRun):
         self.curves: ShiftCurves | None = None
         self.accuracy: ArmAccuracy | None = None
         self.no_accuracy = ""
+        self.aliasing: MapAliasing | None = None
+        self.no_aliasing = ""
 
     def summary(self) -> ArmSummary:
         """Return the arm as a record."""
@@ -93,6 +96,8 @@ class ArmRun(MeasuredRun):
             curves=self.curves,
             accuracy=self.accuracy,
             no_accuracy=self.no_accuracy,
+            aliasing=self.aliasing,
+            no_aliasing=self.no_aliasing,
             kept=kept,
             cut=cut,
             new=new,

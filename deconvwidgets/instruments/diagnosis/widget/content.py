@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from deconvwidgets.instruments.diagnosis.input_records import InputCheck
+from deconvwidgets.instruments.diagnosis.map_aliasing import MapAliasing
 from deconvwidgets.instruments.diagnosis.panel_records import ArmSummary, DiagnosisStatus
 from deconvwidgets.instruments.diagnosis.records import Diagnosis, Finding, FirstLayer, ShiftCurves
 from deconvwidgets.widgets.messages import Content
@@ -15,6 +16,7 @@ from deconvwidgets.widgets.messages import Content
 _DIGITS = 5  # of numbers that are drawn
 _MAX_UNITS = 64  # of a finding
 _MAX_NORMS = 8  # that diverge most
+_ARM = ("arm", "label", "parent", "kept", "cut", "new", "phase", "problem", "no_accuracy", "no_aliasing")
 
 
 def status_content(status: DiagnosisStatus) -> Content:
@@ -32,13 +34,26 @@ def status_content(status: DiagnosisStatus) -> Content:
 
 
 def _arm(arm: ArmSummary) -> Content:
-    plain = {name: getattr(arm, name) for name in ("arm", "label", "parent", "kept", "cut", "new", "phase", "problem", "no_accuracy")}
+    plain = {name: getattr(arm, name) for name in _ARM}
     return {
         **plain,
         "steps": list(arm.steps),
         "progress": None if arm.progress is None else asdict(arm.progress),
         "curves": None if arm.curves is None else curves_content(arm.curves),
         "accuracy": None if arm.accuracy is None else asdict(arm.accuracy),
+        "aliasing": None if arm.aliasing is None else _aliasing(arm.aliasing),
+    }
+
+
+def _aliasing(found: MapAliasing) -> Content:
+    """Return what is aliased of a map, as means over its units."""
+    return {
+        "layer": found.layer,
+        "stride": list(found.stride),
+        "blurred": found.blurred,
+        "mean": _short(found.mean),
+        "unblurred_mean": _short(found.unblurred_mean),
+        "photographs": found.photographs,
     }
 
 
@@ -98,6 +113,8 @@ def _input(check: InputCheck) -> Content:
 
 
 def _first_layer(first: FirstLayer) -> Content:
+    """Return the first layer. After a blur, what is aliased of each unit is that of its map, not of its filter's responses."""
+    measured = first.map_aliasing
     return {
         "name": first.name,
         "alias": first.alias,
@@ -112,7 +129,9 @@ def _first_layer(first: FirstLayer) -> Content:
         "carried": first.carried,
         "aliased_mean": first.aliased_mean,
         "photographs": first.photographs,
-        **{name: _short(getattr(first, name)) for name in ("centre", "shares", "aliased", "rms_ratio")},
+        "aliased": _short(first.aliased if measured is None or not measured.blurred else measured.shares),
+        "map_aliasing": None if measured is None else _aliasing(measured),
+        **{name: _short(getattr(first, name)) for name in ("centre", "shares", "rms_ratio")},
     }
 
 

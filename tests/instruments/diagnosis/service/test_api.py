@@ -10,6 +10,7 @@ from threading import Event
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import deconvwidgets as dw
@@ -17,6 +18,7 @@ from deconvwidgets.errors import DiagnosisError, LayerError, PictureError, Servi
 from deconvwidgets.instruments.diagnosis.panel_records import ShiftRequest
 from deconvwidgets.instruments.diagnosis.records import SuggestedSurgery
 from deconvwidgets.instruments.diagnosis.service import arms, jobs
+from deconvwidgets.instruments.diagnosis.widget.content import status_content
 from deconvwidgets.models import surgery
 from deconvwidgets.service.worker import SynchronousExecutor
 from tests.conftest import ManualExecutor, NoisePhotographs, make_tiny_bundle
@@ -66,6 +68,7 @@ def test_a_diagnosis_is_made_once_then_the_network_as_it_is_is_measured(service,
     assert (arm.label, arm.phase, arm.curves.photographs) == ("as it is", "done", 20)
     assert arm.accuracy is None
     assert "cat" in arm.no_accuracy  # which is no class of the model
+    assert (arm.aliasing.layer, arm.no_aliasing) == ("conv1", "")
     api.start()  # the same model is not diagnosed twice
     assert [kind for kind, _ in fake_checks] == ["diagnose", "shift_response"]
 
@@ -174,6 +177,31 @@ def test_an_arm_is_the_bundle_that_surgery_makes_and_is_measured(service, fake_c
     assert summary.steps == (made.surgery[-1].description,)
     assert api.add_arm(BLUR) == arm  # the same surgery of the same arm
     assert len(api.status().arms) == 2
+
+
+def test_what_the_first_layer_aliases_is_measured_of_each_arm(fake_checks):
+    bundle = bundle_of(network(stride=2))
+    service = dw.LocalModelService(bundle, SmoothPhotographs(4), device="cpu", worker=SynchronousExecutor())
+    api = service.diagnosis
+    api.start()
+    arm = api.add_arm(SuggestedSurgery("stride 1 + blur", "blur_strides", {"layers": ["conv1"]}))
+    base, made = (api.status().arm(number).aliasing for number in (0, arm))
+    assert (base.blurred, made.blurred, made.stride) == (False, True, (2, 2))
+    assert 0 < made.mean < base.mean
+    assert made.unblurred_mean == pytest.approx(base.mean, rel=1e-5)
+    shown = status_content(api.status())["arms"][1]["aliasing"]
+    assert (shown["mean"], shown["unblurred_mean"]) == pytest.approx((made.mean, base.mean), rel=1e-4)
+    service.close()
+
+
+def test_a_network_whose_first_layer_is_not_known_has_a_reason(fake_checks):
+    model = torch.nn.Sequential(torch.nn.AvgPool2d(2), *network()).eval()
+    service = dw.LocalModelService(bundle_of(model), SmoothPhotographs(4), device="cpu", worker=SynchronousExecutor())
+    service.diagnosis.start()
+    (arm,) = service.diagnosis.status().arms
+    assert arm.aliasing is None
+    assert "No convolution is known to read the input" in arm.no_aliasing
+    service.close()
 
 
 def test_surgery_on_an_arm_adds_to_it_and_is_undone_step_by_step(service):

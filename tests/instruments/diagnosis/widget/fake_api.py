@@ -11,6 +11,7 @@ from deconvwidgets import display
 from deconvwidgets.errors import DiagnosisError, PictureError
 from deconvwidgets.instruments.diagnosis.compute.filter_pictures import filter_spectrum, filter_sprite
 from deconvwidgets.instruments.diagnosis.input_records import InputCheck, InputVariant
+from deconvwidgets.instruments.diagnosis.map_aliasing import MapAliasing
 from deconvwidgets.instruments.diagnosis.panel_records import (
     CURVE_SHIFTS,
     AblationCode,
@@ -94,6 +95,21 @@ def shift_curves(factor: float = 1.0) -> ShiftCurves:
     )
 
 
+def fake_aliasing(mean: float = 0.31, blurred: bool = False) -> MapAliasing:
+    """The map of conv1, subsampled by 4."""
+    shares = np.full(UNITS, mean)
+    return MapAliasing(
+        layer="conv1",
+        stride=(4, 4),
+        blurred=blurred,
+        shares=shares,
+        mean=mean,
+        unblurred=np.full(UNITS, 0.31),
+        unblurred_mean=0.31,
+        photographs=10,
+    )
+
+
 def fake_diagnosis() -> Diagnosis:
     """Findings of every level."""
     worst = tuple(UnitEvidence("conv1", unit, 1.0 - unit / 100, f"{100 - unit}%") for unit in range(UNITS - 1, 10, -1))
@@ -163,7 +179,15 @@ class FakeDiagnosisApi:
         self.problem: str | None = None
         self.result = fake_diagnosis()
         self.arms = [
-            ArmSummary(arm=0, label="as it is", parent=None, phase="done", curves=shift_curves(), accuracy=ArmAccuracy(0.935, 200))
+            ArmSummary(
+                arm=0,
+                label="as it is",
+                parent=None,
+                phase="done",
+                curves=shift_curves(),
+                accuracy=ArmAccuracy(0.935, 200),
+                aliasing=fake_aliasing(),
+            )
         ]
 
     def status(self) -> DiagnosisStatus:
@@ -246,10 +270,13 @@ class FakeDiagnosisApi:
     def complete(self) -> None:
         """End what is running."""
         self.phase = "done"
-        self.arms = [
-            arm if arm.curves is not None else replace(arm, phase="done", curves=shift_curves(0.6), accuracy=ArmAccuracy(0.88, 200))
-            for arm in self.arms
-        ]
+        measured = {
+            "phase": "done",
+            "curves": shift_curves(0.6),
+            "accuracy": ArmAccuracy(0.88, 200),
+            "aliasing": fake_aliasing(0.016, True),
+        }
+        self.arms = [arm if arm.curves is not None else replace(arm, **measured) for arm in self.arms]
 
     def remove_arm(self, arm: int) -> int:
         self._record("remove_arm", arm)

@@ -176,8 +176,10 @@ def test_a_surgery_makes_an_arm_whose_curves_appear(service, open_page):
     expect(page.get_by_test_id("plan")).to_contain_text("all weights kept · nothing trained")
     service.diagnosis.complete()
     changed(page)
-    expect(page.get_by_test_id("curves-1")).to_contain_text("1 px 1.1% · top-1 88.0%")
+    expect(page.get_by_test_id("curves-1")).to_contain_text("1 px 1.1% · top-1 88.0% · aliased 1.6%")
     expect(page.get_by_test_id("accuracy-note")).to_contain_text("−5.5 points without training")
+    expect(page.get_by_test_id("after-aliasing")).to_contain_text("blur pool: 31% before, 1.6% after, in the map of conv1.")
+    expect(page.get_by_test_id("aliasing-note")).to_contain_text("Not included: what later strides alias")
     page.get_by_test_id("arm-0").click()
     expect(page.get_by_test_id("plan")).to_be_hidden()
     page.get_by_test_id("try-blur pool").first.click()  # on the network as it is: the same arm in a real service
