@@ -16,9 +16,10 @@ export function changeBar(change: number): { left: number; width: number } {
 
 export function createLayerRow(layer: string, pick: (unit: UnitName) => void) {
   let unit = -1;
-  const number = h("span", { class: "dwn-dim" });
+  const number = h("span", {});
+  const named = h("span", { class: "dwn-dim" }, h("span", { class: "dwn-unit-word" }, "unit "), number);
   const properties = { type: "button", class: "dwn-layer-name", tabindex: -1, onclick: () => pick([layer, unit]) };
-  const button = h("button", properties, h("b", {}, layer), number);
+  const button = h("button", properties, h("b", {}, layer), named);
   const maps = [h("canvas", { role: "img" }), h("canvas", { role: "img" })] as const;
   const bar = h("i", {});
   const values = h("span", { class: "dwn-values" });
@@ -52,7 +53,7 @@ export function createLayerRow(layer: string, pick: (unit: UnitName) => void) {
     drawn = shown;
     unit = shown.unit;
     const { before, after } = shown;
-    setText(number, `unit ${unit}`);
+    setText(number, String(unit));
     drawMaps(shown);
     button.title = maps[0].hidden ? `Emphasize the curve of ${layer}` : `Show the strongest activations of ${layer} / ${unit}`;
     const relative = before > 0 ? after / before - 1 : null;
