@@ -34,12 +34,15 @@ class Layer:
         The node of a traced model that returns it. In a model that cannot be traced, the layer is the module call of its name.
     has_maps : bool
         Whether its output is maps (N, C, H, W), not vectors (N, C).
+    is_fully_connected : bool
+        Whether it is the vector of a fully connected layer, after the activation that directly follows it.
     """
 
     info: LayerInfo
     is_feature_map: bool
     node: fx.Node | None = None
     has_maps: bool = True
+    is_fully_connected: bool = False
 
 
 def layers_of_graph(graph: Graph) -> list[Layer]:
@@ -48,20 +51,19 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
     Outputs of modules that hold maps in another order of axes are layers by their views as maps.
     """
     by_alias = find_aliases(graph)
-    aliases: dict[fx.Node, str] = {}
-    for alias, node in by_alias.items():
-        aliases.setdefault(node, alias)
+    aliases = {node: alias for alias, node in reversed(by_alias.items())}  # of several aliases of a node the first one
     views, sources = graph.trace.views, {view: source for source, view in graph.trace.views.items()}
     names: dict[fx.Node, str] = {}
     for call, node in _naming_calls(graph):
         names.setdefault(views.get(node, node), call)
     operation_names = _operation_names(graph)
     shown = {*feature_maps(graph).values(), *(view for source, view in views.items() if _is_residual_sum(graph, source))}
+    vectors = {feature_map_of(graph, node) for node in _nodes_of(graph, "linear")}
     fields = receptive_fields(graph)
     other_order = (channels_last(graph) | set(views)) - set(sources)
     layers = []
     for node, operation in graph.operations.items():
-        name = names.get(node, operation_names[node] if node in aliases or node in shown else None)
+        name = names.get(node, operation_names[node] if node in aliases or node in shown or node in vectors else None)
         if (
             name is None
             or operation.shape is None
@@ -75,7 +77,8 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
         source = sources.get(node, node)
         if by_alias.get(name, source) is not source:
             name += "#1"  # the output of a module called conv1 that is not the paper's conv1: the alias takes precedence
-        height, width = operation.extent if len(operation.shape) == 4 else (1, 1)
+        has_maps = len(operation.shape) == 4
+        height, width = operation.extent if has_maps else (1, 1)
         field = fields.get(node)
         size = None if field is None else (field[0].size, field[1].size)
         stride = None if field is None else (field[0].step, field[1].step)
@@ -83,7 +86,7 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
         info = LayerInfo(
             name, aliases.get(node), _kind(graph, _factor_of(graph, source)), operation.shape[1], height, width, size, stride, offset
         )
-        layers.append(Layer(info, node in shown, node=node, has_maps=len(operation.shape) == 4))
+        layers.append(Layer(info, node in shown, node=node, has_maps=has_maps, is_fully_connected=node in vectors and not has_maps))
     return layers
 
 

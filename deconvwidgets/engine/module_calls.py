@@ -32,6 +32,8 @@ class ModuleCall:
         The paper's name ("conv1").
     is_feature_map : bool
         Whether the output is the map of a convolution.
+    is_fully_connected : bool
+        Whether the output is the vector of a linear layer.
     """
 
     name: str
@@ -40,6 +42,7 @@ class ModuleCall:
     shape: tuple[int, ...]
     alias: str | None = None
     is_feature_map: bool = False
+    is_fully_connected: bool = False
 
 
 def layers_of_calls(model: nn.Module, example: Tensor) -> list[Layer]:
@@ -48,7 +51,7 @@ def layers_of_calls(model: nn.Module, example: Tensor) -> list[Layer]:
     for call in list_calls(model, example):
         height, width = call.shape[2:] if len(call.shape) == 4 else (1, 1)
         info = LayerInfo(call.name, call.alias, call.kind, call.shape[1], height, width, None, None, None)
-        layers.append(Layer(info, call.is_feature_map, has_maps=len(call.shape) == 4))
+        layers.append(Layer(info, call.is_feature_map, has_maps=len(call.shape) == 4, is_fully_connected=call.is_fully_connected))
     return layers
 
 
@@ -101,7 +104,8 @@ def _with_aliases(calls: list[ModuleCall], tensors: list[tuple[Tensor, Tensor]])
                 continue
             number += 1
             activated = after_activation(index)
-            result[activated] = replace(result[activated], is_feature_map=prefix == "conv")
+            is_vector = prefix == "fc" and len(call.shape) == 2
+            result[activated] = replace(result[activated], is_feature_map=prefix == "conv", is_fully_connected=is_vector)
             if calls[activated].role not in ("rectifier", "activation"):
                 continue
             result[activated] = replace(result[activated], alias=f"{prefix}{number}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -20,7 +19,7 @@ from deconvwidgets.engine.model_copy import unwrapped
 from deconvwidgets.engine.notes import notes_on_running
 from deconvwidgets.engine.projection.local import LocalPlan, plan_local
 from deconvwidgets.engine.structure import Size, Structure, structure_of
-from deconvwidgets.errors import LayerError
+from deconvwidgets.engine.unknown_layer import unknown_layer
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.layers import LayerInfo
 
@@ -123,6 +122,11 @@ class Network:
         """The maps of the convolutions; if the model has none, all layers with maps."""
         maps = [layer.info for layer in self._structure.layers.values() if layer.is_feature_map]
         return maps or [info for info in self.layers if info.receptive_field is not None or info.height > 1]
+
+    @property
+    def fully_connected_layers(self) -> list[LayerInfo]:
+        """The vectors (N, C) of the fully connected layers, after the activation that directly follows each."""
+        return [layer.info for layer in self._structure.layers.values() if layer.is_fully_connected]
 
     def layer(self, name: str) -> LayerInfo:
         """Return the layer of a dotted name or an alias. Raises LayerError, with the closest names, if there is none."""
@@ -252,14 +256,7 @@ class Network:
         layers, names = self._structure.layers, self._structure.names
         found = layers.get(names.get(name, name))
         if found is None:
-            known = list(dict.fromkeys([*(info.alias for info in self.layers if info.alias), *layers, *names]))
-            close = (
-                difflib.get_close_matches(str(name), known, n=4) or difflib.get_close_matches(str(name).lower(), known, n=4) or known[:6]
-            )
-            raise LayerError(
-                f"The model has no layer '{name}'. Did you mean {', '.join(close)}? "
-                "dw.engine.describe_layers(bundle.model, bundle.input_size) lists them all."
-            )
+            raise unknown_layer(name, list(dict.fromkeys([*(info.alias for info in self.layers if info.alias), *layers, *names])))
         return found
 
 

@@ -3,10 +3,11 @@ import { test } from "node:test";
 import { barText, describeAfter, describeAliasing, shareText } from "../src/diagnosis/aliasing.ts";
 import { cursorOf, describeAccuracy, describeMeasure } from "../src/diagnosis/arms.ts";
 import { neighbourFinding, shownFinding, shownUnit } from "../src/diagnosis/chosen.ts";
-import { highestOf, labelPlaces, layerOpacity } from "../src/diagnosis/curve_chart.ts";
+import { highestOf } from "../src/diagnosis/curve_chart.ts";
+import { comparedLayer, curveClass, labelPlaces, layerOpacity, namedLayers, nearestLayer } from "../src/diagnosis/curve_layers.ts";
 import { describeNorms, describeWay } from "../src/diagnosis/input_check.ts";
 import { keyAction } from "../src/diagnosis/keyboard.ts";
-import { changeBar } from "../src/diagnosis/layer_rows.ts";
+import { changeBar } from "../src/diagnosis/layer_row.ts";
 import { clampShift, describeFilled, describeShift } from "../src/diagnosis/stage.ts";
 import { axisTicks, strideMarks } from "../src/diagnosis/stride_marks.ts";
 import { describeFindings, describePhase, describeWeights, filterBands, frequencyText, signedPercent } from "../src/diagnosis/texts.ts";
@@ -60,10 +61,11 @@ const diagnosis: Diagnosis = {
   input: { photographs: 0, norms: [], norm_count: 0, labelled: 0, ways: [] },
   notes: [],
 };
-const state: DiagnosisState = { finding: null, sort: "frequency", unit: null, image: "crop:0", shift: [0, 0], arm: 0 };
+const state: DiagnosisState = { finding: null, sort: "frequency", unit: null, image: "crop:0", shift: [0, 0], layers: "few", arm: 0 };
 const curves: Curves = {
   layers: ["conv1", "conv2"],
   strides: [4, 8],
+  deepest: "conv2",
   shifts: [0, 1, 2, 4],
   direction: "right",
   changes: [
@@ -243,4 +245,47 @@ test("the tables of the input say how many batch norms there are, and which way 
     [describeWay({ ...way, given: true }), describeWay({ ...way, better: true }), describeWay(way)],
     ["in use", "better", ""],
   );
+});
+
+const deep = { layers: ["conv1", "conv2", "conv3", "conv4", "conv5", "conv6", "conv7", "conv8", "fc9", "fc10"], deepest: "conv8" };
+
+test("the first layer, the deepest feature map, the last and the emphasised layer are named", () => {
+  assert.deepEqual(namedLayers(deep, null), [0, 7, 9]);
+  assert.deepEqual(namedLayers(deep, "conv4"), [0, 3, 7, 9]);
+  assert.deepEqual(namedLayers(deep, "conv1"), [0, 7, 9]);
+  assert.deepEqual(namedLayers(deep, "of another network"), [0, 7, 9]);
+  assert.deepEqual(namedLayers({ layers: ["conv1"], deepest: "conv1" }, null), [0]);
+});
+
+test("of many curves those without a name are thin, and all but the emphasised one stand back", () => {
+  assert.equal(curveClass(3, deep, null), "dwn-curve dwn-curve-thin");
+  assert.equal(curveClass(7, deep, null), "dwn-curve");
+  assert.equal(curveClass(0, curves, null), "dwn-curve");
+  assert.equal(curveClass(3, deep, "conv4"), "dwn-curve dwn-curve-emphasised");
+  assert.equal(curveClass(7, deep, "conv4"), "dwn-curve dwn-curve-other");
+  assert.equal(curveClass(7, deep, "of another network"), "dwn-curve");
+});
+
+test("an arm is compared with the emphasised layer as it is, else with the deepest feature map", () => {
+  assert.equal(comparedLayer(deep, null), 7);
+  assert.equal(comparedLayer(deep, "conv1"), 0);
+  assert.equal(comparedLayer(deep, "removed"), 7);
+});
+
+test("the curve that is pointed at is the nearest one, between the measured shifts too", () => {
+  const toY = (share: number) => 100 - 100 * share;
+  const some = {
+    layers: ["conv1", "conv2"],
+    shifts: [0, 1, 2],
+    changes: [
+      [0, 0.4, 0.2],
+      [0, 0.1, null],
+    ],
+  };
+  assert.equal(nearestLayer(some, 0.5, 81, toY), "conv1");
+  assert.equal(nearestLayer(some, 1, 92, toY), "conv2");
+  assert.equal(nearestLayer(some, 1.5, 70, toY), "conv1");
+  assert.equal(nearestLayer(some, 1, 30, toY), null); // 30 px above the highest curve
+  assert.equal(nearestLayer(some, 1.5, 95, toY), null); // conv2 has no value there
+  assert.equal(nearestLayer(some, 5, 80, toY), "conv1"); // right of the last shift
 });

@@ -11,6 +11,8 @@ ALIASED_NEAR, ALIASED_FOUND = 0.1, 0.25
 SHIFT_NEAR, SHIFT_FOUND = 0.2, 0.25
 # The photographs in which a unit has to be active before its change is given: the median of fewer is that of single photographs.
 MIN_PHOTOGRAPHS_OF_CHANGES = 5
+# The shifts at which the finding gives the change of each unit, in input pixels, as far as they are measured.
+UNIT_SHIFTS = (1, 2, 4)
 # The share of middle frequencies in first-layer filters of at least 5 x 5; smaller ones cannot tell low from middle frequencies.
 MIDDLE_NEAR, MIDDLE_FOUND, MIDDLE_KERNEL = 0.5, 0.2, 5
 # How many times the strongest activation exceeds that in the second photograph, and the share of a layer's units that do: up to 22%

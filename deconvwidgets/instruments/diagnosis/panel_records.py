@@ -18,6 +18,8 @@ from deconvwidgets.records.progress import Progress
 from deconvwidgets.records.repr import compact_repr
 
 Phase = Literal["none", "waiting", "running", "done", "stopped", "failed"]
+LayerChoice = Literal["few", "all"]
+LAYER_CHOICES: tuple[LayerChoice, ...] = ("few", "all")
 ReportFile = Literal["report.html", "report.json", "report.csv", "report.png", "curves.csv"]
 REPORT_FILES: tuple[ReportFile, ...] = ("report.html", "report.json", "report.csv", "report.png", "curves.csv")
 
@@ -133,6 +135,7 @@ class ShiftRequest:
     right: int = 0
     down: int = 0
     arm: int = 0
+    layers: LayerChoice = "few"  # "all": every feature map and fully connected layer; "few": a few of them, if there are more than eight
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,11 +149,12 @@ class ShiftedLayer:
     stride : int
         Of its map, in input pixels; 0 if it is not known.
     before, after : float
-        The strongest activation of the unit: the maximum over its map.
+        The strongest activation of the unit: the maximum over its map; of a fully connected layer, its activation.
     change : float
         The median relative change of the strongest activation, over all units of the layer that are active before; NaN if none is.
     maps : array (2, h, w), float32
-        The unit's map before and after. A map of more than 56 rows or columns is reduced by maxima.
+        The unit's map before and after. A map of more than 56 rows or columns is reduced by maxima; that of a fully connected layer has
+        one value.
     """
 
     layer: str
@@ -178,5 +182,7 @@ class ShiftedResult:
     """What a network computes of a shifted photograph. `predicted` is None if the model predicts no probabilities."""
 
     request: ShiftRequest
-    layers: tuple[ShiftedLayer, ...]
+    layers: tuple[ShiftedLayer, ...]  # that were asked for, in order of execution
     predicted: ShiftedClass | None
+    few: int  # the number of layers of the choice "few"; that of "all" if there is no difference
+    total: int  # that of "all"

@@ -195,7 +195,7 @@ class ShiftCurves:
     skipped : tuple of SkippedImage
         Photographs that could not be read.
     units : UnitChanges or None
-        Those of the deepest feature map at a shift by 1 pixel; None if there is no feature map, or no shift by 1.
+        Those of the deepest feature map, at each shift; None if there is no feature map.
     """
 
     layers: tuple[str, ...]

@@ -18,9 +18,9 @@ class UnitChanges:
     ----------
     layer : str
         Alias, or dotted name without one.
-    shift : int
-        In input pixels.
-    changes : array (U,), float64
+    shifts : tuple of int
+        S numbers of input pixels.
+    changes : array (S, U), float64
         The median of abs(moved - original) / original of each unit's strongest activation (the maximum over its map), over the
         photographs in which the unit is active: the original's strongest activation is above 0. NaN for a unit that is active in too few
         of them.
@@ -29,8 +29,12 @@ class UnitChanges:
     """
 
     layer: str
-    shift: int
+    shifts: tuple[int, ...]
     changes: NDArray[np.float64]
     photographs: NDArray[np.int64]
 
     __repr__ = compact_repr
+
+    def at(self, shift: int) -> NDArray[np.float64] | None:
+        """Return the changes (U,) at a shift; None if it was not measured."""
+        return np.asarray(self.changes[self.shifts.index(shift)]) if shift in self.shifts else None

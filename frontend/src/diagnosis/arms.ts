@@ -4,6 +4,7 @@ import { formatCount } from "../ui/format.ts";
 import { createAblationCode } from "./ablation_code.ts";
 import { describeAliasing } from "./aliasing.ts";
 import { createCurveChart, highestOf } from "./curve_chart.ts";
+import { MANY } from "./curve_layers.ts";
 import { strideMarks } from "./stride_marks.ts";
 import { describeArm, describeWeights, signedPercent } from "./texts.ts";
 import type { AblationCode, Arm, Curves } from "./wire.ts";
@@ -12,6 +13,7 @@ interface ArmsContent {
   arms: readonly Arm[];
   shown: number;
   shift: readonly [number, number];
+  emphasised: string | null;
   ablation: AblationCode | null;
   busy: boolean;
   available: boolean;
@@ -20,6 +22,8 @@ interface ArmsContent {
 interface Actions {
   pickArm: (arm: number) => void;
   pickShift: (shift: number) => void;
+  /** A layer's curve is pointed at; null: none. */
+  point: (layer: string | null) => void;
   undo: () => void;
   copy: (code: string) => void;
 }
@@ -32,7 +36,7 @@ export function cursorOf(curves: Curves | null, [right, down]: readonly [number,
 const HINT = "Try a surgery of a finding: it makes a second network, without training, whose curves and accuracy are drawn beside these.";
 
 /** @param id unique in the page */
-export function createArms({ id, pickArm, pickShift, undo, copy }: Actions & { id: string }) {
+export function createArms({ id, pickArm, pickShift, point, undo, copy }: Actions & { id: string }) {
   const ablation = createAblationCode({ id, copy });
   const caption = h("p", { class: "dwn-small" });
   const charts = h("div", { class: "dwn-charts", "data-testid": "charts" });
@@ -45,24 +49,23 @@ export function createArms({ id, pickArm, pickShift, undo, copy }: Actions & { i
   const element = h("section", { "aria-label": "Networks compared" }, caption, charts, note, aliased, plan, ablation.element, hint);
   let made = new Map<number, ReturnType<typeof createCurveChart>>();
 
-  const update = ({ arms, shown, shift, ablation: code, busy, available }: ArmsContent) => {
+  let drawn: ArmsContent | null = null;
+
+  const update = (content: ArmsContent) => {
+    const { arms, shown, ablation: code, busy, available } = content;
+    drawn = content;
     ablation.update(code);
     const known = arms.map(({ arm }) => arm);
     if (known.length !== made.size || known.some((arm) => !made.has(arm))) {
       for (const [arm, chart] of made) if (!known.includes(arm)) chart.close();
       made = new Map(
-        arms.map((arm) => [arm.arm, made.get(arm.arm) ?? createCurveChart({ arm, pickArm: () => pickArm(arm.arm), pickShift })]),
+        arms.map((arm) => [arm.arm, made.get(arm.arm) ?? createCurveChart({ arm, pickArm: () => pickArm(arm.arm), pickShift, point })]),
       );
       charts.replaceChildren(...[...made.values()].map((chart) => chart.element));
     }
-    const measured = arms.flatMap(({ curves }) => (curves ? [curves] : []));
-    const highest = highestOf(measured);
-    const [base] = arms;
-    for (const arm of arms) {
-      const content = { arm, shown: arm.arm === shown, base: arm.parent === null ? null : (base?.curves ?? null), highest };
-      made.get(arm.arm)?.update({ ...content, cursor: cursorOf(arm.curves, shift), measuring: describeArm(arm) });
-    }
-    setText(caption, measured[0] ? describeMeasure(measured[0]) : "Change by shift: the curves of up to five feature maps appear here.");
+    drawCharts(content);
+    const first = arms.find(({ curves }) => curves)?.curves;
+    setText(caption, first ? describeMeasure(first) : "Change by shift: the curves of every layer appear here.");
     setText(note, describeAccuracy(arms));
     setText(aliased, describeAliasing(arms));
     const arm = arms.find((one) => one.arm === shown);
@@ -74,10 +77,21 @@ export function createArms({ id, pickArm, pickShift, undo, copy }: Actions & { i
     setText(weights, `${describeWeights(arm)} · nothing trained`);
     button.disabled = busy || !available;
   };
+  const drawCharts = ({ arms, shown, shift, emphasised }: ArmsContent) => {
+    const highest = highestOf(arms.flatMap(({ curves }) => (curves ? [curves] : [])));
+    const [base] = arms;
+    for (const arm of arms) {
+      const content = { arm, shown: arm.arm === shown, base: arm.parent === null ? null : (base?.curves ?? null), highest, emphasised };
+      made.get(arm.arm)?.update({ ...content, cursor: cursorOf(arm.curves, shift), measuring: describeArm(arm) });
+    }
+  };
+  const emphasise = (layer: string | null) => {
+    if (drawn) drawCharts({ ...drawn, emphasised: layer });
+  };
   const close = () => {
     for (const chart of made.values()) chart.close();
   };
-  return { element, update, close };
+  return { element, update, emphasise, close };
 }
 
 export function describeMeasure(curves: Curves): string {
@@ -86,7 +100,8 @@ export function describeMeasure(curves: Curves): string {
   const whose = reference === "label" ? `the true class’s probability${some}` : "the predicted class’s probability";
   const repeated = filled ? ` On ${formatCount(filled, "photograph")}, edge pixels are repeated where the photograph ends.` : "";
   const dotted = strideMarks(curves) ? " Vertical dotted lines: multiples of the stride that is written below." : "";
-  const median = `median change of the strongest activation over active units, in % of it (blue, ${layers.length} layers)`;
+  const point = layers.length > MANY ? "; point at a curve or a layer" : "";
+  const median = `median change of the strongest activation over active units, in % of it (blue, ${layers.length} layers${point})`;
   return `Change by shift to the right, ${formatCount(photographs, "photograph")}: ${median}; mean change of ${whose}, in points (red).${dotted}${repeated}`;
 }
 

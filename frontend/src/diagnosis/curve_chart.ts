@@ -3,6 +3,7 @@ import { h, setText } from "../ui/dom.ts";
 import { linePath } from "../ui/line_plot.ts";
 import { linearScale } from "../ui/scales.ts";
 import { createDrawing, elementFactory } from "../ui/svg.ts";
+import { comparedLayer, curveClass, labelPlaces, layerOpacity, MANY, namedLayers, nearestLayer } from "./curve_layers.ts";
 import { axisTicks, strideMarks } from "./stride_marks.ts";
 import type { Arm, Curves } from "./wire.ts";
 
@@ -22,11 +23,8 @@ export interface CurveContent {
   /** The shift that is shown, if it is within the curves. */
   cursor: number | null;
   measuring: string;
-}
-
-/** Return the opacity of a layer's curve: the deeper, the stronger. */
-export function layerOpacity(index: number, count: number): number {
-  return count < 2 ? 1 : 0.35 + (0.65 * index) / (count - 1);
+  /** The layer whose curve is emphasised. */
+  emphasised: string | null;
 }
 
 /** Return the largest value of some curves, in percent. */
@@ -35,20 +33,14 @@ export function highestOf(curves: readonly Curves[]): number {
   return 100 * Math.max(0.01, ...values.map((value) => value ?? 0));
 }
 
-/** Return where the names of curves stand: at their curves, and apart from each other. */
-export function labelPlaces(ends: readonly (number | null)[], gap: number): (number | null)[] {
-  const order = ends.map((end, index) => ({ end, index })).filter((one): one is { end: number; index: number } => one.end !== null);
-  order.sort((a, b) => a.end - b.end);
-  const places: (number | null)[] = ends.map(() => null);
-  let last = Number.NEGATIVE_INFINITY;
-  for (const { end, index } of order) {
-    last = Math.max(end, last + gap);
-    places[index] = last;
-  }
-  return places;
+interface Actions {
+  arm: Arm;
+  pickArm: () => void;
+  pickShift: (shift: number) => void;
+  point: (layer: string | null) => void;
 }
 
-export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickArm: () => void; pickShift: (shift: number) => void }) {
+export function createCurveChart({ arm, pickArm, pickShift, point }: Actions) {
   const drawing = createDrawing();
   const svg = elementFactory(drawing.namespaceURI);
   drawing.setAttribute("role", "img");
@@ -59,13 +51,25 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
   let drawn = "";
   let shifts: number[] = [];
   let toX = (_: number) => 0;
+  let toY = (_: number) => 0;
   let last: CurveContent | null = null;
   let chartWidth = 0;
   const observer = new ResizeObserver(() => last && update(last));
   observer.observe(element);
+  const placeOf = (event: MouseEvent) => {
+    const { left, top, width, height } = drawing.getBoundingClientRect(); // the chart may be magnified
+    return [(event.clientX - left) * (chartWidth / width), (event.clientY - top) * (HEIGHT / height)] as const;
+  };
+  drawing.addEventListener("pointermove", (event) => {
+    const curves = last?.arm.curves;
+    if (!curves) return;
+    const [x, y] = placeOf(event);
+    const perPixel = toX(1) - toX(0);
+    point(nearestLayer(curves, (x - toX(0)) / perPixel, y, (share) => toY(100 * share)));
+  });
+  drawing.addEventListener("pointerleave", () => point(null));
   drawing.addEventListener("click", (event) => {
-    const { left, width } = drawing.getBoundingClientRect();
-    const at = ((event as MouseEvent).clientX - left) * (chartWidth / width); // the chart may be magnified
+    const [at] = placeOf(event as MouseEvent);
     const distances = shifts.map((shift) => Math.abs(toX(shift) - at));
     const nearest = shifts[distances.indexOf(Math.min(...distances))];
     if (nearest !== undefined) pickShift(nearest);
@@ -79,21 +83,21 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
     drawing.toggleAttribute("hidden", !now.curves);
     last = content;
     chartWidth = Math.max(MIN_WIDTH, drawing.clientWidth);
-    const key = JSON.stringify([now, content.base !== null, content.highest, content.cursor, chartWidth]);
+    const key = JSON.stringify([now, content.base !== null, content.highest, content.cursor, content.emphasised, chartWidth]);
     if (key === drawn) return;
     drawn = key;
     figures.replaceChildren(...describeFigures(now));
     if (now.curves) draw(now.curves, content);
   };
 
-  const draw = (curves: Curves, { base, highest, cursor, arm: now }: CurveContent) => {
+  const draw = (curves: Curves, { base, highest, cursor, emphasised, arm: now }: CurveContent) => {
     ({ shifts } = curves);
     const scale = linearScale([highest]);
     const furthest = Math.max(1, ...shifts);
     const [right, bottom] = [chartWidth - MARGIN.right, HEIGHT - MARGIN.bottom];
     drawing.setAttribute("viewBox", `0 0 ${chartWidth} ${HEIGHT}`);
     toX = (shift: number) => MARGIN.left + (shift / furthest) * (right - MARGIN.left);
-    const toY = (value: number) => bottom - (scale.height(value) ?? 0) * (bottom - MARGIN.top);
+    toY = (value: number) => bottom - (scale.height(value) ?? 0) * (bottom - MARGIN.top);
     const path = (values: (number | null)[]) =>
       linePath(
         shifts,
@@ -109,16 +113,19 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
     const ticks = axisTicks(shifts, marks?.stride);
     const below = ticks.map((shift) => svg("text", { x: toX(shift), y: bottom + 15, "text-anchor": "middle" }, String(shift)));
     const strides = drawStrides(marks, right, bottom);
-    const deepest = base?.changes.at(-1);
-    const before =
-      base && deepest ? [svg("path", { class: "dwn-before", d: path(deepest) }, svg("title", {}, `${base.layers.at(-1)} as it is`))] : [];
+    const compared = base ? comparedLayer(base, emphasised) : -1;
+    const asItIs = base?.changes[compared];
+    const before = asItIs
+      ? [svg("path", { class: "dwn-before", d: path(asItIs) }, svg("title", {}, `${base?.layers[compared]} as it is`))]
+      : [];
     const lines = curves.changes.map((values, index) => {
-      const opacity = layerOpacity(index, curves.changes.length);
-      return svg("path", { class: "dwn-curve", d: path(values), "stroke-opacity": opacity }, svg("title", {}, curves.layers[index] ?? ""));
+      const strokes = { class: curveClass(index, curves, emphasised), "stroke-opacity": layerOpacity(index, curves.changes.length) };
+      const name = curves.layers[index] ?? "";
+      return svg("path", { ...strokes, d: path(values), "data-layer": name }, svg("title", {}, name));
     });
     const probability = svg("path", { class: "dwn-curve dwn-harm", d: path(curves.probability) }, svg("title", {}, "Probability"));
     const at = cursor === null ? [] : [svg("line", { class: "dwn-cursor", x1: toX(cursor), x2: toX(cursor), y1: MARGIN.top, y2: bottom })];
-    const names = now.parent === null ? curveNames(curves, toY) : [];
+    const names = now.parent === null ? curveNames(curves, emphasised) : [];
     drawing.setAttribute("aria-label", describeCurves(now, curves));
     drawing.replaceChildren(...grid, ...below, ...strides, ...before, ...lines, probability, ...at, ...names);
   };
@@ -135,9 +142,9 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
     return [...lines, svg("text", name, svg("title", {}, title), `stride ${marks.stride} px`)];
   };
 
-  const curveNames = (curves: Curves, toY: (value: number) => number) => {
+  const curveNames = (curves: Curves, emphasised: string | null) => {
+    const named = namedLayers(curves, emphasised);
     const at = Math.floor(NAMES_AT * (shifts.length - 1));
-    const named = [0, curves.layers.length - 1].filter((index, place, all) => all.indexOf(index) === place);
     const ends = [...named.map((index) => curves.changes[index]), curves.probability].map((values) => {
       const value = values?.[at];
       return value === null || value === undefined ? null : toY(100 * value) - 5;
@@ -149,6 +156,7 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
         y: y ?? 0,
         "text-anchor": "middle",
         class: place === named.length ? "dwn-harm-text" : "dwn-strong",
+        "data-emphasised": String(curves.layers[named[place] ?? -1] === emphasised),
       };
       return y === null ? [] : [svg("text", properties, texts[place] ?? "")];
     });
@@ -156,13 +164,13 @@ export function createCurveChart({ arm, pickArm, pickShift }: { arm: Arm; pickAr
   return { element, update, close: () => observer.disconnect() };
 }
 
-/** Return the change of the deepest layer by one pixel, the accuracy, and what is aliased of the first layer's map. */
+/** Return the change of the deepest feature map by one pixel, the accuracy, and what is aliased of the first layer's map. */
 function describeFigures({ curves, accuracy, aliasing }: Arm): (Node | string)[] {
   const one = curves?.shifts.indexOf(1) ?? -1;
-  const change = one < 0 ? null : (curves?.changes.at(-1)?.[one] ?? null);
+  const change = one < 0 ? null : (curves?.changes[curves.layers.indexOf(curves.deepest)]?.[one] ?? null);
   const figure = (name: string, share: number) =>
     h("span", { class: "dwn-figure-pair" }, h("span", { class: "dwn-dim" }, `${name} `), h("b", {}, `${(100 * share).toFixed(1)}%`));
-  const moved = change === null ? [] : [figure("1 px", change)];
+  const moved = change === null ? [] : [figure(`${curves?.deepest} at 1 px`, change)];
   const top1 = accuracy ? [figure("top-1", accuracy.top1)] : [];
   const share = aliasing?.mean ?? null;
   const aliased = share === null ? [] : [figure("aliased", share)];
@@ -172,7 +180,8 @@ function describeFigures({ curves, accuracy, aliasing }: Arm): (Node | string)[]
 function describeCurves({ label }: Arm, curves: Curves): string {
   const { layers, shifts, changes } = curves;
   const at = (index: number) => changes[index]?.at(-1);
-  const texts = layers.map((layer, index) => `${layer} ${((at(index) ?? 0) * 100).toFixed(1)}%`);
+  const told = layers.length > MANY ? namedLayers(curves, null) : layers.map((_, index) => index);
+  const texts = told.map((index) => `${layers[index]} ${((at(index) ?? 0) * 100).toFixed(1)}%`);
   const marks = strideMarks(curves);
   const marked = marks ? `; the multiples of the stride of ${marks.layer}, ${marks.stride} pixels, are marked` : "";
   return `Change by shift, ${label}: at ${shifts.at(-1)} pixels ${texts.join(", ")}${marked}`;

@@ -48,6 +48,7 @@ export function createEvidence({ store, open }: { store: DiagnosisStore; open: (
     drawStrip(patches, value, "patches", `Patches of ${unitText(unit)}`);
     drawStrip(projections, value, "projections", `Projections of ${unitText(unit)}`);
     setText(message, error ?? (value ? "" : "Loading…"));
+    link.hidden = error !== undefined; // a unit without pictures, such as that of a fully connected layer
   };
   return { element, update };
 }

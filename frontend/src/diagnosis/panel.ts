@@ -15,10 +15,8 @@ import { createFilterGrid } from "./filters.ts";
 import { createFindings } from "./findings.ts";
 import { createHistogram } from "./histogram.ts";
 import { keyAction } from "./keyboard.ts";
-import { createLayerRows } from "./layer_rows.ts";
-import { createPhotographSteps } from "./photograph_steps.ts";
+import { createMicroscope } from "./microscope.ts";
 import { createPhotographUpload } from "./photograph_upload.ts";
-import { clampShift, createStage, type Shift } from "./stage.ts";
 import { DiagnosisStore, type Shifted } from "./store.ts";
 import { describeDiagnosis, describePhase } from "./texts.ts";
 import type { Diagnosis, DiagnosisState, ReportFile, Surgery, UnitName } from "./wire.ts";
@@ -31,7 +29,6 @@ const KEYS: KeyHint[] = [
   [["[", "]"], "photograph"],
 ];
 const FOOTNOTE = "Every number names what it was measured on; mid-gray is zero.";
-const MARGIN = 32; // limit of the kernel
 
 /** One view of a DiagnosisPanel. */
 class DiagnosisView extends ExplorerView<DiagnosisState, DiagnosisStore> {
@@ -49,42 +46,48 @@ class DiagnosisView extends ExplorerView<DiagnosisState, DiagnosisStore> {
   private readonly histogram = createHistogram();
   private readonly evidence = createEvidence({ store: this.store, open: (unit) => this.openUnit(unit) });
   private readonly noFilters = h("p", { class: "dwn-small" });
-  private readonly step = createPhotographSteps({
+  private readonly microscope = createMicroscope({
     store: this.store,
-    current: () => this.state.image,
-    show: (image) => this.set({ image }),
+    state: () => this.state,
+    set: (part) => this.set(part),
+    draw: () => this.drawAll(),
+    point: (layer) => this.point(layer),
+    arrived: (shifted, movedAt) => this.announce(shifted, movedAt),
     fail: (message) => this.showError(message),
   });
-  private readonly stage = createStage({ move: (shift) => this.move(shift), step: this.step });
-  private readonly layers = createLayerRows({ pick: (unit) => this.set({ unit }) });
   private readonly upload = createPhotographUpload({
     client: this.store.client,
-    stage: this.stage.frame,
+    stage: this.microscope.frame,
     uploaded: (image, message) => void this.uploaded(image, message),
   });
   private readonly arms = createArms({
     id: this.id,
     pickArm: (arm) => this.set({ arm }),
-    pickShift: (right) => this.move([right, 0]),
+    pickShift: (right) => this.microscope.move([right, 0]),
+    point: (layer) => this.point(layer),
     undo: () => void this.undo(),
     copy: (code) => this.copyText(code, "Copied the code."),
   });
   /** Whether a surgery is being made or undone. */
   private busy = false;
-  private lastShifted: Shifted | undefined;
-  /** When the shift was changed that is not yet shown. */
-  private movedAt: number | null = null;
+  /** The layer that is pointed at, or has the focus. */
+  private pointed: string | null = null;
 
   constructor(context: RenderContext<DiagnosisState>, store: DiagnosisStore) {
     super(context, store, "panel", "diagnosis-panel");
     const menu = createExportMenu({ groups: FILES, save: (file) => this.save(file), copy: this.copy });
     this.findings.element.prepend(this.running);
     const middle = [this.filters.element, this.histogram.element, this.noFilters, this.evidence.element];
-    const microscope = h("div", { class: "dwn-microscope" }, this.stage.element, this.layers.element);
     const columns = [
       this.findings.element,
       h("section", { class: "dwn-column", "aria-label": "First layer and evidence" }, ...middle),
-      h("section", { class: "dwn-column", "aria-label": "Shift microscope" }, this.upload.element, microscope, this.arms.element),
+      h(
+        "section",
+        { class: "dwn-column", "aria-label": "Shift microscope" },
+        this.upload.element,
+        this.microscope.element,
+        this.arms.element,
+      ),
     ];
     this.mount({
       label: "Diagnosis panel",
@@ -104,8 +107,8 @@ class DiagnosisView extends ExplorerView<DiagnosisState, DiagnosisStore> {
     this.findings.focus();
   }
 
-  protected override isLoaded({ image, shift, arm }: DiagnosisState): boolean {
-    return this.store.shifted(image, shift, arm).value !== undefined;
+  protected override isLoaded({ image, shift, arm, layers }: DiagnosisState): boolean {
+    return this.store.shifted(image, shift, arm, layers).value !== undefined;
   }
 
   protected override onResume(): void {
@@ -123,16 +126,18 @@ class DiagnosisView extends ExplorerView<DiagnosisState, DiagnosisStore> {
     this.armChoice.update(status.arms, this.arm);
     this.drawPhase(diagnosis.error);
     this.drawDiagnosis(diagnosis.value);
-    this.drawMicroscope();
+    const ready = this.microscope.update(this.arm);
+    this.microscope.emphasise(this.emphasised);
     this.arms.update({
       arms: status.arms,
       shown: this.arm,
       shift: this.state.shift,
+      emphasised: this.emphasised,
       ablation: status.ablation,
       busy: this.busy,
       available: this.store.client.available,
     });
-    this.root.dataset.ready = String(this.lastShifted !== undefined);
+    this.root.dataset.ready = String(ready);
     this.root.dataset.diagnosed = String(status.phase === "done" && diagnosis.value !== undefined);
   }
 
@@ -141,8 +146,8 @@ class DiagnosisView extends ExplorerView<DiagnosisState, DiagnosisStore> {
     const action = keyAction(event.key, event.target instanceof HTMLInputElement);
     if (!action) return false;
     const [right, down] = this.state.shift;
-    if (action.type === "shift") this.move([right + action.right, down]);
-    else if (action.type === "photograph") this.step(action.step);
+    if (action.type === "shift") this.microscope.move([right + action.right, down]);
+    else if (action.type === "photograph") this.microscope.step(action.step);
     else if (action.type === "finding") this.moveFinding(action.step);
     else if (action.type === "undo") void this.undo();
     else this.tryFirst();
@@ -152,6 +157,18 @@ class DiagnosisView extends ExplorerView<DiagnosisState, DiagnosisStore> {
   /** The arm that is shown: that of the state may be gone. */
   private get arm(): number {
     return this.store.arm(this.state.arm)?.arm ?? 0;
+  }
+
+  /** The layer whose curve is emphasised: the one that is pointed at, else that of the chosen unit. */
+  private get emphasised(): string | null {
+    return this.pointed ?? this.state.unit?.[0] ?? null;
+  }
+
+  private point(layer: string | null): void {
+    if (layer === this.pointed) return;
+    this.pointed = layer;
+    this.microscope.emphasise(this.emphasised);
+    this.arms.emphasise(this.emphasised);
   }
 
   private drawPhase(error: string | undefined): void {
@@ -191,33 +208,12 @@ class DiagnosisView extends ExplorerView<DiagnosisState, DiagnosisStore> {
     this.evidence.update(diagnosis, unit, finding);
   }
 
-  private drawMicroscope(): void {
-    const { image, shift } = this.state;
-    const photograph = this.store.photograph(image);
-    const shifted = this.store.shifted(image, shift, this.arm);
-    if (shifted.value && shifted.value !== this.lastShifted) this.announce(shifted.value);
-    const of = this.lastShifted?.request;
-    const stale = shifted.value === undefined && of?.image === image && of.arm === this.arm;
-    const shown = shifted.value ?? (stale ? this.lastShifted : undefined);
-    this.lastShifted = shifted.value ?? this.lastShifted;
-    this.stage.update(photograph.value, photograph.error ?? shifted.error, shift, shown);
-    this.layers.update(shown ?? this.lastShifted, shifted.value === undefined);
-  }
-
   /** Tell tests and benchmarks when the values of a shift are displayed. */
-  private announce({ request: { right, down, arm } }: Shifted): void {
-    const { movedAt } = this;
-    this.movedAt = null;
+  private announce({ request: { right, down, arm } }: Shifted, movedAt: number | null): void {
     void nextFrameDisplayed().then(() => {
       const ms = movedAt === null ? undefined : performance.now() - movedAt;
       this.painted({ kind: "shifted", right, down, arm, ...(ms === undefined ? {} : { ms }) });
     });
-  }
-
-  private move(shift: Shift): void {
-    this.movedAt = performance.now();
-    this.set({ shift: clampShift(shift, MARGIN) });
-    this.drawAll(); // the photograph follows the pointer, and the request is sent at once
   }
 
   private moveFinding(step: number): void {

@@ -9,6 +9,7 @@ import type {
   FiltersReply,
   HelloReply,
   ImagesReply,
+  LayerChoice,
   PhotographReply,
   ShiftedLayer,
   ShiftedReply,
@@ -123,16 +124,16 @@ export class DiagnosisStore extends StatusStore<Status, HelloReply> {
   }
 
   /** Return what an arm computes of a shifted photograph. Of several requests the newest is sent. */
-  shifted(image: string, [right, down]: readonly [number, number], arm: number): Lookup<Shifted> {
-    return this.results.read(`${this.status?.version} ${image} ${right} ${down} ${arm}`, async () => {
-      const fields = { image, right, down, arm };
+  shifted(image: string, [right, down]: readonly [number, number], arm: number, layers: LayerChoice): Lookup<Shifted> {
+    return this.results.read(`${this.status?.version} ${image} ${right} ${down} ${arm} ${layers}`, async () => {
+      const fields = { image, right, down, arm, layers };
       const reply = await this.client.request<ShiftedReply>("shifted", fields, { owner: this.results, priority: PRIORITY.shifted });
       if (!reply) return null;
-      const layers = reply.content.layers.map((layer, index): ShiftedMaps => {
+      const shown = reply.content.layers.map((layer, index): ShiftedMaps => {
         const both = toFloat32Array(reply.buffers[index]);
         return { ...layer, maps: [both.subarray(0, both.length / 2), both.subarray(both.length / 2)] };
       });
-      return { ...reply.content, layers };
+      return { ...reply.content, layers: shown };
     });
   }
 

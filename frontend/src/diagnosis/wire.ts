@@ -6,6 +6,9 @@ export type Level = "found" | "near" | "clear" | "not_checked";
 export type Sort = "frequency" | "aliasing" | "rms";
 export type ReportFile = "report.html" | "report.json" | "report.csv" | "report.png" | "curves.csv";
 
+/** The layers under the shift microscope. */
+export type LayerChoice = "few" | "all";
+
 /** A layer and the number of a unit. */
 export type UnitName = [layer: string, unit: number];
 
@@ -19,6 +22,7 @@ export interface DiagnosisState {
   image: string;
   /** In pixels of the model's input. */
   shift: [right: number, down: number];
+  layers: LayerChoice;
   /** 0: the network as it is. */
   arm: number;
 }
@@ -138,6 +142,8 @@ export interface Diagnosis {
 export interface Curves {
   layers: string[];
   strides: number[];
+  /** The deepest feature map, whose change is the finding's; one of `layers`. */
+  deepest: string;
   shifts: number[];
   direction: string;
   /** By layer and shift; null without an active unit. */
@@ -232,6 +238,7 @@ export interface ShiftedLayer {
   after: number;
   /** The median relative change of all active units; null if none is. */
   change: number | null;
+  /** [1, 1] for a fully connected layer. */
   map_shape: [rows: number, cols: number];
 }
 
@@ -246,9 +253,12 @@ export interface ShiftedClass {
 
 /** Buffers: for each layer float32 (2, rows, cols), before and after. */
 export interface ShiftedReply {
-  request: { image: string; right: number; down: number; arm: number };
+  request: { image: string; right: number; down: number; arm: number; layers: LayerChoice };
   layers: ShiftedLayer[];
   predicted: ShiftedClass | null;
+  /** The number of layers of each choice; the same if the network has few layers. */
+  few: number;
+  total: number;
 }
 
 export interface ImagesReply {

@@ -53,6 +53,22 @@ def network(kernel: int = 5, stride: int = 2, norm: bool = False, seed: int = 0)
     return nn.Sequential(first, *middle, nn.ReLU(), nn.MaxPool2d(2), second, nn.ReLU(), *top).eval()
 
 
+DEEP_OUTPUTS = {  # the number of modules of `deep_network` up to each layer
+    "conv1": 2, "conv2": 5, "conv3": 7, "conv4": 9, "conv5": 11, "conv6": 13, "conv7": 15, "fc8": 18, "fc9": 20, "fc10": 21,
+}  # fmt: skip
+
+
+def deep_network(side: int = SIDE, classes: int = 3) -> nn.Sequential:
+    """Return seven convolutions, two hidden fully connected layers and one of classes, with random weights."""
+    torch.manual_seed(0)
+    convolutions: list[nn.Module] = [nn.Conv2d(3, 6, 3, stride=2), nn.ReLU(), nn.MaxPool2d(2)]
+    for channels in (6, 5, 4, 8, 7, 5):
+        convolutions += [nn.LazyConv2d(channels, 3, padding=1), nn.ReLU()]
+    net = nn.Sequential(*convolutions, nn.Flatten(), nn.LazyLinear(9), nn.ReLU(), nn.Linear(9, 7), nn.ReLU(), nn.Linear(7, classes)).eval()
+    net(torch.zeros(1, 3, side, side))
+    return net
+
+
 def bundle_of(model: nn.Sequential, transform: Preprocess = TRANSFORM, name: str = "planted") -> ModelBundle:
     return ModelBundle.from_module(model, transform=transform, categories=["red", "blue"], name=name)
 

@@ -14,10 +14,13 @@ from deconvwidgets.compute.job import JobContext
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.diagnosis.compute.accuracy import arm_accuracy
 from deconvwidgets.instruments.diagnosis.compute.filter_pictures import filter_spectrum, filter_sprite
-from deconvwidgets.instruments.diagnosis.compute.microscope import ShiftMicroscope, median_change, watched_layers
+from deconvwidgets.instruments.diagnosis.compute.microscope import ShiftMicroscope, median_change
+from deconvwidgets.instruments.diagnosis.compute.watched_layers import watched_layers
 from deconvwidgets.instruments.diagnosis.compute.wide_input import wide_input
+from deconvwidgets.instruments.diagnosis.panel_records import LayerChoice, ShiftedResult, ShiftRequest
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
+from tests.instruments.diagnosis.planted import DEEP_OUTPUTS, deep_network
 from tests.instruments.diagnosis.widget.fake_api import first_layer
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
@@ -84,27 +87,54 @@ def test_an_image_that_is_smaller_than_the_crop_keeps_the_padding_of_its_transfo
     assert torch.equal(wide_input(bundle, small, 4).shifted(0), bundle.prepare(small))
 
 
-def test_layers_and_probabilities_are_those_of_the_model(net, noise):
-    transform = Preprocess(resize=24, crop=(16, 16), mean=MEAN, std=STD)
+def moved(microscope: ShiftMicroscope, right: int, down: int = 0, layers: LayerChoice = "all") -> ShiftedResult:
+    return microscope.shifted(ShiftRequest("crop:0", right, down, layers=layers))
+
+
+def check_layers(shifted: ShiftedResult, net: nn.Sequential, before: torch.Tensor, after: torch.Tensor, outputs: dict[str, int]) -> None:
+    """Compare each layer that is shown with the output of the network's first modules."""
+    for shown in shifted.layers:
+        with torch.no_grad():
+            still, then = (net[: outputs[shown.layer]](batch)[0] for batch in (before, after))
+        still, then = (value[:, None, None] if value.dim() == 1 else value for value in (still, then))  # a vector: maps of 1 x 1
+        strongest, now = still.amax(dim=(1, 2)), then.amax(dim=(1, 2))
+        assert shown.unit == int(strongest.argmax()), shown.layer
+        np.testing.assert_allclose([shown.before, shown.after], [strongest[shown.unit], now[shown.unit]], rtol=1e-4, err_msg=shown.layer)
+        np.testing.assert_allclose(shown.maps, [still[shown.unit], then[shown.unit]], rtol=1e-3, atol=1e-5, err_msg=shown.layer)
+        active = strongest > 0
+        expected = ((now - strongest).abs() / strongest)[active].double().quantile(0.5)
+        np.testing.assert_allclose(shown.change, expected, rtol=1e-3, err_msg=shown.layer)
+
+
+@pytest.mark.parametrize(
+    ("layers", "names"),
+    [("all", list(DEEP_OUTPUTS)), ("few", ["conv1", "conv3", "conv4", "conv5", "conv7", "fc8", "fc9", "fc10"])],
+)
+def test_layers_and_probabilities_are_those_of_the_model(noise, layers, names):
+    net, transform = deep_network(16), Preprocess(resize=24, crop=(16, 16), mean=MEAN, std=STD)
     bundle = bundle_of(net, transform, categories=["cat", "dog", "kite"])
-    microscope = ShiftMicroscope(bundle, wide_input(bundle, noise, 8), watched_layers(bundle), "dog")
-    layers, predicted = microscope.shifted(3, -1)
+    shifted = moved(ShiftMicroscope(bundle, wide_input(bundle, noise, 8), "dog"), 3, -1, layers)
+    assert [shown.layer for shown in shifted.layers] == names
+    assert (shifted.few, shifted.total) == (8, 10)
+    before, after = (reference_input(noise, transform, *shift)[None] for shift in ((0, 0), (3, -1)))
+    check_layers(shifted, net, before, after, DEEP_OUTPUTS)
     with torch.no_grad():
-        before, after = (reference_input(noise, transform, *shift)[None] for shift in ((0, 0), (3, -1)))
-        for shown, depth in zip(layers, (2, 5), strict=True):
-            still, moved = net[:depth](before)[0], net[:depth](after)[0]
-            strongest, now = still.amax(dim=(1, 2)), moved.amax(dim=(1, 2))
-            assert shown.unit == int(strongest.argmax())
-            np.testing.assert_allclose([shown.before, shown.after], [strongest[shown.unit], now[shown.unit]], rtol=1e-4)
-            np.testing.assert_allclose(shown.maps, [still[shown.unit], moved[shown.unit]], rtol=1e-3, atol=1e-5)
-            active = strongest > 0
-            expected = ((now - strongest).abs() / strongest)[active].double().quantile(0.5)
-            np.testing.assert_allclose(shown.change, expected, rtol=1e-3)
         shares = [net(batch).softmax(dim=1)[0] for batch in (before, after)]
+    predicted = shifted.predicted
     assert predicted is not None
     assert (predicted.name, predicted.reference) == ("dog", "label")
     np.testing.assert_allclose([predicted.before, predicted.after], [shares[0][1], shares[1][1]], rtol=1e-4)
-    assert [shown.layer for shown in layers] == ["conv1", "conv2"]
+
+
+def test_a_small_network_shows_every_layer_by_either_choice(net, noise):
+    transform = Preprocess(resize=24, crop=(16, 16), mean=MEAN, std=STD)
+    bundle = bundle_of(net, transform)
+    microscope = ShiftMicroscope(bundle, wide_input(bundle, noise, 8))
+    before, after = (reference_input(noise, transform, right, 0)[None] for right in (0, 2))
+    for layers in ("few", "all"):
+        shifted = moved(microscope, 2, layers=layers)
+        assert ([shown.layer for shown in shifted.layers], shifted.few, shifted.total) == (["conv1", "conv2", "fc3"], 3, 3)
+        check_layers(shifted, net, before, after, {"conv1": 2, "conv2": 5, "fc3": 7})
 
 
 def test_the_class_that_is_predicted_now_is_that_of_the_moved_photograph():
@@ -115,15 +145,17 @@ def test_the_class_that_is_predicted_now_is_that_of_the_moved_photograph():
     with torch.no_grad():
         net[0].weight.copy_(torch.tensor([[1.0, 0, 0], [0, 0, 1.0]]).view(2, 3, 1, 1))
     bundle = bundle_of(net, Preprocess(resize=None, crop=(16, 16), mean=(0, 0, 0), std=(1, 1, 1)), categories=["red", "blue"])
-    microscope = ShiftMicroscope(bundle, wide_input(bundle, image, 8), watched_layers(bundle))
-    (layer,), predicted = microscope.shifted(6, 0)
+    microscope = ShiftMicroscope(bundle, wide_input(bundle, image, 8))
+    shifted = moved(microscope, 6)
+    (layer,), predicted = shifted.layers, shifted.predicted
     assert (predicted.name, predicted.now, layer.stride) == ("blue", "red", 2)  # the stride of columns, along which most shifts are
 
 
 def test_a_photograph_that_is_not_moved_does_not_change(net, noise):
     bundle = bundle_of(net, Preprocess(resize=24, crop=(16, 16), mean=MEAN, std=STD), categories=["cat", "dog", "kite"])
-    layers, predicted = ShiftMicroscope(bundle, wide_input(bundle, noise, 8), watched_layers(bundle)).shifted(0, 0)
-    assert all(shown.change == 0 and shown.before == shown.after for shown in layers)
+    shifted = moved(ShiftMicroscope(bundle, wide_input(bundle, noise, 8)), 0)
+    predicted = shifted.predicted
+    assert all(shown.change == 0 and shown.before == shown.after for shown in shifted.layers)
     assert predicted is not None
     assert (predicted.reference, predicted.now) == ("predicted", predicted.name)
 
@@ -134,9 +166,9 @@ def test_a_shift_by_the_stride_leaves_the_first_layer_as_it_is(noise):
     image = Image.new("RGB", (40, 40))
     image.paste(noise.crop((0, 0, 5, 5)), (18, 18))
     bundle = bundle_of(net, Preprocess(resize=None, crop=(16, 16), mean=MEAN, std=STD))
-    microscope = ShiftMicroscope(bundle, wide_input(bundle, image, 8), watched_layers(bundle))
-    assert microscope.shifted(4, 0)[0][0].change == pytest.approx(0, abs=1e-6)
-    assert microscope.shifted(2, 0)[0][0].change > 0.01
+    microscope = ShiftMicroscope(bundle, wide_input(bundle, image, 8))
+    assert moved(microscope, 4).layers[0].change == pytest.approx(0, abs=1e-6)
+    assert moved(microscope, 2).layers[0].change > 0.01
 
 
 def test_a_model_that_cannot_be_traced_and_one_without_classes(noise):
@@ -151,8 +183,9 @@ def test_a_model_that_cannot_be_traced_and_one_without_classes(noise):
 
     bundle = bundle_of(Branching(), Preprocess(resize=24, crop=(16, 16), mean=MEAN, std=STD))
     photograph = wide_input(bundle, noise, 8)
-    layers, predicted = ShiftMicroscope(bundle, photograph, watched_layers(bundle)).shifted(1, 0)
-    assert predicted is None
+    shifted = moved(ShiftMicroscope(bundle, photograph), 1)
+    layers = shifted.layers
+    assert shifted.predicted is None
     with torch.no_grad():
         expected = bundle.network.map(photograph.shifted(1, 0)[None], layers[0].layer)[0, layers[0].unit].max()
     assert layers[0].after == pytest.approx(float(expected), rel=1e-5)
@@ -167,15 +200,19 @@ def test_the_median_is_over_active_units_only():
 def test_large_maps_are_reduced_by_maxima(noise):
     net = nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), nn.ReLU())
     bundle = bundle_of(net, Preprocess(resize=128, crop=(128, 128), mean=MEAN, std=STD), side=128)
-    ((shown,), _) = ShiftMicroscope(bundle, wide_input(bundle, noise, 4), watched_layers(bundle)).shifted(1, 0)
+    (shown,) = moved(ShiftMicroscope(bundle, wide_input(bundle, noise, 4)), 1).layers
     assert shown.maps.shape == (2, 56, 56)
     np.testing.assert_allclose(shown.maps.max(axis=(1, 2)), [shown.before, shown.after], rtol=1e-6)
 
 
-def test_at_most_five_layers_are_watched_with_the_first_and_the_last():
-    net = nn.Sequential(*(layer for _ in range(9) for layer in (nn.Conv2d(3, 3, 1), nn.ReLU())))
-    names = [info.short_name for info in watched_layers(bundle_of(net, None))]
-    assert names == ["conv1", "conv3", "conv5", "conv7", "conv9"]
+def test_a_deep_network_has_all_its_layers_in_order_or_a_few_with_the_first_and_the_last():
+    convolutions = [layer for _ in range(9) for layer in (nn.Conv2d(3, 3, 1), nn.ReLU())]
+    linear = [layer for _ in range(4) for layer in (nn.Linear(3, 3), nn.ReLU())]
+    network = bundle_of(nn.Sequential(*convolutions, nn.AdaptiveAvgPool2d(1), nn.Flatten(), *linear), None).network
+    names = [info.short_name for info in watched_layers(network)]
+    assert names == [f"conv{number}" for number in range(1, 10)] + [f"fc{number}" for number in range(10, 14)]
+    few = [info.short_name for info in watched_layers(network, "few")]
+    assert few == ["conv1", "conv3", "conv5", "conv7", "conv9", "fc11", "fc12", "fc13"]
 
 
 def test_a_spectrum_is_that_of_the_filter_and_has_frequency_0_in_its_centre():

@@ -17,9 +17,11 @@ from deconvwidgets.instruments.diagnosis.limits import (
     MIN_PHOTOGRAPHS_OF_CHANGES,
     SHIFT_FOUND,
     SHIFT_NEAR,
+    UNIT_SHIFTS,
 )
 from deconvwidgets.instruments.diagnosis.records import Finding, FirstLayer, Level, ShiftCurves, SuggestedSurgery, UnitEvidence
 from deconvwidgets.instruments.diagnosis.shift_summary import filled_text, probability_text
+from deconvwidgets.instruments.diagnosis.unit_changes import UnitChanges
 
 SHOWN = 8
 _SMALLER = SuggestedSurgery("smaller filters", "change_first_layer", {"kernel_size": 7, "stride": 2})
@@ -94,14 +96,19 @@ def shifts(curves: ShiftCurves | None, deepest: str | None, filters: Sequence[Co
 def _most_changed(curves: ShiftCurves, deepest: str) -> tuple[UnitEvidence, ...]:
     """Return the units of the deepest feature map that change most at 1 pixel; none if they were not measured."""
     units = curves.units
-    if units is None or units.layer != deepest:
+    at_1 = None if units is None or units.layer != deepest else units.at(1)
+    if units is None or at_1 is None:
         return ()
-    changes = np.nan_to_num(units.changes)
+    changes = np.nan_to_num(at_1)
     order = [int(unit) for unit in np.argsort(-changes, kind="stable")[:SHOWN] if changes[unit] > 0]
-    return tuple(
-        UnitEvidence(deepest, unit, float(changes[unit]), f"changes by {changes[unit]:.0%} at 1 px, {units.photographs[unit]} photographs")
-        for unit in order
-    )
+    return tuple(UnitEvidence(deepest, unit, float(changes[unit]), _unit_text(units, unit)) for unit in order)
+
+
+def _unit_text(units: UnitChanges, unit: int) -> str:
+    """Return the changes of a unit at 1, 2 and 4 pixels, as far as they were measured, in words."""
+    measured = [(pixels, at[unit]) for pixels in UNIT_SHIFTS if (at := units.at(pixels)) is not None]
+    changes, pixels = (", ".join(words) for words in zip(*((f"{change:.0%}", str(shift)) for shift, change in measured), strict=True))
+    return f"changes by {changes} at {pixels} px, {units.photographs[unit]} photographs"
 
 
 def _naming(curves: ShiftCurves, deepest: str) -> str:

@@ -19,13 +19,14 @@ from deconvwidgets.compute.devices import to_model
 from deconvwidgets.compute.scores import require_outputs, scores_of
 from deconvwidgets.engine.executor import call_operation, run_outputs
 from deconvwidgets.engine.graph import Operation
+from deconvwidgets.instruments.diagnosis.compute.maxima import maxima_of
 from deconvwidgets.instruments.diagnosis.compute.shift_response import relative_changes
+from deconvwidgets.instruments.diagnosis.compute.watched_layers import watched_layers
 from deconvwidgets.instruments.diagnosis.compute.wide_input import WideInput
-from deconvwidgets.instruments.diagnosis.panel_records import ShiftedClass, ShiftedLayer
+from deconvwidgets.instruments.diagnosis.panel_records import LAYER_CHOICES, ShiftedClass, ShiftedLayer, ShiftedResult, ShiftRequest
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.layers import LayerInfo
 
-_MAX_LAYERS = 5  # that are shown
 _MAX_SIDE = 56  # rows and columns of a map that is shown
 
 
@@ -45,16 +46,15 @@ class ShiftMicroscope:
     ----------
     bundle : ModelBundle
     photograph : WideInput
-    layers : sequence of LayerInfo
-        The layers to watch.
     label : str, optional
         The photograph's label. If it names one of the model's classes, that class's probability is watched, else the predicted one's.
     """
 
-    def __init__(self, bundle: ModelBundle, photograph: WideInput, layers: Sequence[LayerInfo], label: str | None = None) -> None:
-        self._bundle, self._photograph, self._layers = bundle, photograph, tuple(layers)
+    def __init__(self, bundle: ModelBundle, photograph: WideInput, label: str | None = None) -> None:
+        self._bundle, self._photograph = bundle, photograph
+        self._layers = {choice: watched_layers(bundle.network, choice) for choice in LAYER_CHOICES}
         self._units: dict[str, int] = {}
-        self._before = self._run(photograph.shifted(0))
+        self._before = self._run(photograph.shifted(0), self._layers["all"])
         labelled = class_of_label(bundle, label)
         scores = self._before.scores
         self._reference = "predicted" if labelled is None else "label"
@@ -66,10 +66,12 @@ class ShiftMicroscope:
         strongest = sum(values.nbytes for values in self._before.strongest.values())
         return self._photograph.pixels.nbytes + strongest + sum(values.nbytes for values in self._before.maps.values())
 
-    def shifted(self, right: int, down: int) -> tuple[tuple[ShiftedLayer, ...], ShiftedClass | None]:
-        """Return what is computed with the content moved. The caller holds the device."""
-        after = self._before if right == down == 0 else self._run(self._photograph.shifted(right, down))
-        return tuple(self._layer(info, after) for info in self._layers), self._predicted(after)
+    def shifted(self, request: ShiftRequest) -> ShiftedResult:
+        """Return what is computed with the content moved, of the layers that are asked for. The caller holds the device."""
+        right, down, layers = request.right, request.down, self._layers[request.layers]
+        after = self._before if right == down == 0 else self._run(self._photograph.shifted(right, down), layers)
+        few, total = (len(self._layers[choice]) for choice in LAYER_CHOICES)
+        return ShiftedResult(request, tuple(self._layer(info, after) for info in layers), self._predicted(after), few, total)
 
     def _layer(self, info: LayerInfo, after: _Values) -> ShiftedLayer:
         name, unit = info.name, self._units[info.name]
@@ -92,19 +94,19 @@ class ShiftMicroscope:
         named = [names[one] if one < len(names) else f"class {one}" for one in (number, int(np.argmax(now)))]
         return ShiftedClass(named[0], float(before[number]), float(now[number]), self._reference, named[1])  # type: ignore[arg-type]
 
-    def _run(self, pixels: Tensor) -> _Values:
+    def _run(self, pixels: Tensor, layers: Sequence[LayerInfo]) -> _Values:
         batch, found = to_model(pixels[None], self._bundle.model), _Values({}, {}, None)
         with torch.no_grad():
-            outputs = self._visit(batch, found)
+            outputs = self._visit(batch, [info.name for info in layers], found)
         quantity = self._bundle.quantity
         if quantity is None or quantity.kind != "probability" or self._bundle.classifier is None:
             return found
         scores = scores_of(require_outputs(outputs, self._bundle), quantity, self._bundle.name)[0]
         return _Values(found.strongest, found.maps, scores)
 
-    def _visit(self, batch: Tensor, found: _Values) -> Any:
-        """Run the model, visit the maps of the layers, and return what the model returns."""
-        network, names = self._bundle.network, [info.name for info in self._layers]
+    def _visit(self, batch: Tensor, names: Sequence[str], found: _Values) -> Any:
+        """Run the model, visit the outputs of the layers, and return what the model returns."""
+        network = self._bundle.network
         graph = network.graph
         if graph is None:
             network.visit(batch, names, lambda name, value: self._reduce(name, value, found))
@@ -124,10 +126,11 @@ class ShiftMicroscope:
         return outputs
 
     def _reduce(self, name: str, value: Tensor, found: _Values) -> None:
-        strongest = value[0].amax(dim=(1, 2))
+        strongest = maxima_of(value)[0]
         unit = self._units.setdefault(name, int(strongest.argmax()))
-        found.strongest[name] = strongest.cpu().double().numpy()
+        found.strongest[name] = strongest.astype(np.float64)
         shown = value[:1, unit : unit + 1].float()
+        shown = shown[:, :, None, None] if shown.dim() == 2 else shown
         size = [min(side, _MAX_SIDE) for side in shown.shape[2:]]
         reduced = torch.nn.functional.adaptive_max_pool2d(shown, size) if size != list(shown.shape[2:]) else shown
         found.maps[name] = reduced[0, 0].cpu().numpy().copy()
@@ -137,11 +140,3 @@ def median_change(before: NDArray[np.float64], after: NDArray[np.float64]) -> fl
     """Return the median of ``|after - before| / before`` over the units that are active before; NaN if none is."""
     (changes,) = relative_changes(np.stack([before, after]).astype(np.float32))
     return float(np.median(changes)) if len(changes) else float("nan")
-
-
-def watched_layers(bundle: ModelBundle) -> tuple[LayerInfo, ...]:
-    """Return at most five of the network's feature maps, evenly spaced, with the first and the last."""
-    layers = bundle.network.feature_map_layers
-    if len(layers) <= _MAX_LAYERS:
-        return tuple(layers)
-    return tuple(layers[number] for number in np.linspace(0, len(layers) - 1, _MAX_LAYERS).round().astype(int))

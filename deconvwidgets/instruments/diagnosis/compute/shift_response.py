@@ -75,8 +75,7 @@ def shift_response(
     Returns
     -------
     ShiftCurves
-        The median relative change by layer and shift, that of each unit of the deepest feature map at 1 pixel, and the change of the
-        probability.
+        The median relative change by layer and shift, that of each unit of the deepest feature map, and the change of the probability.
 
     Raises
     ------
@@ -133,7 +132,7 @@ class _Measured:
     shifts: tuple[int, ...]
     direction: Direction
     changes: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
-    unit_changes: list[NDArray[np.float32]] = field(default_factory=list)  # of all units of the deepest map at 1 pixel, by photograph
+    unit_changes: list[NDArray[np.float32]] = field(default_factory=list)  # by photograph: (S, U) of the deepest map
     probabilities: list[NDArray[np.float64]] = field(default_factory=list)
     labelled: list[bool] = field(default_factory=list)
     filled: int = 0
@@ -142,7 +141,7 @@ class _Measured:
     def __post_init__(self) -> None:
         self._forward = MaximaPass(self.bundle, self.layers)
         self._signs = {"right": (1, 0), "left": (-1, 0), "up": (0, -1), "down": (0, 1)}[self.direction]
-        self._deepest = deepest_map(self.bundle.network, self.layers) if 1 in self.shifts else None
+        self._deepest = deepest_map(self.bundle.network, self.layers)
 
     def add(self, wide: WideInput, label: int, job: JobContext) -> None:
         """Measure a photograph: every shift against the one by 0."""
@@ -159,7 +158,7 @@ class _Measured:
             strongest = np.concatenate(parts)
             self.changes.setdefault(name, []).append(relative_changes(strongest))
             if self._deepest is not None and name == self._deepest.name:
-                self.unit_changes.append(_changes_of_units(strongest[0], strongest[1 + self.shifts.index(1)]))
+                self.unit_changes.append(_changes_of_units(strongest))
         if scores:
             joined = np.concatenate(scores)
             named = label if label >= 0 else int(joined[0].argmax())
@@ -193,11 +192,11 @@ class _Measured:
         if self._deepest is None:
             return None
         changes = np.stack(self.unit_changes).astype(np.float64)
-        counts = np.isfinite(changes).sum(axis=0)
+        counts = np.isfinite(changes[:, 0]).sum(axis=0)  # whether a unit is active in the original is the same for every shift
         enough = counts >= MIN_PHOTOGRAPHS_OF_CHANGES
-        medians = np.full(changes.shape[1], np.nan)
-        medians[enough] = np.nanmedian(changes[:, enough], axis=0)
-        return UnitChanges(layer=self._deepest.short_name, shift=1, changes=medians, photographs=counts)
+        medians = np.full(changes.shape[1:], np.nan)
+        medians[:, enough] = np.nanmedian(changes[:, :, enough], axis=0)
+        return UnitChanges(layer=self._deepest.short_name, shifts=self.shifts, changes=medians, photographs=counts)
 
 
 def relative_changes(maxima: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -216,10 +215,10 @@ def relative_changes(maxima: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.abs(active[1:] - active[0]) / active[0], np.float32)
 
 
-def _changes_of_units(original: NDArray[np.float32], moved: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the relative change of every unit; NaN for one that is not active in the original."""
-    found, active = np.full(len(original), np.nan, np.float32), original > 0
-    found[active] = np.abs(moved[active] - original[active]) / original[active]
+def _changes_of_units(maxima: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the relative changes (S, U) of every unit from its maxima (1 + S, U); NaN for one that is not active in the original."""
+    found = np.full((len(maxima) - 1, maxima.shape[1]), np.nan, np.float32)
+    found[:, maxima[0] > 0] = relative_changes(maxima)
     return found
 
 

@@ -14,6 +14,7 @@ from deconvwidgets.errors import DiagnosisError, ServiceError
 from deconvwidgets.instruments.diagnosis.compute.filter_pictures import filter_spectrum, filter_sprite
 from deconvwidgets.instruments.diagnosis.figures.files import diagnosis_file
 from deconvwidgets.instruments.diagnosis.panel_records import (
+    LAYER_CHOICES,
     MARGIN,
     DiagnosisStatus,
     FilterPictures,
@@ -172,7 +173,7 @@ class DiagnosisApi(InstrumentApi):
         DiagnosisError
             For an unknown arm.
         ServiceError
-            For a larger shift.
+            For a larger shift, or an unknown choice of layers.
         """
         self._context.record_request()
         request = _checked(request)
@@ -180,7 +181,7 @@ class DiagnosisApi(InstrumentApi):
         with lock.pause_batches():
             microscope = self._microscopes.get(self._context.snapshot, arm, request.image)
             with lock.request(), self._cores.half():
-                return ShiftedResult(request, *microscope.shifted(request.right, request.down))
+                return microscope.shifted(request)
 
     def add_arm(self, surgery: SuggestedSurgery, parent: int = 0) -> int:
         """Change an arm by a surgery, and return the number of the new arm; that of the same surgery of the same arm, if there is one.
@@ -282,6 +283,7 @@ def _checked(request: ShiftRequest) -> ShiftRequest:
     instance(request, ShiftRequest, "request")
     if not isinstance(request.image, str):
         raise DiagnosisError(f"image must be a name such as 'crop:0', or the id of an upload, not {describe(request.image)}.")
+    one_of(request.layers, "choice of layers", LAYER_CHOICES)
     right, down = (integer(getattr(request, name), name, -MARGIN, MARGIN) for name in ("right", "down"))
     return replace(request, right=right, down=down, arm=integer(request.arm, "arm", 0))
 

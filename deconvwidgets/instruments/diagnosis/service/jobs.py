@@ -12,8 +12,8 @@ from deconvwidgets.instruments.diagnosis.compute.accuracy import arm_accuracy
 from deconvwidgets.instruments.diagnosis.compute.diagnose import diagnose
 from deconvwidgets.instruments.diagnosis.compute.input_labels import usable_labels
 from deconvwidgets.instruments.diagnosis.compute.map_aliasing import map_aliasing
-from deconvwidgets.instruments.diagnosis.compute.microscope import watched_layers
 from deconvwidgets.instruments.diagnosis.compute.shift_response import shift_response
+from deconvwidgets.instruments.diagnosis.compute.watched_layers import watched_layers
 from deconvwidgets.instruments.diagnosis.panel_records import CURVE_SHIFTS, ArmAccuracy
 from deconvwidgets.instruments.diagnosis.service.runs import ArmRun, DiagnosisRun, MeasuredRun
 from deconvwidgets.records.progress import Progress
@@ -72,7 +72,7 @@ class MeasureJob:
             if run.stopped or not run.begin():
                 return
             context = job_context(self.context, run, job, self.publish)
-            layers = [info.name for info in watched_layers(run.bundle)]
+            layers = [info.name for info in watched_layers(run.bundle.network)]
             device, width = device_name(run.bundle), run.bundle.input_size[2]
             shifts = [pixels for pixels in CURVE_SHIFTS if pixels < width]
             run.curves = shift_response(run.bundle, run.images, shifts=shifts, layers=layers, device=device, job=context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deconvwidgets.instruments.diagnosis.compute.microscope import ShiftMicroscope, watched_layers
+from deconvwidgets.instruments.diagnosis.compute.microscope import ShiftMicroscope
 from deconvwidgets.instruments.diagnosis.compute.wide_input import WideInput, wide_input
 from deconvwidgets.instruments.diagnosis.panel_records import MARGIN, ShiftPhotograph
 from deconvwidgets.instruments.diagnosis.service.runs import ArmRun
@@ -70,7 +70,7 @@ class Microscopes:
         if found is None:
             photograph = self._photograph(snapshot, arm.bundle, image)
             with self._device_lock.request():
-                found = ShiftMicroscope(arm.bundle, photograph.wide, watched_layers(arm.bundle), photograph.label)
+                found = ShiftMicroscope(arm.bundle, photograph.wide, photograph.label)
             self._microscopes.limit = max(self._share_of(_MICROSCOPE_BYTES), found.nbytes)  # one whatever its size: a drag asks for it
             self._microscopes.put(key, found)
         return found

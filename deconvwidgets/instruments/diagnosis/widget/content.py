@@ -62,6 +62,7 @@ def curves_content(curves: ShiftCurves) -> Content:
     return {
         "layers": list(curves.layers),
         "strides": list(curves.strides),
+        "deepest": curves.layers[-1] if curves.units is None else curves.units.layer,
         "shifts": list(curves.shifts),
         "direction": curves.direction,
         "changes": _short(curves.changes),

@@ -70,12 +70,15 @@ def _neighbour(service: SupportsDiagnosis, request: Request) -> Reply:
 
 def _shifted(service: SupportsDiagnosis, request: Request) -> Reply:
     """Buffers: the maps of each layer before and after, float32 (2, h, w)."""
-    asked = ShiftRequest(request.text("image"), request.integer("right"), request.integer("down"), request.integer("arm"))
+    choice: Any = request.text("layers")  # the service checks it
+    asked = ShiftRequest(request.text("image"), request.integer("right"), request.integer("down"), request.integer("arm"), choice)
     found = service.diagnosis.shifted(asked)
     content = {
         "request": asdict(found.request),
         "layers": [_layer(layer) for layer in found.layers],
         "predicted": None if found.predicted is None else asdict(found.predicted),
+        "few": found.few,
+        "total": found.total,
     }
     return content, [np.ascontiguousarray(layer.maps, "<f4").tobytes() for layer in found.layers]
 

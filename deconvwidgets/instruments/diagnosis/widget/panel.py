@@ -20,10 +20,10 @@ class DiagnosisPanel(Explorer):
     """See what looks wrong with a network, try a change of its architecture, and measure what it does.
 
     On the left the checks of `dw.diagnose`, with the units that show each finding; in the middle the filters of the first layer by spatial
-    frequency; on the right the shift microscope: drag the photograph, and the strongest unit of at most five feature maps, evenly spread
-    over the network, is computed again. A surgery makes an arm, the network changed by `dw.surgery` and not trained further, whose shift
-    curves of these maps and accuracy stand beside those of the network as it is. The diagnosis starts when the panel is shown first, or by
-    `start`; where labels name classes of the model, it uses them.
+    frequency; on the right the shift microscope: drag the photograph, and the strongest unit of each feature map and fully connected
+    layer is computed again. Of more than eight layers, a few are shown, or all in a list. A surgery makes an arm, the network changed by
+    `dw.surgery` and not trained further, whose shift curves of all these layers and accuracy stand beside those of the network as it is.
+    The diagnosis starts when the panel is shown first, or by `start`; where labels name classes of the model, it uses them.
 
     Source: Zeiler & Fergus 2014, section 4.1 and figure 5. Arms and the shift microscope are our extensions.
 
@@ -45,6 +45,7 @@ class DiagnosisPanel(Explorer):
         - unit: [layer, unit], whose evidence is shown. None: the worst of the finding.
         - image: "crop:17", the photograph of the shift microscope; or, while the kernel runs, "upload:...", an uploaded one.
         - shift: [right, down] in pixels of the model's input, from -32 to 32.
+        - layers: "few" or "all", under the shift microscope: "few" are at most five feature maps and three fully connected layers.
         - arm: the arm under the shift microscope; 0 is the network as it is.
 
     summary : dict
@@ -63,7 +64,7 @@ class DiagnosisPanel(Explorer):
     >>> service = dw.LocalModelService(dw.load_model("alexnet"), dw.open_images("photos"), device="cpu").wait()
     >>> panel = dw.DiagnosisPanel(service, state={"image": "crop:9", "shift": [1, 0]})
     >>> [layer.layer for layer in panel.shifted().layers]
-    ['conv1', 'conv2', 'conv3', 'conv4', 'conv5']
+    ['conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6']
     >>> service.close()
     """
 
@@ -143,7 +144,7 @@ class DiagnosisPanel(Explorer):
             For a shift of more than 32 pixels.
         """
         across, along = (own if given is None else given for own, given in zip(self.state["shift"], (right, down), strict=True))
-        return self._service.diagnosis.shifted(ShiftRequest(self.state["image"], across, along, self.state["arm"]))
+        return self._service.diagnosis.shifted(ShiftRequest(self.state["image"], across, along, self.state["arm"], self.state["layers"]))
 
     def try_surgery(self, surgery: SuggestedSurgery, parent: int | None = None) -> int:
         """Change an arm by a surgery, show the new arm, and return its number.

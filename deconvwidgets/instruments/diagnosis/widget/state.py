@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 
 from deconvwidgets.arguments import integer, one_of
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.instruments.diagnosis.panel_records import MARGIN, DiagnosisStatus
+from deconvwidgets.instruments.diagnosis.panel_records import LAYER_CHOICES, MARGIN, DiagnosisStatus
 from deconvwidgets.instruments.diagnosis.records import CHECKS
 from deconvwidgets.widgets.state import State, StateMessages
 
@@ -20,6 +20,7 @@ DEFAULTS: State = {
     "unit": None,  # the unit whose evidence is shown: a filter of the first layer, or [layer, unit]; None: the worst of the finding
     "image": "crop:0",  # the photograph of the shift microscope
     "shift": [0, 0],  # pixels of the model's input, to the right and down
+    "layers": "few",  # under the shift microscope, or "all"
     "arm": 0,  # the arm under the shift microscope; 0: the model as it is
 }
 
@@ -41,6 +42,7 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], status: 
     if merged["finding"] is not None:
         one_of(merged["finding"], "finding", CHECKS)
     one_of(merged["sort"], "sort", SORTS)
+    one_of(merged["layers"], "choice of layers", LAYER_CHOICES)
     merged["unit"] = _unit(merged["unit"])
     merged["image"] = _image(merged["image"], crops, status)
     merged["shift"] = _shift(merged["shift"])

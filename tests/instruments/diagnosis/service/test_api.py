@@ -274,7 +274,7 @@ def test_the_microscope_is_that_of_the_arm(service):
         found = api.shifted(ShiftRequest("crop:4", 2, -1, number))
         image = service._context.snapshot.images.open_crop(4)
         expected = used.network.map(bundle.prepare(image)[None], "conv2")[0].amax(dim=(1, 2))
-        layer = found.layers[-1]
+        layer = found.layers[1]
         assert (layer.layer, layer.unit) == ("conv2", int(expected.argmax()))
         assert layer.before == pytest.approx(float(expected.detach().max()), rel=1e-5)
         assert found.predicted is not None
@@ -292,6 +292,8 @@ def test_a_photograph_has_neighbours_and_says_what_is_filled(service):
         service.diagnosis.neighbour("crop:99")
     with pytest.raises(ServiceError, match="right must be an integer from -32 to 32"):
         service.diagnosis.shifted(ShiftRequest("crop:0", 33))
+    with pytest.raises(ServiceError, match="There is no choice of layers 'most': choose few"):
+        service.diagnosis.shifted(ShiftRequest("crop:0", layers="most"))
 
 
 def upload(service, image, label=None):
@@ -312,7 +314,7 @@ def test_an_upload_is_shifted_as_a_photograph_of_the_image_set_is(service):
     assert [api.neighbour(image, step) for image in (first, second, "crop:0") for step in (-1, 1)] == [
         second, "crop:0", "crop:39", first, first, "crop:3",
     ]  # fmt: skip
-    found = api.shifted(ShiftRequest(first, 2, 1)).layers[-1]
+    found = api.shifted(ShiftRequest(first, 2, 1)).layers[1]
     expected = bundle.network.map(bundle.prepare(image)[None], "conv2")[0].amax(dim=(1, 2))
     assert found.before == expected[found.unit].item()
     assert found.after != found.before

@@ -1,4 +1,4 @@
-"""The shifts of the curves of a panel's arms reach the period of a stride of 16 pixels, on a real network."""
+"""The curves of a panel's arms: they reach the period of a stride of 16 pixels, and are those of every layer of a deep network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deconvwidgets.instruments.diagnosis.panel_records import CURVE_SHIFTS, MARG
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.service.worker import SynchronousExecutor
-from tests.instruments.diagnosis.planted import SmoothPhotographs
+from tests.instruments.diagnosis.planted import DEEP_OUTPUTS, SIDE, SmoothPhotographs, bundle_of, deep_network
 
 
 class OnGrey(SmoothPhotographs):
@@ -47,12 +47,44 @@ def test_the_curves_of_an_arm_are_0_at_multiples_of_the_stride(own_cache, side):
         service.close()
     assert arm.phase == "done", arm.problem
     assert arm.curves.shifts == tuple(shift for shift in CURVE_SHIFTS if shift < side)
-    assert arm.curves.strides == (4, 16)
+    assert arm.curves.strides == (4, 16, 0)  # a fully connected layer has no grid
     if side < 16:
         return
-    for row, stride in enumerate(arm.curves.strides):
+    for row, stride in enumerate(arm.curves.strides[:2]):
         for shift, change in zip(arm.curves.shifts, arm.curves.changes[row], strict=True):
             assert (change < 1e-5) == (shift % stride == 0), (stride, shift)
     assert tuple(range(max(CURVE_SHIFTS) + 1)) == CURVE_SHIFTS, "a gap of 2 would hide a layer of stride 2"
     assert max(CURVE_SHIFTS) <= MARGIN
     assert np.isfinite(arm.curves.changes).all()
+
+
+def test_the_curves_of_an_arm_are_those_of_every_layer_by_a_loop_over_photographs(own_cache):
+    net, images = deep_network(classes=2), SmoothPhotographs(5)
+    service = dw.LocalModelService(bundle_of(net), images, device="cpu", worker=SynchronousExecutor())
+    try:
+        service.diagnosis.start()
+        (arm,) = service.diagnosis.status().arms
+    finally:
+        service.close()
+    assert arm.phase == "done", arm.problem
+    assert arm.curves.layers == tuple(DEEP_OUTPUTS)
+    assert arm.curves.strides == (2, *(4,) * 6, *(0,) * 3)
+    inputs = [moved_inputs(images.open_source(source)) for source in range(5)]
+    for row, (layer, modules) in enumerate(DEEP_OUTPUTS.items()):
+        changes = []
+        for batch in inputs:
+            with torch.no_grad():
+                maxima = net[:modules](batch)
+            maxima = maxima.flatten(2).amax(dim=2) if maxima.dim() == 4 else maxima
+            active = maxima[:, maxima[0] > 0]
+            changes.append(((active - active[0]).abs() / active[0]).numpy())
+        expected = np.median(np.concatenate(changes, axis=1), axis=1)
+        np.testing.assert_allclose(arm.curves.changes[row], expected, rtol=1e-3, atol=1e-5, err_msg=layer)
+    assert arm.curves.units.layer == "conv7"  # the deepest feature map, which the finding is about
+
+
+def moved_inputs(image: Image.Image) -> torch.Tensor:
+    """Return the inputs (17, 3, SIDE, SIDE) of a photograph that is moved to the right by 0 to 16 pixels, with its edge repeated."""
+    pixels = np.asarray(image.resize((40, 40), Image.Resampling.BILINEAR), np.float32)[4 : 4 + SIDE]
+    moved = [pixels[:, np.clip(np.arange(4, 4 + SIDE) - right, 0, 39)] for right in CURVE_SHIFTS]
+    return ((torch.from_numpy(np.stack(moved)) / 255 - 0.5) / 0.25).permute(0, 3, 1, 2)

@@ -178,6 +178,7 @@ class FakeDiagnosisApi:
         self.version, self.current = 1, True
         self.problem: str | None = None
         self.result = fake_diagnosis()
+        self.layers: tuple[str, ...] = LAYERS
         self.arms = [
             ArmSummary(
                 arm=0,
@@ -250,14 +251,19 @@ class FakeDiagnosisApi:
     def shifted(self, request: ShiftRequest) -> ShiftedResult:
         """Return values that fall by one per pixel, and maps whose maximum moves with the shift."""
         self._record("shifted", request)
+        few = self.layers if len(self.layers) <= 8 else self.layers[:3] + self.layers[-2:]
         layers = []
-        for number, layer in enumerate(LAYERS):
+        for number, layer in enumerate(self.layers if request.layers == "all" else few):
+            if layer.startswith("fc"):  # one value, which rises by a tenth per pixel
+                values = np.array([10.0, 10.0 + abs(request.right)], np.float32).reshape(2, 1, 1)
+                layers.append(ShiftedLayer(layer, 3 + number, 0, 10.0, 10.0 + abs(request.right), abs(request.right) / 50, values))
+                continue
             maps = np.zeros((2, 9, 9), np.float32)
             maps[0, 4, 4] = maps[1, 4, np.clip(4 + request.right, 0, 8)] = 20
             after = 20.0 - (0 if request.arm else abs(request.right))
             layers.append(ShiftedLayer(layer, 3 + number, 4, 20.0, after, abs(request.right) / 100, maps))
         predicted = ShiftedClass("kite", 0.8, 0.8 - abs(request.right) / 50, "label", "kite" if request.right < 6 else "bee")
-        return ShiftedResult(request, tuple(layers), predicted)
+        return ShiftedResult(request, tuple(layers), predicted, len(few), len(self.layers))
 
     def add_arm(self, surgery: SuggestedSurgery, parent: int = 0) -> int:
         self._record("add_arm", surgery, parent)

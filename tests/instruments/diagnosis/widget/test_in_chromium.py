@@ -12,6 +12,7 @@ from deconvwidgets.errors import ModelError
 from deconvwidgets.instruments.diagnosis.widget.messages import HANDLERS
 from deconvwidgets.instruments.diagnosis.widget.state import checked_state
 from tests.instruments.diagnosis.widget.fake_api import BLUR, FakeDiagnosisService, diagnosis_with_sweep
+from tests.instruments.diagnosis.widget.fake_deep import DEEP, deepen
 from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
 
@@ -166,6 +167,83 @@ def test_keys(service, open_page):
     page.keyboard.press("u")
     expect(page.get_by_test_id("plan")).to_be_hidden()
     assert [kind for kind, _ in service.diagnosis.calls if kind.endswith("_arm")] == ["add_arm", "remove_arm"]
+
+
+def test_all_layers_of_a_deep_network_are_in_a_list_and_one_curve_is_emphasised(service, open_page):
+    deepen(service)
+    page = open_page(shift=[2, 0])
+    rows = page.get_by_test_id("layers").get_by_role("row")
+    expect(page.get_by_test_id("layer-choice").get_by_role("radio")).to_have_text(["5 of 52", "All 52"])
+    expect(rows).to_have_count(5)
+    expect(page.get_by_test_id("layer-fc52").locator("canvas").first).to_be_hidden()  # one value: the number says it
+    expect(page.get_by_test_id("layer-fc52")).to_contain_text("+20%")
+    page.get_by_test_id("layers-all").click()
+    expect(rows).to_have_count(52)
+    expect(rows.get_by_role("rowheader").locator("b")).to_have_text(list(DEEP))
+    page.wait_for_function("model.values.state.layers === 'all'")
+    curves = page.get_by_test_id("curves-0").locator(".dwn-curve[data-layer]")
+    expect(curves).to_have_count(52)
+    names = page.get_by_test_id("curves-0").locator("svg > text.dwn-strong")
+    expect(names).to_have_text(["conv1", "conv50", "fc52"])
+    emphasised = page.get_by_test_id("curves-0").locator(".dwn-curve-emphasised")
+    expect(emphasised).to_have_count(0)
+    page.get_by_test_id("layer-conv20").hover()
+    expect(emphasised).to_have_attribute("data-layer", "conv20")
+    expect(names).to_have_text(["conv1", "conv20", "conv50", "fc52"])
+    page.get_by_test_id("finding-aliasing").hover()
+    expect(emphasised).to_have_count(0)
+    page.get_by_test_id("layer-conv1").get_by_role("button").focus()  # the one tab stop of the list
+    for key in ("ArrowDown", "ArrowDown"):
+        page.keyboard.press(key)
+    expect(page.get_by_test_id("layer-conv3").get_by_role("button")).to_be_focused()
+    expect(emphasised).to_have_attribute("data-layer", "conv3")
+    page.keyboard.press("ArrowRight")  # shifts the photograph, as everywhere else
+    expect(page.get_by_test_id("shift-value")).to_have_text("3 px")
+    page.keyboard.press("End")
+    expect(page.get_by_test_id("layer-fc52").get_by_role("button")).to_be_focused()
+    expect(page.get_by_test_id("layer-fc52")).to_be_in_viewport()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("evidence-unit")).to_have_text("conv50 / 52")
+    page.wait_for_function("model.values.state.unit?.[0] === 'conv50'")
+    page.get_by_test_id("finding-aliasing").focus()
+    expect(emphasised).to_have_attribute("data-layer", "conv50")  # the layer of the chosen unit
+
+
+def test_the_curve_that_is_pointed_at_is_emphasised_with_its_row(service, open_page):
+    deepen(service)
+    page = open_page(layers="all")
+    chart = page.get_by_test_id("curves-0").locator("svg")
+    last = chart.locator("[data-layer=fc52]")
+    chart.scroll_into_view_if_needed()
+    box = last.bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 1)  # the highest curve at the largest shift
+    expect(chart.locator(".dwn-curve-emphasised")).to_have_attribute("data-layer", "fc52")
+    expect(page.get_by_test_id("layer-fc52")).to_have_attribute("data-emphasised", "true")
+    page.get_by_test_id("finding-aliasing").hover()
+    expect(chart.locator(".dwn-curve-emphasised")).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1600, 1180, 620])
+def test_accessibility_of_a_list_of_many_layers(service, open_page, theme, width):
+    deepen(service)
+    page = open_page(width, layers="all", unit=["conv7", 3])
+    set_theme(page, theme)
+    expect(page.get_by_test_id("layers").get_by_role("row")).to_have_count(52)
+    assert violations(page) == []
+    assert small_text(page) == {}
+    assert page.evaluate("document.querySelector('.dwx').scrollWidth <= document.querySelector('.dwx').clientWidth")
+    page.get_by_test_id("layers-few").click()
+    expect(page.get_by_test_id("layers").get_by_role("row")).to_have_count(5)
+
+
+def test_a_small_network_has_no_choice_of_layers(open_page):
+    page = open_page()
+    expect(page.get_by_test_id("layers").get_by_role("row")).to_have_count(3)
+    expect(page.get_by_test_id("layer-choice")).to_have_count(1)
+    expect(page.get_by_test_id("layer-choice")).to_be_hidden()
 
 
 def test_a_surgery_makes_an_arm_whose_curves_appear(service, open_page):

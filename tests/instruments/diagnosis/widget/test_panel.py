@@ -24,7 +24,7 @@ def panel(service):
 
 
 def test_the_state_begins_with_defaults_and_is_set_in_part(panel):
-    expected = {"finding": None, "sort": "frequency", "unit": None, "image": "crop:0", "shift": [0, 0], "arm": 0}
+    expected = {"finding": None, "sort": "frequency", "unit": None, "image": "crop:0", "shift": [0, 0], "layers": "few", "arm": 0}
     assert panel.state == expected
     panel.state = {"finding": "shift", "shift": (5, -2)}
     assert panel.state == {**expected, "finding": "shift", "shift": [5, -2]}
@@ -42,6 +42,7 @@ def test_the_state_begins_with_defaults_and_is_set_in_part(panel):
         ({"image": "upload:1"}, "upload the image again"),
         ({"shift": [1]}, r"\[right, down\]"),
         ({"shift": [1, 40]}, "from -32 to 32"),
+        ({"layers": "most"}, "There is no choice of layers 'most'"),
         ({"arm": 4}, "There is no arm 4: choose 0"),
         ({"speed": 1}, "no 'speed'"),
     ],
@@ -78,7 +79,9 @@ def test_shifted_takes_the_state_or_its_own_arguments(service, panel):
     panel.state = {"image": "crop:4", "shift": [2, 1]}
     assert panel.shifted().request.right == 2
     request = panel.shifted(right=-3).request
-    assert (request.image, request.right, request.down, request.arm) == ("crop:4", -3, 1, 0)
+    assert (request.image, request.right, request.down, request.arm, request.layers) == ("crop:4", -3, 1, 0, "few")
+    panel.state = {"layers": "all"}
+    assert panel.shifted().request.layers == "all"
 
 
 def test_wait_starts_a_diagnosis_that_was_not_started(service, panel):
