@@ -169,7 +169,7 @@ class InvarianceRequest:
     layers : tuple of str
         The layers whose distances are returned.
     layer : str or None
-        The layer whose strongest units are returned; None: the last feature map.
+        The layer whose strongest units are returned; None: the deepest feature map.
     top : int
         How many units.
     """

@@ -10,6 +10,7 @@ from typing import Literal
 from deconvwidgets.arguments import flag, integer
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.compute.stream import prepared_crops
+from deconvwidgets.engine.deepest_map import deepest_map
 from deconvwidgets.engine.filters import convolution_filters
 from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.images.image_set import ImageSet, require_images
@@ -17,7 +18,6 @@ from deconvwidgets.index.activation_index import ActivationIndex, layers_to_inde
 from deconvwidgets.index.cached_build import cached_index
 from deconvwidgets.instruments.diagnosis.compute.aliasing_finding import aliasing
 from deconvwidgets.instruments.diagnosis.compute.check_input import check_input
-from deconvwidgets.instruments.diagnosis.compute.deepest_map import deepest_map
 from deconvwidgets.instruments.diagnosis.compute.dense_map import DenseMap
 from deconvwidgets.instruments.diagnosis.compute.first_layer import PhotographSpectrum, first_convolution, first_layer
 from deconvwidgets.instruments.diagnosis.compute.input_finding import input_finding

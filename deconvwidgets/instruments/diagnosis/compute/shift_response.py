@@ -13,10 +13,10 @@ from torch import Tensor
 from deconvwidgets.arguments import flag, integer, integers, one_of
 from deconvwidgets.compute.class_labels import classes_of_labels
 from deconvwidgets.compute.job import JobContext, as_job
+from deconvwidgets.engine.deepest_map import deepest_map
 from deconvwidgets.errors import DiagnosisError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import layers_to_index
-from deconvwidgets.instruments.diagnosis.compute.deepest_map import deepest_map
 from deconvwidgets.instruments.diagnosis.compute.maxima import MaximaPass
 from deconvwidgets.instruments.diagnosis.compute.photographs import first_crops, require_readable, spread_sources
 from deconvwidgets.instruments.diagnosis.compute.wide_input import WideInput, wide_input

@@ -67,7 +67,7 @@ def invariance(
         By default those of figure 5: translations of -60 to 60 pixels (of an input of 224; less for smaller ones), scales of 1 to 1.8,
         rotations of 0 to 345 degrees; about 20 amounts each.
     layers : str or sequence of str, optional
-        Names or aliases. By default the first and the last feature map, and the last fully connected layer below the outputs.
+        Names or aliases. By default the first and the deepest feature map, and the last fully connected layer below the outputs.
     photographs : int or sequence of int
         How many photographs of an image set, spread evenly over it, or their numbers. Of other images all are used.
     progress : bool

@@ -7,19 +7,21 @@ from typing import Any
 
 from deconvwidgets.arguments import texts
 from deconvwidgets.engine import Network
+from deconvwidgets.engine.deepest_map import deepest_map
 from deconvwidgets.errors import LayerError
 from deconvwidgets.records.layers import LayerInfo
 
 
 def default_layers(network: Network) -> tuple[LayerInfo, ...]:
-    """Return the first feature map, the last one, and the last fully connected layer below the outputs, if there is one.
+    """Return the first feature map, the deepest one, and the last fully connected layer below the outputs, if there is one.
 
     In the paper's network these are the layers 1, 5 and 7; figure 5 shows 1 and 7.
     """
     maps = network.feature_map_layers
     fully_connected = [info for info in network.layers if info.kind == "fc" or (info.alias or "").startswith("fc")]
     hidden = fully_connected[:-1] if fully_connected and fully_connected[-1] == network.layers[-1] else fully_connected
-    chosen = [maps[0], maps[-1], *hidden[-1:]] if maps else network.layers[:1] + network.layers[-1:]
+    deepest = deepest_map(network, maps)
+    chosen = [maps[0], deepest, *hidden[-1:]] if deepest is not None else network.layers[:1] + network.layers[-1:]
     return tuple(dict.fromkeys(chosen))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from deconvwidgets.arguments import describe, instance, integer, texts
+from deconvwidgets.engine.deepest_map import deepest_map
 from deconvwidgets.errors import InvarianceError, LayerError
 from deconvwidgets.instruments.invariance.compute.curves import photograph_curves
 from deconvwidgets.instruments.invariance.compute.features import FeaturePass
@@ -217,9 +218,8 @@ def _layers(snapshot: Snapshot, layers: Any, *, empty: bool = False) -> tuple[La
 
 def _unit_layer(snapshot: Snapshot, name: str | None) -> LayerInfo:
     network = snapshot.network
-    if name is None:
-        return network.feature_map_layers[-1]
-    return checked_layers(network, name)[0]
+    chosen = deepest_map(network, network.feature_map_layers) if name is None else None
+    return chosen or checked_layers(network, name)[0]
 
 
 def _nbytes(curves: PhotographCurves) -> int:

@@ -21,7 +21,7 @@ DEFAULTS: State = {
     "image": None,  # the one that is shown; None: the first of them
     "transform": "translate",
     "amount": None,  # None: the one that changes nothing, or the largest
-    "layers": None,  # those with a chart; None: the first and the last feature map, and the last hidden fully connected layer
+    "layers": None,  # those with a chart; None: the first and the deepest feature map, and the last hidden fully connected layer
     "layer": None,  # whose strongest units are shown; None: the last of the layers
     "measure": "relative",
     "tab": "units",
