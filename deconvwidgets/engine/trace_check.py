@@ -19,6 +19,7 @@ from deconvwidgets.errors import GraphError
 
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-3}  # of the largest value; batches of another size sum in another order
 _HALF_TOLERANCE = 3e-2
+RANDOM = "it draws random numbers"
 
 
 def check_trace(graph: Graph, model: nn.Module, size: Iterable[int]) -> bool:
@@ -51,7 +52,7 @@ def check_trace(graph: Graph, model: nn.Module, size: Iterable[int]) -> bool:
         return True
     name, again = type(model).__name__, _maps_of_model(model, images[:1])
     if any(key not in again or not _agree(again[key], value) for key, value in expected.items()):
-        raise GraphError(f"{name} returns something else each time that it is given the same image: it draws random numbers")
+        raise GraphError(f"{name} returns something else each time that it is given the same image: {RANDOM}")
     raise GraphError(f"the traced graph does not reproduce {difference} of {name}")
 
 

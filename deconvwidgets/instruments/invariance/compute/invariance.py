@@ -13,6 +13,7 @@ from PIL import Image
 from deconvwidgets.arguments import as_integer, describe, flag, integer
 from deconvwidgets.compute.inputs import ImageInputs, as_pil_image, as_sequence
 from deconvwidgets.compute.job import JobContext, as_job
+from deconvwidgets.engine.trace_check import RANDOM
 from deconvwidgets.errors import InvarianceError, PictureError
 from deconvwidgets.images.image_set import ImageSet, label_name
 from deconvwidgets.instruments.invariance.compute.curves import CANCELLED, photograph_curves
@@ -28,6 +29,10 @@ from deconvwidgets.records.progress import Progress
 JOB = "invariance"
 PREDICTED = (
     "The class is the one that the model predicts for the photograph as it is, because it has no label that names a class of the model"
+)
+_NOISE = (
+    "The model draws random numbers, so that its values of the same photograph differ: the distances and probabilities have this noise in "
+    "them. Use dropout modules, which model.eval() switches off, or F.dropout(..., training=self.training)."
 )
 
 
@@ -217,12 +222,13 @@ def spread(total: int, count: int) -> tuple[int, ...]:
 
 
 def notes_of(bundle: ModelBundle, kind: TransformKind, photographs: Sequence[PhotographCurves]) -> tuple[str, ...]:
-    """Return sentences about approximate amounts, and about photographs without a label."""
+    """Return sentences about approximate amounts, photographs without a label, and a model that draws random numbers."""
     without = [one.name for one in photographs if one.target is not None and not one.labelled]
     classes = bundle.quantity is not None and bundle.quantity.kind == "probability"
     whose = "every photograph" if len(without) == len(photographs) else ", ".join(without[:5]) + (" and others" if len(without) > 5 else "")
     predicted = f"{PREDICTED}: {whose}." if without and classes else ""
-    return tuple(note for note in (geometry_note(bundle, kind), predicted) if note)
+    random = _NOISE if RANDOM in (bundle.network.reason or "") else ""
+    return tuple(note for note in (geometry_note(bundle, kind), predicted, random) if note)
 
 
 def _numbers(photographs: object) -> list[object]:

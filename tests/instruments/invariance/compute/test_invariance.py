@@ -158,6 +158,21 @@ def test_a_model_that_cannot_be_traced_has_the_same_curves():
     np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
 
 
+class AlwaysDropout(nn.Sequential):
+    """Calls dropout as a function, which is on by default also in evaluation mode."""
+
+    def forward(self, x):
+        return super().forward(torch.dropout(x, 0.5, True))
+
+
+def test_a_model_that_draws_random_numbers_is_named_in_a_note():
+    layers = (nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 196, 2))
+    for model, noisy in ((AlwaysDropout(*layers), True), (nn.Sequential(*layers), False)):
+        bundle = dw.ModelBundle.from_module(model.eval(), input_size=(3, 16, 16), categories=["a", "b"])
+        found = dw.invariance(bundle, NoisePhotographs(), "rotate", [0, 90], layers=["0"], photographs=2, progress=False)
+        assert any("draws random numbers" in note for note in found.notes) == noisy
+
+
 def test_a_regression_has_values():
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 14 * 14, 1)).eval()
     bundle = dw.ModelBundle.from_module(net, transform=Preprocess(18, (16, 16), (0.5,) * 3, (0.25,) * 3), categories=["depth"], unit="m")
