@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -27,6 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
         if item.path.name in ON_CALTECH101 and DATA_VARIABLE not in os.environ:
             item.add_marker(absent)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected out of garbage collections: tests that collect garbage would go through all of it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _rank(item: pytest.Item) -> int:
