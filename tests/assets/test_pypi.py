@@ -200,6 +200,21 @@ def test_an_index_that_does_not_answer_is_said_within_15_seconds(monkeypatch):
         connections[0][0].close()
 
 
+def test_the_time_that_pip_needs_to_start_does_not_count(monkeypatch, tmp_path):
+    log, looks = tmp_path / "log", []
+    log.touch()
+
+    def poll():  # pip is silent for 100 seconds, and ends 5 seconds after its first words
+        looks.append("look")
+        if len(looks) == 20:
+            log.write_text("Looking in links")
+        return 0 if len(looks) == 22 else None
+
+    clock = SimpleNamespace(**{**vars(time), "monotonic": lambda: 5.0 * len(looks), "sleep": lambda seconds: None})
+    monkeypatch.setattr(pip_download, "time", clock)
+    assert pip_download._wait_for_pip(SimpleNamespace(poll=poll), tmp_path, log, "thing.whl", lambda received: None)
+
+
 def require_unreachable(monkeypatch, url, reason):
     use_index(monkeypatch, url)
     with pytest.raises(AssetError, match=rf"package index cannot be reached.*pip says: {url}{reason}") as caught:
