@@ -38,7 +38,10 @@ from tests.remote.direct_link import DirectLink, connect_to
 
 
 @pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path):
+def own_cache(monkeypatch, tmp_path, photographs_folder):
+    """A cache with nothing but the default photographs."""
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "photographs").symlink_to(photographs_folder)
     monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path / "cache"))
 
 
