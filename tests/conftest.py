@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from deconvwidgets.assets.cache import cache_dir
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.image_set import Crop, ImageSet, digest_of
@@ -142,6 +143,12 @@ def alexnet():
 @pytest.fixture(scope="session")
 def photos():
     return open_images("photos")
+
+
+@pytest.fixture(scope="session")
+def photographs_folder(photos):
+    """The folder of the default photographs in the user's cache, to which other caches may link: a download takes seconds."""
+    return cache_dir() / "photographs"
 
 
 @pytest.fixture

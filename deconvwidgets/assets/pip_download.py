@@ -154,12 +154,18 @@ def _download(distribution: Distribution, folder: Path, progress: bool) -> Path:
 
 
 def _wait_for_pip(process: subprocess.Popen[bytes], folder: Path, log: Path, filename: str, report: Callable[[int], None]) -> bool:
-    """Wait until pip ends. Returns False without waiting for its end if no index has answered in time."""
-    deadline, reached = time.monotonic() + INDEX_SECONDS, False
+    """Wait until pip ends. Returns False without waiting for its end if no index has answered in time.
+
+    The time begins with pip's first words: pip itself may take many seconds to start on a busy machine.
+    """
+    began, reached = time.monotonic(), False
     while process.poll() is None:
         report(_received_bytes(folder, filename))
-        reached = reached or index_reached(log.read_text(encoding="utf-8", errors="replace"))
-        if not reached and time.monotonic() > deadline:
+        output = log.read_text(encoding="utf-8", errors="replace")
+        if not output:
+            began = time.monotonic()
+        reached = reached or index_reached(output)
+        if not reached and time.monotonic() > began + INDEX_SECONDS:
             return False
         time.sleep(_POLL_SECONDS)
     return True

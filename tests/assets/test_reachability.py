@@ -56,10 +56,11 @@ def test_a_silent_host_is_waited_for_once(silent_host, monkeypatch):
     monkeypatch.setattr(reachability, "CONNECT_SECONDS", 0.3)
     started = time.monotonic()
     reason = unreachable_reason(f"http://{silent_host}/x")
-    assert 0.2 < time.monotonic() - started < 3
+    assert 0.2 < time.monotonic() - started < 30
+    monkeypatch.setattr(reachability, "CONNECT_SECONDS", 60.0)
     started = time.monotonic()
     assert unreachable_reason(f"http://{silent_host}/y") == reason
-    assert time.monotonic() - started < 0.2
+    assert time.monotonic() - started < 30
 
 
 def test_a_name_lookup_that_hangs_times_out(monkeypatch):
@@ -68,7 +69,7 @@ def test_a_name_lookup_that_hangs_times_out(monkeypatch):
     monkeypatch.setattr(reachability, "_send_head", lambda url: release.wait(30) and None)
     started = time.monotonic()
     assert "did not respond" in unreachable_reason("http://example.invalid/x")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     release.set()
 
 

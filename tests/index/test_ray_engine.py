@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from types import SimpleNamespace
 
 import numpy as np
@@ -35,7 +36,20 @@ def descendants():
 
 
 def add_node(cluster):
-    return started(lambda: cluster.add_node(num_cpus=1, object_store_memory=STORE, include_dashboard=False))
+    """Start a node, without the helpers that nothing here needs: each takes seconds to start."""
+    before = descendants()
+    options = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+    return started(lambda: cluster.add_node(num_cpus=1, object_store_memory=STORE, **options), lambda: end_others(before))
+
+
+def end_others(before):
+    """End the processes that were started since `before`: Ray leaves helpers of a node that did not start, which delay the next one."""
+    left = [process for pid, process in descendants().items() if pid not in before]
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    _, alive = psutil.wait_procs(left, timeout=60)
+    assert not alive, alive
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +62,8 @@ def cluster():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_worker_niceness", "0")  # by default 15: other tests that run at the same time would take all time
+        # A killed node is missed after five checks, by default 15 seconds. A slow one has 10 seconds for each, as by default.
+        patch.setenv("RAY_health_check_period_ms", "500")
         nodes = Cluster()
         try:
             add_node(nodes)
@@ -57,11 +73,8 @@ def cluster():
             ray.shutdown()
             nodes.shutdown()
             ray.cloudpickle.unregister_pickle_by_value(module)
-            _, left = psutil.wait_procs([process for pid, process in descendants().items() if pid not in before], timeout=20)
-            for process in left:
-                process.kill()
-            _, alive = psutil.wait_procs(left, timeout=20)  # such as those of a node that did not start in time
-    assert not alive, alive
+            psutil.wait_procs([process for pid, process in descendants().items() if pid not in before], timeout=20)
+            end_others(before)  # such as those of a node that did not start in time
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +90,17 @@ def bundle():
 
 
 class Noise(ImageSet):
-    """Photographs in memory, of two classes. One cannot be read, and two are equal. Other processes need `pause` seconds for each."""
+    """Photographs in memory, of two classes. One cannot be read, and two are equal.
 
-    def __init__(self, count, pause=0.0):
+    If `gate` is given, other processes open the first `FREE` at once, and wait with the others until there is a file of that name.
+    """
+
+    FREE = 100  # more than the first parts have
+
+    def __init__(self, count, gate=None):
         self.pixels = np.random.default_rng(0).integers(0, 256, (count, 70, 66, 3), dtype=np.uint8)
         self.pixels[4] = self.pixels[2]
-        self.pause, self.process = pause, os.getpid()
+        self.gate, self.process = gate, os.getpid()
         super().__init__("noise", digest_of(["noise", str(count)]), ["a", "b"])
 
     @property
@@ -96,8 +114,8 @@ class Noise(ImageSet):
         return source % 2
 
     def open_source(self, source):
-        if os.getpid() != self.process:
-            time.sleep(self.pause)
+        if self.gate is not None and os.getpid() != self.process and source >= self.FREE:
+            wait_until(self.gate.exists, 500)
         if source == 5:
             raise PictureError("noise-5 is truncated.")
         return Image.fromarray(self.pixels[source])
@@ -123,7 +141,7 @@ def processes_of(part):
     return found
 
 
-def wait_until(holds, timeout=60):
+def wait_until(holds, timeout=300):
     end = time.monotonic() + timeout
     while not holds():
         assert time.monotonic() < end
@@ -131,15 +149,21 @@ def wait_until(holds, timeout=60):
 
 
 class WhileRunning:
-    """Does something once some crops are done, in a thread as another process would."""
+    """Does something once some crops are done, in a thread as another process would, and opens the gate for the other crops."""
 
-    def __init__(self, action, crops=1):
-        self.action, self.crops, self.thread = action, crops, None
+    def __init__(self, action, gate):
+        self.action, self.gate, self.thread = action, gate, None
 
     def __call__(self, progress):
-        if self.thread is None and self.crops <= progress.done < progress.total:
-            self.thread = threading.Thread(target=self.action)
+        if self.thread is None and 0 < progress.done < progress.total:
+            self.thread = threading.Thread(target=self._run)
             self.thread.start()
+
+    def _run(self):
+        try:
+            self.action()
+        finally:
+            self.gate.touch()
 
     @property
     def happened(self):
@@ -149,7 +173,7 @@ class WhileRunning:
 
 
 def test_two_nodes_give_the_bytes_of_one_process(cluster, bundle):
-    crops = Noise(300)
+    crops = Noise(120)
     index = on_cluster(cluster, bundle, crops)
     assert index.to_bytes() == of_one_process(bundle, crops)
     assert len(index.skipped) == 1
@@ -163,7 +187,7 @@ def connected(cluster):
         yield cluster
 
 
-def test_killed_workers_and_a_killed_pass_lose_nothing(connected, bundle):
+def test_killed_workers_and_a_killed_pass_lose_nothing(connected, bundle, tmp_path):
     killed = []
 
     def kill():
@@ -172,15 +196,17 @@ def test_killed_workers_and_a_killed_pass_lose_nothing(connected, bundle):
             process.kill()
             killed.append(process)
 
-    crops, watch = Noise(400, pause=0.04), WhileRunning(kill)
+    gate = tmp_path / "gate"
+    crops, watch = Noise(200, gate), WhileRunning(kill, gate)
     index = on_cluster(connected, bundle, crops, job=JobContext(on_progress=watch))
     assert watch.happened
     assert len(killed) == 2
     assert index.to_bytes() == of_one_process(bundle, crops)
 
 
-def test_a_killed_node_loses_nothing(connected, bundle):
-    crops, watch = Noise(600, pause=0.04), WhileRunning(lambda: connected.remove_node(connected.second, allow_graceful=False))
+def test_a_killed_node_loses_nothing(connected, bundle, tmp_path):
+    gate = tmp_path / "gate"
+    crops, watch = Noise(200, gate), WhileRunning(lambda: connected.remove_node(connected.second, allow_graceful=False), gate)
     try:
         index = on_cluster(connected, bundle, crops, job=JobContext(on_progress=watch))
     finally:
@@ -191,7 +217,8 @@ def test_a_killed_node_loses_nothing(connected, bundle):
 
 
 def test_a_cancelled_index_goes_on_from_its_last_commit(connected, bundle, tmp_path):
-    crops, path, seen = Noise(400, pause=0.04), tmp_path / "small.index", []
+    gate = tmp_path / "gate"
+    crops, path, seen = Noise(200, gate), tmp_path / "small.index", []
 
     def cancelled():
         return bool(seen) and seen[-1] > 0
@@ -206,6 +233,7 @@ def test_a_cancelled_index_goes_on_from_its_last_commit(connected, bundle, tmp_p
         )
     wait_until(lambda: not processes_of("IndexRun"))  # Ray ends the process of a killed actor a moment later
     assert not path.exists()
+    gate.touch()
     again = []
     index = on_cluster(connected, bundle, crops, path=path, job=JobContext(on_progress=lambda progress: again.append(progress.done)))
     assert 0 < again[0] < len(crops)

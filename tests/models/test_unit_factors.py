@@ -1,6 +1,7 @@
 """Multiplying the maps of units equals a forward hook on the unchanged model that multiplies them."""
 
 import copy
+import functools
 import pickle
 
 import numpy as np
@@ -46,13 +47,14 @@ def torchvision(name, **options):
     return lambda: getattr(import_torchvision().models, name)(weights=None, num_classes=10, **options)
 
 
+ALEXNET, RESNET = torchvision("alexnet"), torchvision("resnet18")
 # the model, the size of its input, a module with units, and two of its units
 CASES = {
-    "AlexNet": (torchvision("alexnet"), 96, "features.11", (7, 133)),
-    "AlexNet, convolution": (torchvision("alexnet"), 96, "features.3", (7, 133)),
-    "AlexNet, fully connected": (torchvision("alexnet"), 96, "classifier.4", (7, 133)),
-    "ResNet-18": (torchvision("resnet18"), 64, "layer2.0", (7, 100)),
-    "ResNet-18, inside a block": (torchvision("resnet18"), 64, "layer3.1.bn1", (7, 100)),
+    "AlexNet": (ALEXNET, 96, "features.11", (7, 133)),
+    "AlexNet, convolution": (ALEXNET, 96, "features.3", (7, 133)),
+    "AlexNet, fully connected": (ALEXNET, 96, "classifier.4", (7, 133)),
+    "ResNet-18": (RESNET, 64, "layer2.0", (7, 100)),
+    "ResNet-18, inside a block": (RESNET, 64, "layer3.1.bn1", (7, 100)),
     "MobileNetV2": (torchvision("mobilenet_v2"), 64, "features.5", (3, 11)),
     "hooks": (Branches, 24, "second", (3, 5)),
     "hooks, second call": (Branches, 24, "relu#2", (3, 5)),
@@ -62,18 +64,28 @@ CASES = {
 }
 
 
+@pytest.fixture(scope="module")
+def bundle_of():
+    """A function that returns the bundle of a network, which no test changes. It is made and traced once for several layers."""
+
+    @functools.cache
+    def make_bundle(make, size):
+        torch.manual_seed(5)
+        net = make().double().eval()
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.uniform_(module.bias, -0.1, 0.3)
+        categories = [str(n) for n in range(classes_of(net, size))]
+        return ModelBundle.from_module(net, input_size=(3, size, size), task="softmax", categories=categories)
+
+    yield make_bundle
+    make_bundle.cache_clear()
+
+
 @pytest.fixture(scope="module", params=[*CASES])
-def case(request):
+def case(request, bundle_of):
     make, size, layer, units = CASES[request.param]
-    torch.manual_seed(5)
-    net = make().double().eval()
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.bias, -0.1, 0.3)
-    bundle = ModelBundle.from_module(
-        net, input_size=(3, size, size), task="softmax", categories=[str(n) for n in range(classes_of(net, size))]
-    )
-    return bundle, layer, {(layer, units[0]): 0.0, (layer, units[1]): 2.5}
+    return bundle_of(make, size), layer, {(layer, units[0]): 0.0, (layer, units[1]): 2.5}
 
 
 def classes_of(net, size):
@@ -173,14 +185,17 @@ def test_reset_restores_bit_for_bit_and_nothing_was_changed(case):
         assert torch.equal(again(batch), changed.model(batch))
 
 
-def alexnet_bundle():
+@pytest.fixture(scope="module")
+def plain():
+    """AlexNet with random weights, which no test changes. It is traced once for all of them."""
     torch.manual_seed(3)
-    net = torchvision("alexnet")().eval()
+    net = ALEXNET().eval()
     return ModelBundle.from_module(net, input_size=(3, 96, 96), categories=list("abcdefghij"), name="alexnet")
 
 
-def test_a_head_is_attached_below_the_factors_and_keeps_them(make_head):
-    plain, units = alexnet_bundle(), {("conv5", 7): 0.0, ("conv4", 3): 2.0}
+def test_a_head_is_attached_below_the_factors_and_keeps_them(plain, make_head):
+    torch.manual_seed(3)
+    units = {("conv5", 7): 0.0, ("conv4", 3): 2.0}
     head = make_head(plain, "pool5")
     first, second = plain.with_units(units).with_head(head), plain.with_head(head).with_units(units)
     batch = torch.randn(2, 3, 96, 96)
@@ -192,8 +207,8 @@ def test_a_head_is_attached_below_the_factors_and_keeps_them(make_head):
         assert torch.equal(first.with_head(None).model(batch), plain.with_units(units).model(batch))
 
 
-def test_projections_and_occlusion_maps_go_through_the_changed_network():
-    plain, image = alexnet_bundle(), torch.randn(3, 96, 96)
+def test_projections_and_occlusion_maps_go_through_the_changed_network(plain):
+    image = torch.randn(3, 96, 96, generator=torch.Generator().manual_seed(3))
     changed = plain.with_units({("conv2", unit): 0.0 for unit in range(192)})
     assert changed.network.map(image[None], "conv3").std() < plain.network.map(image[None], "conv3").std()
     occluded = occlude(changed, image, 24, 24, layer="conv3", unit=5)
@@ -216,8 +231,7 @@ def test_projections_and_occlusion_maps_go_through_the_changed_network():
         ({("fc6", 1): 0.0}, "does not depend on fc6"),
     ],
 )
-def test_bad_units_are_refused_by_name(make_head, units, message):
-    plain = alexnet_bundle()
+def test_bad_units_are_refused_by_name(plain, make_head, units, message):
     headed = plain.with_head(make_head(plain, "pool5"))
     with pytest.raises(LayerError, match=message):
         headed.with_units(units)
@@ -230,14 +244,14 @@ def test_a_model_whose_values_a_hook_cannot_replace_is_refused():
         bundle.with_units({("relu", 1): 0.0})
 
 
-def test_a_cut_after_the_answer_is_refused(make_head):
-    plain = alexnet_bundle()
+def test_a_cut_after_the_answer_is_refused(plain, make_head):
     with pytest.raises(LayerError, match="does not depend on"):
         LayerCut.of(plain.with_head(make_head(plain, "pool5")).network, "fc6")
 
 
-def test_gradients_flow_through_a_cut():
-    net = alexnet_bundle().model.double()
+def test_gradients_flow_through_a_cut(plain):
+    torch.manual_seed(3)
+    net = copy.deepcopy(plain.model).double()
     cut = LayerCut.of(Network.of(net, (3, 96, 96)), "conv4")
     saved = cut.save(torch.randn(1, 3, 96, 96, dtype=torch.float64))
     maps = saved.maps.clone().requires_grad_()

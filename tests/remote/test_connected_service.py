@@ -38,7 +38,10 @@ from tests.remote.direct_link import DirectLink, connect_to
 
 
 @pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path):
+def own_cache(monkeypatch, tmp_path, photographs_folder):
+    """A cache with nothing but the default photographs."""
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "photographs").symlink_to(photographs_folder)
     monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path / "cache"))
 
 
@@ -368,7 +371,7 @@ def test_events_arrive_at_bound_methods_in_order_and_the_thread_ends_with_the_se
     service.subscribe(listener.hear, {"changed", "failed"})
     thread = service._thread
     service.set_units({("conv1", 1): 0.0})
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while listener.heard != ("changed",):
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -408,17 +411,17 @@ def test_the_queue_keeps_the_newest_of_a_kind_and_every_failure():
 
 def test_an_idle_session_ends_and_the_notebook_is_told(tiny_bundle, tiny_images):
     service = dw.LocalModelService(tiny_bundle, tiny_images, device="cpu").wait(60)
-    server = SessionServer(service, "lecture-hall", idle_seconds=0.2)
+    server = SessionServer(service, "lecture-hall", idle_seconds=1.0)
     link = DirectLink(server)  # without a thread that fetches events
     busy = DirectLink(server)
     stop = threading.Event()
     polling = threading.Thread(target=lambda: [busy.events(0) for _ in iter(stop.is_set, True)])
     polling.start()
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while server.sessions > 1:
         assert time.monotonic() < end
         time.sleep(0.02)
-    time.sleep(0.3)
+    time.sleep(1.2)
     assert server.sessions == 1
     with pytest.raises(ServiceError, match="nothing was heard of the notebook"):
         link.events(0)
@@ -450,7 +453,7 @@ def test_an_address_that_nobody_listens_at_is_refused_at_once():
     started = time.monotonic()
     with pytest.raises(ServiceError, match=r"No Ray cluster answers at 'ray://127.0.0.1:1' .*refused.* the token"):
         dw.connect("ray://127.0.0.1:1")
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 30, "Ray itself tries for minutes"
 
 
 def test_widgets_are_made_from_it(server):

@@ -25,22 +25,24 @@ def live_threads():
     return {thread for thread in threading.enumerate() if thread.name.startswith("deconvwidgets")}
 
 
-def use_service(tiny_bundle, tiny_images):
+def use_service(tiny_bundle, tiny_images, data):
     """Make a service with all widgets, and send requests that start threads. Nothing is closed or displayed."""
     service = dw.LocalModelService(tiny_bundle, tiny_images, device="cpu").wait()
     widgets = [dw.LayerExplorer(service), dw.OcclusionExplorer(service), dw.TransferPanel(service)]
     mosaics = {"kind": "mosaics", "layer": "conv1", "unit": 0, "tile": 20, "background": True}
     widgets[0]._handle_custom_msg({"seq": 1, "client": "c", **mosaics}, [])
     service.occlusion.wait(widgets[1]._start())
-    widgets[2]._handle_custom_msg({"seq": 1, "client": "c", "kind": "data", "settings": {"data": "photo-crops"}}, [])
+    widgets[2]._handle_custom_msg({"seq": 1, "client": "c", "kind": "data", "settings": {"data": data}}, [])
     return [weakref.ref(item) for item in (service, service._context, *widgets)]
 
 
 @pytest.mark.slow
 def test_services_that_are_not_closed_are_garbage_collected(tiny_bundle, tiny_images):
     before = live_threads()
-    references = [reference for _ in range(8) for reference in use_service(tiny_bundle, tiny_images)]
-    end = time.monotonic() + 30
+    # One service is dropped while its thread downloads photographs. To download them for each would take longest.
+    data = ("photo-crops", *["images"] * 7)
+    references = [reference for name in data for reference in use_service(tiny_bundle, tiny_images, name)]
+    end = time.monotonic() + 120
     while live_threads() - before or any(reference() is not None for reference in references):
         assert time.monotonic() < end, (live_threads() - before, [reference() for reference in references if reference() is not None][:3])
         gc.collect()

@@ -15,10 +15,9 @@ def test_triggers_are_rate_limited_and_the_last_one_runs_the_action():
         state[0] = number
         limiter.trigger()
         time.sleep(0.0005)
+    wait_until(lambda: values[-1] == 499)
     seconds = time.monotonic() - start
-    time.sleep(0.3)
     assert values[0] == 1
-    assert values[-1] == 499
     assert 3 <= len(values) <= seconds / 0.05 + 2
     count = len(values)
     time.sleep(0.2)
@@ -27,12 +26,12 @@ def test_triggers_are_rate_limited_and_the_last_one_runs_the_action():
 
 def test_trigger_at_once_runs_the_action_immediately():
     values = []
-    limiter = RateLimiter(lambda: values.append(time.monotonic()), interval=0.1)
+    limiter = RateLimiter(lambda: values.append(time.monotonic()), interval=0.5)
     limiter.trigger()
     limiter.trigger()
     limiter.trigger(at_once=True)
     assert len(values) == 2
-    time.sleep(0.3)
+    time.sleep(0.7)
     assert len(values) == 2
 
 

@@ -16,6 +16,7 @@ from deconvwidgets.service import index_job
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.turns import Turns
 from tests.conftest import random_head
+from tests.widgets.requests import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +89,7 @@ def test_a_closed_session_is_garbage_collected_and_the_others_answer(service):
     gone = [weakref.ref(session), weakref.ref(session._context)]
     session.close()
     del session
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while any(reference() is not None for reference in gone):
         assert time.monotonic() < end
         gc.collect()
@@ -101,7 +102,7 @@ def test_a_run_that_waits_for_other_sessions_says_so(service):
     settings = TransferSettings("images", "conv2", images_per_class=2, folds=1)
     with turns.take(lambda: False), turns.take(lambda: False):
         run = session.transfer.start(settings)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while not (summary := session.transfer.status().runs[-1]).progress:
             assert time.monotonic() < end
         assert (summary.phase, summary.progress.message) == ("waiting", "Waiting for 2 runs of other notebooks on this service.")
@@ -123,13 +124,13 @@ def test_turns_come_in_order_and_a_cancelled_job_gives_its_place_up():
 
     with turns.take(lambda: False):
         threads = [threading.Thread(target=target, args=arguments) for target, arguments in ((give_up, ()), (work, (2,)), (work, (3,)))]
-        for thread in threads:
+        for waiting, thread in enumerate(threads):
             thread.start()
-            time.sleep(0.05)
+            wait_until(lambda waiting=waiting: len(turns._waiting) == waiting + 1)
         cancelled.set()
-        threads[0].join(5)
+        threads[0].join(60)
     for thread in threads:
-        thread.join(5)
+        thread.join(60)
     assert order == [2, 3]
 
 
@@ -156,10 +157,10 @@ def test_requests_without_end_do_not_starve_a_batch_and_take_the_device_in_order
         thread.join(5)
     with lock.request():
         queued = [threading.Thread(target=queue, args=(number,)) for number in range(8)]
-        for thread in queued:
+        for waiting, thread in enumerate(queued):
             thread.start()
-            time.sleep(0.02)
+            wait_until(lambda waiting=waiting: len(lock._queue) == waiting + 1)
     for thread in queued:
-        thread.join(5)
-    assert 0.15 < batches[0] < 1
+        thread.join(60)
+    assert 0.15 < batches[0] < 20, "with requests all the time, it would wait without end"
     assert order == sorted(order)

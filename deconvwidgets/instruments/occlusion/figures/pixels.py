@@ -60,7 +60,7 @@ def _on_image(
     """Return the cells over the image. Each pixel has the colour of the cell that it is in, so that cells have sharp edges."""
     image = resize_image(decode_image(sheet.scene.image.data), side)
     gray = np.asarray(Image.fromarray(image).convert("L"), np.float64)[..., None]
-    canvas = np.rint(255 - _FAINT * (255 - np.repeat(gray, 3, axis=2))).astype(np.uint8)
+    canvas = np.repeat(np.rint(255 - _FAINT * (255 - gray)).astype(np.uint8), 3, axis=2)
     scale = image.shape[0] / sheet.size[0]
     left, top, _, _ = map_edges(maps)
     rows = np.floor(((np.arange(image.shape[0]) + 0.5) / scale - top) / maps.stride[0]).astype(int)

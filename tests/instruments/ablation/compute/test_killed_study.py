@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[4]
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the study is killed in a forked process")
 def test_a_killed_study_is_resumed_to_the_same_weights_and_table(coloured_folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.instruments.ablation.compute.killed_study", str(coloured_folder), str(tmp_path)]
-    left = json.loads(subprocess.run(command, cwd=ROOT, check=True, timeout=100, stdout=subprocess.PIPE).stdout)
+    left = json.loads(subprocess.run(command, cwd=ROOT, check=True, timeout=500, stdout=subprocess.PIPE).stdout)
     assert left == {"phases": ["complete", "interrupted"], "epoch": 1, "trained": False}
     killed, whole = (dw.AblationStudy(tmp_path / name, SPECS) for name in ("killed", "whole"))
     for one, other in zip(killed.runs, whole.runs, strict=True):

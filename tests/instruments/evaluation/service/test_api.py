@@ -236,7 +236,7 @@ def test_a_run_on_a_worker_is_stopped_and_ends_with_the_service(heads):
     service = dw.LocalModelService(make_tiny_bundle().with_head(heads[0]), SlowPhotographs(400), device="cpu")
     api = service.evaluation
     run = api.start(EvaluationSettings())
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not api.status().runs[0].photographs and time.monotonic() < deadline:
         time.sleep(0.02)
     again = api.start(EvaluationSettings(threshold=0.4))

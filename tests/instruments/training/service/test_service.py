@@ -181,13 +181,14 @@ def test_events_come_at_a_low_rate_and_not_at_all_without_listeners(services: An
     service = LocalTrainingService(folder=tmp_path, interval=0.2)
     events: list[float] = []
     unsubscribe = service.subscribe(lambda event: events.append(time.monotonic()))
-    end = time.monotonic() + 1.0
+    begun = time.monotonic()
     step = 0
-    while time.monotonic() < end:
+    while time.monotonic() < begun + 1.0 or len(events) < 2:
+        assert time.monotonic() < begun + 60
         step += 1
         write_progress(tmp_path, TrainingProgress(state="running", epoch=0, epochs=9, step=step, steps=10_000))
         time.sleep(0.002)
-    assert 2 <= len(events) <= 7, step
+    assert len(events) <= 2 + (time.monotonic() - begun) / 0.2, step
     unsubscribe()
     wait_until(lambda: watch_threads() <= others)
 

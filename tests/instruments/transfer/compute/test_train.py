@@ -312,3 +312,4 @@ def test_eight_classes_of_caltech101_on_alexnet():
     report = dw.train_softmax_head(dw.load_model("alexnet"), EightClasses(), images_per_class=12, folds=2, store="memory", progress=False)
     assert report.features == "256 x 6 x 6 = 9,216 of pool5, one crop"
     assert report.mean > 0.8  # by chance 0.125
+    assert report.calibration.confidence == pytest.approx(report.calibration.accuracy, abs=0.1)

@@ -65,7 +65,7 @@ def test_stopping_stops_both_runs(make_service, colours, tiny_bundle):
     ],
 )
 def test_what_cannot_be_left_out_is_refused_and_starts_nothing(service, settings, units, error, message):
-    service.transfer.start(settings())
+    service.transfer.start(settings(folds=1))
     with pytest.raises(error, match=message):
         service.transfer.solve_again(units)
     assert len(service.transfer.status().runs) == 1
