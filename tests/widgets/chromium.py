@@ -44,11 +44,20 @@ def encode_reply(content: dict[str, Any], buffers: list[bytes]) -> str:
 
 # A fake of anywidget's model, with what the front end uses of it. While `blocked`, requests wait, as for a busy or dead kernel.
 MODEL = """
+if (!globalThis.decoding) {  // a page keeps its global variables when it loads another document
+  globalThis.decoding = new Set();
+  const decode = globalThis.createImageBitmap;
+  globalThis.createImageBitmap = (...images) => {
+    const picture = decode(...images);
+    decoding.add(picture);
+    return picture.finally(() => decoding.delete(picture));
+  };
+}
 globalThis.makeModel = (state, height) => {
   const listeners = new Map();
   const model = {
     values: {state, height}, blocked: false, blockedBackground: false, blockedKind: null, waiting: [], sent: [],
-    inFlight: 0, maxInFlight: 0, background: 0, maxBackground: 0, saved: 0,
+    inFlight: 0, delivered: [], saved: 0,
     get: (name) => model.values[name],
     set: (name, value) => { model.values[name] = value; },
     save_changes: () => { model.saved += 1; model.trigger("change:state"); },
@@ -66,14 +75,11 @@ globalThis.makeModel = (state, height) => {
       else model.deliver(message);
     },
     deliver: async (message) => {
-      const counted = message.kind === "ping" ? 0 : 1;  // a page pings when an answer is late, as on a busy machine
-      model.inFlight += counted;
-      model.maxInFlight = Math.max(model.maxInFlight, model.inFlight);
-      model.background += message.background ? 1 : 0;
-      model.maxBackground = Math.max(model.maxBackground, model.background);
+      model.inFlight += 1;
+      model.delivered.push({message});
       const {content, buffers} = JSON.parse(await globalThis.kernel(message));
-      model.inFlight -= counted;
-      model.background -= message.background ? 1 : 0;
+      model.inFlight -= 1;
+      model.delivered.push({message, answered: true});
       const views = buffers.map((text) => new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer));
       model.trigger("msg:custom", content, views);
     },
@@ -97,6 +103,31 @@ globalThis.open = async (code, state, width = 1180, height = 720) => {
   globalThis.closers = [...(globalThis.closers ?? []), await front.render({model, el})];
 };
 """
+
+
+# Requests of the lane "work" (frontend/src/kernel/client.ts): several may be in flight, beside one of each of the other lanes.
+WORK = {"unit_columns", "matching_units"}
+
+
+def most_in_flight(page: Page, lane: str) -> int:
+    """Return how many requests of the lane "urgent" or "background" were in flight at the same time.
+
+    A request that was sent again because its reply was late, as it may be on a busy machine, is one request.
+    """
+    waiting: dict[str, str] = {}  # a request without its number, for each number
+    most = 0
+    for event in page.evaluate("model.delivered"):
+        message = event["message"]
+        if message["kind"] in WORK or bool(message.get("background")) != (lane == "background"):
+            continue
+        seq = f"{message['client']} {message['seq']}"
+        if event.get("answered"):
+            request = waiting.pop(seq, None)
+            waiting = {number: other for number, other in waiting.items() if other != request}
+        else:
+            waiting[seq] = json.dumps({**message, "seq": 0}, sort_keys=True)
+            most = max(most, len(set(waiting.values())))
+    return most
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from deconvwidgets.records.layers import LayerInfo
 from tests.instruments.comparison.widget.fake_api import FakeSideBySide
 from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
+from tests.widgets.waiting import wait_until_quiet
 
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
@@ -51,6 +52,7 @@ def test_a_pair_shows_the_units_of_both_services(service, open_page):
     page.get_by_test_id("mosaic-b-patches-4").click()
     expect(page.get_by_test_id("crop-value-a")).to_have_text("A 1 here: 1.30")
     expect(page.get_by_test_id("crop-value-b")).to_have_text("B 2 here: 2.30")
+    wait_until_quiet(page)
     asked = {name: {values[1] for kind, values in fake.calls if kind == "on_crop"} for name, fake in service.sides.items()}
     assert asked == {"a": {0, 1}, "b": {0, 2}}, "each service is asked for its own unit"
     page.wait_for_function("() => model.values.state.unit_b === 2 && model.values.state.side === 'b' && model.values.state.rank === 3")
@@ -62,17 +64,6 @@ def test_a_pair_shows_the_units_of_both_services(service, open_page):
 def sent_since(page: Page, count: int) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = page.evaluate("(count) => model.sent.slice(count)", count)
     return [message for message in messages if message.get("side")]
-
-
-def wait_until_quiet(page: Page) -> int:
-    """Wait until no request is in flight, and return how many messages were sent."""
-    page.wait_for_function(
-        "() => { const quiet = model.inFlight === 0 && model.sent.length === globalThis.before; globalThis.before = model.sent.length;"
-        " return quiet; }",
-        polling=250,
-    )
-    count: int = page.evaluate("model.sent.length")
-    return count
 
 
 def test_mosaics_of_both_units_are_requested_first_and_before_the_click(service, open_page):
