@@ -368,13 +368,13 @@ def test_events_arrive_at_bound_methods_in_order_and_the_thread_ends_with_the_se
     service.subscribe(listener.hear, {"changed", "failed"})
     thread = service._thread
     service.set_units({("conv1", 1): 0.0})
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while listener.heard != ("changed",):
         assert time.monotonic() < end
         time.sleep(0.01)
     del service
     gc.collect()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
     assert server.sessions == 0
     assert listener.heard == ("changed",)
@@ -385,7 +385,7 @@ def test_closing_is_no_failure(server):
     service.subscribe(lambda event: heard.append(event.kind), {"failed"})
     thread = service._thread
     service.close()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
     assert heard == []
 
@@ -408,22 +408,22 @@ def test_the_queue_keeps_the_newest_of_a_kind_and_every_failure():
 
 def test_an_idle_session_ends_and_the_notebook_is_told(tiny_bundle, tiny_images):
     service = dw.LocalModelService(tiny_bundle, tiny_images, device="cpu").wait(60)
-    server = SessionServer(service, "lecture-hall", idle_seconds=0.2)
+    server = SessionServer(service, "lecture-hall", idle_seconds=1.0)
     link = DirectLink(server)  # without a thread that fetches events
     busy = DirectLink(server)
     stop = threading.Event()
     polling = threading.Thread(target=lambda: [busy.events(0) for _ in iter(stop.is_set, True)])
     polling.start()
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while server.sessions > 1:
         assert time.monotonic() < end
         time.sleep(0.02)
-    time.sleep(0.3)
+    time.sleep(1.2)
     assert server.sessions == 1
     with pytest.raises(ServiceError, match="nothing was heard of the notebook"):
         link.events(0)
     stop.set()
-    polling.join(5)
+    polling.join(60)
     server.shut_down()
 
 

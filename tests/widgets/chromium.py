@@ -15,8 +15,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from deconvwidgets.widgets.explorer import STATIC
 from deconvwidgets.widgets.messages import Handlers, Request, dispatch
+from tests.widgets.waiting import SECONDS
 
-expect.set_options(timeout=20_000)  # 5 seconds are too few on a busy machine
+expect.set_options(timeout=1000 * SECONDS)
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CHROMIUM = os.environ.get("DECONVWIDGETS_CHROMIUM") or next((path for name in NAMES if (path := shutil.which(name))), None)
@@ -154,7 +155,7 @@ def blank(request: pytest.FixtureRequest, browser: Browser, shared_page: Page) -
     page = browser.new_page() if own else shared_page
     page.goto("about:blank")
     page.set_viewport_size({"width": 1240, "height": 900})
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(1000 * SECONDS)
     errors: list[str] = []
     listeners = {
         "console": lambda message: errors.append(message.text) if message.type == "error" else None,

@@ -37,7 +37,7 @@ def open_page(blank: Page, service: FakeInvarianceService) -> OpenPage:
         opened = checked_state(state, {}, service.overview(), service.invariance.choices())
         blank.evaluate("([state, height]) => { globalThis.model = makeModel(state, height); }", [opened, height])
         blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [built("invariance.js"), width])
-        expect(blank.locator(READY)).to_be_visible(timeout=20_000)
+        expect(blank.locator(READY)).to_be_visible()
         return blank
 
     return open_

@@ -106,7 +106,7 @@ def test_the_index_is_cancelled_and_resumed(building_service, open_page):
 def test_units_are_selected_on_the_map(service, open_page):
     page = open_page(service, layer="conv2", unit=7, display="map")
     points = page.locator(".dwl-map .scatterlayer .point")
-    expect(points).to_have_count(59, timeout=60_000)
+    expect(points).to_have_count(59)
     wait_until_quiet(page)
     area = page.locator(".dwl-map .nsewdrag").first.bounding_box()
     first, fourth = (points.nth(number).bounding_box() for number in (0, 3))

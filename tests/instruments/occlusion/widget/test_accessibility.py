@@ -26,7 +26,7 @@ def test_tabs_are_accessible(api, open_page, theme, tab):
     page.keyboard.press("ArrowRight")
     wait_until_quiet(page)
     if tab == "chart":
-        expect(page.locator("[data-testid=chart] .heatmaplayer image").first).to_be_attached(timeout=30_000)
+        expect(page.locator("[data-testid=chart] .heatmaplayer image").first).to_be_attached()
     if tab == "images":
         expect(page.get_by_test_id("image").first).to_be_visible()
     assert violations(page) == []

@@ -582,7 +582,7 @@ def test_chart_that_arrives_while_its_tab_is_hidden_fills_the_tab_later(api, ope
     expect(page.locator(".dwx-chart-box")).to_have_attribute("data-drawn", "true")  # it would be, if it were visible
     page.get_by_test_id("tab-chart").click()
     heatmap = page.locator("[data-testid=chart] .heatmaplayer image")
-    expect(heatmap).to_be_visible(timeout=60_000)
+    expect(heatmap).to_be_visible()
 
     def sizes() -> list[tuple[float, float]]:
         boxes = (page.locator(f"[data-testid=chart]{inner}").first.bounding_box() for inner in ("", " svg.main-svg"))
@@ -606,7 +606,7 @@ def test_chart_is_loaded_with_its_tab_and_shows_the_selected_map(api, open_page)
     api.advance(run, 3)
     send_event(page)
     heatmap = page.locator("[data-testid=chart] .heatmaplayer image")
-    expect(heatmap.first).to_be_attached(timeout=30_000)
+    expect(heatmap.first).to_be_attached()
     expect(page.get_by_test_id("chart-words")).to_be_hidden()
     expect(page.locator("[data-testid=chart] .gtitle")).to_contain_text("probability of")
     page.get_by_test_id("charted-activity").click()

@@ -462,7 +462,7 @@ def test_axes_are_shown_at_once_and_the_final_classifier_when_it_is_trained(api,
 def test_curve_is_drawn_by_plotly_and_removed_with_the_view(api, open_page):
     api.whole_run()
     page = open_page(tab="curve")
-    expect(page.locator("[data-testid=chart] .scatterlayer .points path").first).to_be_attached(timeout=60_000)
+    expect(page.locator("[data-testid=chart] .scatterlayer .points path").first).to_be_attached()
     expect(page.locator(".dwt-chart-panel").get_by_test_id("chart-words")).to_be_hidden()
 
     def sizes() -> list[tuple[float, float]]:
