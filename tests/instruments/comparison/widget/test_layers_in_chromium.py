@@ -13,6 +13,7 @@ from deconvwidgets.instruments.comparison.widget.messages import HANDLERS
 from deconvwidgets.instruments.comparison.widget.state import checked_state
 from deconvwidgets.records.layers import LayerInfo
 from tests.instruments.comparison.widget.fake_api import FakeSideBySide
+from tests.instruments.layers.widget.test_in_chromium import TYPE_FAST
 from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
 from tests.widgets.waiting import wait_until_quiet
@@ -118,6 +119,13 @@ def test_layers_are_found_by_the_names_of_both_models(service, open_page):
         wait_until_quiet(page)
         assert fake.opened[0].name == "block.3", "the index of a layer is built when it is picked"
     assert page.get_by_test_id("layer-a").get_attribute("title").startswith("a beside"), "a layer without namesake has another beside it"
+
+
+def test_enter_opens_the_layers_that_the_last_letter_finds(open_page):
+    page = open_page(layer_a="conv1", sort="number")
+    expect(page.get_by_test_id("pair-title")).to_have_text("conv1 · A 0 | B 0")
+    page.get_by_test_id("layer-search").evaluate(TYPE_FAST, "conv5")
+    expect(page.get_by_test_id("pair-title")).to_have_text("conv5 · A 0 | B 0")
 
 
 def test_pins_stay_while_layers_change_by_keys(service, open_page):

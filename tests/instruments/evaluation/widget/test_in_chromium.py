@@ -14,7 +14,7 @@ from deconvwidgets.instruments.evaluation.widget.state import checked_state
 from tests.instruments.evaluation.widget.fake_api import EACH, FakeEvaluationService
 from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
-from tests.widgets.waiting import wait_until, wait_until_quiet
+from tests.widgets.waiting import expect_state, wait_until, wait_until_quiet
 
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
@@ -155,6 +155,20 @@ def test_classes_are_mapped_in_the_table(api, open_page):
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stop")
     assert calls_of(api, "start")[-1].mapping == {}
+
+
+def test_enter_takes_the_suggestion_for_the_whole_text(api, open_page):
+    api.whole_run()
+    page = open_page(show="names")
+    page.get_by_test_id("name-seagull").click()
+    expect(page.get_by_test_id("name-search")).to_be_focused()
+    wait_until_quiet(page)
+    page.evaluate("model.blocked = true")
+    page.keyboard.type("ket")
+    page.keyboard.press("Enter")
+    page.evaluate("model.release()")
+    expect(page.locator("[data-name=seagull]")).to_contain_text("ketch")
+    expect_state(page, mapping={"seagull": ["ketch"]})
 
 
 def test_the_change_between_two_runs(api, open_page):

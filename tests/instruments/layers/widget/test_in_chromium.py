@@ -481,6 +481,21 @@ def test_all_layers_are_listed_searched_and_opened(service, open_page):
     print(f"500 layers in {milliseconds:.0f} ms")
 
 
+# Types a text into the field that finds layers, and presses Enter before the next frame.
+TYPE_FAST = """(field, text) => {
+  field.value = text;
+  field.dispatchEvent(new Event("input", {bubbles: true}));
+  field.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", bubbles: true, cancelable: true}));
+}"""
+
+
+def test_enter_opens_the_layer_that_the_last_letter_finds(service, open_page):
+    page = open_page(service, layer="conv2", unit=7)
+    wait_until_painted(page)
+    page.get_by_test_id("layer-search").evaluate(TYPE_FAST, "conv5")
+    expect(page.get_by_test_id("layer-conv5")).to_have_attribute("aria-current", "true")
+
+
 @pytest.mark.own_page  # whose clock is replaced
 def test_unresponsive_kernel_is_reported_until_it_answers_again(service, blank, open_page):
     blank.clock.install()

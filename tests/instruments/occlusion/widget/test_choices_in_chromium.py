@@ -266,7 +266,7 @@ DELAY_DECODING = """() => {
     await new Promise((resolve) => waiting.push(resolve));
     return await decode(data);
   };
-  globalThis.decoding = waiting;
+  globalThis.heldBack = waiting;
 }"""
 
 BLOCK_ANSWERS_FOR_CROP_6 = """() => {
@@ -282,12 +282,12 @@ def test_answers_for_the_former_image_are_ignored(api, open_page):
     page = open_page()
     page.evaluate(DELAY_DECODING)
     page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.trigger('change:state'); }")
-    page.wait_for_function("() => decoding.length === 2")
+    page.wait_for_function("() => heldBack.length === 2")
     page.evaluate("model.blocked = true")
     page.get_by_test_id("stage").focus()
     page.keyboard.press("ArrowDown")  # the former image is still shown
     page.wait_for_function("() => model.waiting.some((message) => message.kind === 'patch' && message.request.image === 'crop:0')")
-    page.evaluate("() => decoding.forEach((done) => done())")
+    page.evaluate("() => heldBack.forEach((done) => done())")
     expect(page.get_by_test_id("title")).to_contain_text("drawing 6")
     shown = "() => document.querySelector('[data-testid=activity-now]').textContent"
     unoccluded = page.evaluate(shown)
