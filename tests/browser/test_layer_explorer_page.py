@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.conftest import START_PATIENCE
 from tests.widgets.waiting import expect_value, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -216,7 +217,7 @@ def test_strongest_activation_is_enlarged(visit: Any) -> None:
 def test_export_is_downloaded(visit: Any, kind: str, tmp_path: Path) -> None:
     page = visit.page
     by_id(page, "export-menu").click()
-    with page.expect_download() as coming:
+    with page.expect_download(timeout=START_PATIENCE) as coming:
         by_id(page, f"export-{kind}").click()
     coming.value.save_as(tmp_path / kind)
     data = (tmp_path / kind).read_bytes()
