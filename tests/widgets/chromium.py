@@ -56,9 +56,10 @@ if (!globalThis.decoding) {  // a page keeps its global variables when it loads 
 }
 globalThis.makeModel = (state, height) => {
   const listeners = new Map();
+  const contentOf = (message) => JSON.stringify({...message, seq: 0});
   const model = {
     values: {state, height}, blocked: false, blockedBackground: false, blockedKind: null, waiting: [], sent: [],
-    inFlight: 0, delivered: [], saved: 0,
+    inFlight: 0, delivered: [], unanswered: new Set(), saved: 0,
     get: (name) => model.values[name],
     set: (name, value) => { model.values[name] = value; },
     save_changes: () => { model.saved += 1; model.trigger("change:state"); },
@@ -69,6 +70,7 @@ globalThis.makeModel = (state, height) => {
     send: (message, callbacks, buffers = []) => {
       const text = (buffer) => Array.from(new Uint8Array(buffer), (byte) => String.fromCharCode(byte)).join("");
       if (buffers.length) message = {...message, buffers: buffers.map(text)};
+      if (model.unanswered.has(contentOf(message))) return;  // sent again because the reply is late, as on a busy machine
       model.sent.push(message);
       if (message.seq === undefined) return;  // a message that has no reply
       const blocked = model.blocked || (model.blockedBackground && message.background) || message.kind === model.blockedKind;
@@ -78,8 +80,10 @@ globalThis.makeModel = (state, height) => {
     deliver: async (message) => {
       model.inFlight += 1;
       model.delivered.push({message});
+      model.unanswered.add(contentOf(message));
       const {content, buffers} = JSON.parse(await globalThis.kernel(message));
       model.inFlight -= 1;
+      model.unanswered.delete(contentOf(message));
       model.delivered.push({message, answered: true});
       const views = buffers.map((text) => new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer));
       model.trigger("msg:custom", content, views);
@@ -111,23 +115,14 @@ WORK = {"unit_columns", "matching_units"}
 
 
 def most_in_flight(page: Page, lane: str) -> int:
-    """Return how many requests of the lane "urgent" or "background" were in flight at the same time.
-
-    A request that was sent again because its reply was late, as it may be on a busy machine, is one request.
-    """
-    waiting: dict[str, str] = {}  # a request without its number, for each number
-    most = 0
+    """Return how many requests of the lane "urgent" or "background" were in flight at the same time."""
+    count = most = 0
     for event in page.evaluate("model.delivered"):
         message = event["message"]
         if message["kind"] in WORK or bool(message.get("background")) != (lane == "background"):
             continue
-        seq = f"{message['client']} {message['seq']}"
-        if event.get("answered"):
-            request = waiting.pop(seq, None)
-            waiting = {number: other for number, other in waiting.items() if other != request}
-        else:
-            waiting[seq] = json.dumps({**message, "seq": 0}, sort_keys=True)
-            most = max(most, len(set(waiting.values())))
+        count = max(0, count + (-1 if event.get("answered") else 1))
+        most = max(most, count)
     return most
 
 
