@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.browser.conftest import Lab, Visit, open_cells, take_screenshot
+from tests.browser.conftest import PATIENCE, START_PATIENCE, Lab, Visit, open_cells, take_screenshot
+from tests.widgets.waiting import expect_value
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -42,7 +43,7 @@ study""",
 def visit(browser: Browser, lab: Lab) -> Iterator[Visit]:
     """A notebook with these cells, after they have run."""
     context = browser.new_context(viewport={"width": 1760, "height": 1200})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE)
     visiting = open_cells(context.new_page(), lab, "diagnosis.ipynb", CELLS)
     yield visiting
     context.close()
@@ -58,7 +59,7 @@ def widget_of(visit: Visit, name: str) -> Locator:
 def test_a_network_is_diagnosed_and_a_photograph_shifted(visit: Visit) -> None:
     panel = widget_of(visit, "diagnosis-panel")
     expect(panel).to_have_attribute("data-ready", "true")
-    expect(panel).to_have_attribute("data-diagnosed", "true", timeout=60_000)  # it starts when the panel is shown
+    expect(panel).to_have_attribute("data-diagnosed", "true", timeout=START_PATIENCE)  # it starts when the panel is shown
     counts = visit.run_code("print(len(panel.diagnosis.findings), panel.diagnosis.count('found'))").split()
     expect(panel.get_by_test_id("findings-count")).to_contain_text(f"{counts[0]} checks: {counts[1]} found")
     panel.get_by_test_id("stage").focus()
@@ -72,15 +73,13 @@ def test_a_network_is_diagnosed_and_a_photograph_shifted(visit: Visit) -> None:
 
 def test_a_slider_transforms_the_photograph_and_its_units_are_those_of_python(visit: Visit) -> None:
     explorer = widget_of(visit, "invariance-explorer")
-    expect(explorer).to_have_attribute("data-ready", "true", timeout=60_000)
+    expect(explorer).to_have_attribute("data-ready", "true", timeout=START_PATIENCE)
     explorer.get_by_test_id("amount-rotate").fill("45")
     expect(explorer.get_by_test_id("amount-rotate-value")).to_have_text("45°")
-    expect(explorer).to_have_attribute("data-ready", "true", timeout=60_000)
-    transform, amount, *units = visit.run_code(
-        "import time; time.sleep(1)\n"
-        "print(explorer.state['transform'], explorer.state['amount'], *explorer.summary['units']['strongest'])"
-    ).split()  # fmt: skip
-    assert (transform, float(amount)) == ("rotate", 45)
+    expect(explorer).to_have_attribute("data-ready", "true", timeout=START_PATIENCE)
+    code = "print(explorer.state['transform'], float(explorer.state['amount']))"
+    expect_value(visit.page, lambda: visit.run_code(code).split(), ["rotate", "45.0"])
+    units = visit.run_code("print(*explorer.summary['units']['strongest'])").split()
     shown = explorer.get_by_test_id("unit")
     expect(shown).to_have_count(len(units))
     expect(shown.first).to_contain_text(units[0])
@@ -90,7 +89,7 @@ def test_a_slider_transforms_the_photograph_and_its_units_are_those_of_python(vi
 def test_a_study_is_trained_and_a_variants_layers_are_explored(visit: Visit) -> None:
     panel = widget_of(visit, "ablation-panel")
     panel.get_by_test_id("go").click()
-    expect(panel.get_by_test_id("phase")).to_have_text("Complete", timeout=120_000, ignore_case=True)
+    expect(panel.get_by_test_id("phase")).to_have_text("Complete", timeout=START_PATIENCE, ignore_case=True)
     errors = visit.run_code("print(*(f'{100 * row.top1_error.mean:.1f}' for row in study.table.rows))").split()
     rows = panel.get_by_test_id("rows").locator("tr")
     expect(rows).to_have_count(2)
@@ -98,4 +97,4 @@ def test_a_study_is_trained_and_a_variants_layers_are_explored(visit: Visit) -> 
         expect(rows.nth(row)).to_contain_text(error)
     take_screenshot(panel, "ablation.png")
     panel.get_by_role("button", name="Explore").first.click()
-    expect(visit.page.get_by_test_id("layer-explorer").first).to_be_visible(timeout=60_000)
+    expect(visit.page.get_by_test_id("layer-explorer").first).to_be_visible(timeout=START_PATIENCE)

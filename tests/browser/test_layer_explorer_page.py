@@ -6,12 +6,16 @@ The tests share one server and one page, and depend on their order.
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import START_PATIENCE
+from tests.widgets.waiting import expect_value, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -43,7 +47,6 @@ def wait_until_coloured(page: Page, selector: str, count: int = 1, share: float 
     page.wait_for_function(
         f"([selector, count, share]) => [...document.querySelectorAll(selector)].filter(c => ({COLOURED})(c) > share).length >= count",
         arg=[selector, count, share],
-        timeout=30_000,
     )
 
 
@@ -75,11 +78,7 @@ def selected_unit(visit: Any) -> tuple[str, int]:
 
 
 def wait_for_selection(visit: Any, layer: str, unit: int) -> None:
-    for _ in range(50):
-        if selected_unit(visit) == (layer, unit):
-            return
-        visit.page.wait_for_timeout(100)
-    assert selected_unit(visit) == (layer, unit)
+    expect_value(visit.page, lambda: selected_unit(visit), (layer, unit))
 
 
 def test_conv_layers_are_listed_with_their_receptive_fields(visit: Any) -> None:
@@ -106,7 +105,8 @@ def test_click_on_a_unit_shows_its_strongest_activations(visit: Any) -> None:
 def test_projections_of_a_unit_are_different(visit: Any) -> None:
     """The nine tiles of the mosaic have different pixels."""
     page = visit.page
-    different = by_id(page, "mosaic-projections").evaluate(
+    count_different = partial(
+        by_id(page, "mosaic-projections").evaluate,
         """canvas => {
           const side = canvas.width / 3, inner = Math.floor(side) - 6, context = canvas.getContext('2d'), tiles = new Set();
           for (let rank = 0; rank < 9; rank++) {
@@ -114,9 +114,9 @@ def test_projections_of_a_unit_are_different(visit: Any) -> None:
             tiles.add(context.getImageData(left, top, inner, inner).data.join());
           }
           return tiles.size;
-        }"""
+        }""",
     )
-    assert different == 9
+    expect_value(page, count_different, 9, because="tiles with different pixels")
 
 
 def test_arrow_keys_move_and_enter_opens_the_unit(visit: Any) -> None:
@@ -130,7 +130,7 @@ def test_arrow_keys_move_and_enter_opens_the_unit(visit: Any) -> None:
     page.keyboard.press("ArrowLeft")
     wait_for_selection(visit, "conv5", shown[0])
     page.keyboard.press("Enter")
-    assert page.evaluate("() => !!document.activeElement.closest('[data-testid=detail]')"), "Enter moves the focus to the selected unit"
+    page.wait_for_function("() => !!document.activeElement.closest('[data-testid=detail]')")  # Enter moves the focus to the selected unit
 
 
 def test_slash_opens_the_search(visit: Any) -> None:
@@ -163,7 +163,7 @@ def test_order_of_the_units(visit: Any) -> None:
     by_id(page, "sort").select_option("index")
     by_id(page, "grid").press("Home")  # the selected unit stays visible in another order
     expect(by_id(page, "tile-0")).to_be_visible()
-    assert tiles(page)[:3] == [0, 1, 2]
+    expect_value(page, lambda: tiles(page)[:3], [0, 1, 2])
     by_id(page, "sort").select_option("strongest")
     strongest = visit.run_code("print(int(service.layers.unit_table('conv5').maximum.argmax()))")
     by_id(page, "grid").press("Home")
@@ -193,7 +193,7 @@ def test_unit_can_be_pinned(visit: Any) -> None:
     wait_for_selection(visit, "conv5", second)
     expect(by_id(page, "detail")).to_contain_text(f"Unit {second}")
     expect(by_id(page, f"pin-conv5-{first}")).to_contain_text("selectivity")
-    assert [(pin["layer"], pin["unit"]) for pin in state(visit)["pinned"]] == [("conv5", first)]
+    expect_value(page, lambda: [(pin["layer"], pin["unit"]) for pin in state(visit)["pinned"]], [("conv5", first)])
     visit.run_code("explorer.state = {**explorer.state, 'pinned': []}")
 
 
@@ -208,7 +208,7 @@ def test_strongest_activation_is_enlarged(visit: Any) -> None:
     wait_until_coloured(page, "[data-testid=enlarged] canvas", 3)
     page.keyboard.press("ArrowRight")
     expect(by_id(page, "enlarged-maximum")).to_contain_text(f"{values[1]:.3g}")
-    assert by_id(page, "enlarged-projection").bounding_box()["width"] >= 300
+    wait_until(page, lambda: by_id(page, "enlarged-projection").bounding_box()["width"] >= 300, "the projection is large")
     page.keyboard.press("Escape")
     expect(by_id(page, "mosaic-projections-2")).to_be_focused()
 
@@ -217,7 +217,7 @@ def test_strongest_activation_is_enlarged(visit: Any) -> None:
 def test_export_is_downloaded(visit: Any, kind: str, tmp_path: Path) -> None:
     page = visit.page
     by_id(page, "export-menu").click()
-    with page.expect_download(timeout=60_000) as coming:
+    with page.expect_download(timeout=START_PATIENCE) as coming:
         by_id(page, f"export-{kind}").click()
     coming.value.save_as(tmp_path / kind)
     data = (tmp_path / kind).read_bytes()
@@ -253,22 +253,30 @@ TAKE_CELLS = """(at) => {
 }"""
 
 
-def test_explorer_answers_while_other_cells_run(visit: Any) -> None:
-    page = visit.page
+RUN_UNTIL_THERE_IS = """import pathlib, time
+end = time.monotonic() + 240
+while not pathlib.Path({path!r}).exists() and time.monotonic() < end:
+    time.sleep(0.1)"""
+
+
+def test_explorer_answers_while_other_cells_run(visit: Any, tmp_path: Path) -> None:
+    page, stop = visit.page, tmp_path / "stop"
     explorer = "other = dw.LayerExplorer(service, layer='conv3', state={'sort': 'index', 'unit': 40})\nother"
-    at = page.evaluate(ADD_CELLS, [explorer, "import time; time.sleep(15)"])
+    at = page.evaluate(ADD_CELLS, [explorer, RUN_UNTIL_THERE_IS.format(path=str(stop))])
     try:
         new = page.get_by_test_id("layer-explorer").last
-        expect(new.get_by_test_id("title")).to_contain_text("conv3", timeout=9_000)
+        expect(new.get_by_test_id("title")).to_contain_text("conv3")
         expect(new.get_by_test_id("detail-title")).to_have_text("Unit 40")
         tile = new.locator(".dwx-tile").nth(1)
         tile.click()
         expect(new.get_by_test_id("detail-title")).to_have_text(f"Unit {tile.get_attribute('data-unit')}")
-        expect(new.locator(".dwx-mosaic[data-sharp=true]")).to_have_count(2, timeout=5_000)
+        expect(new.locator(".dwx-mosaic[data-sharp=true]")).to_have_count(2)
         assert not page.evaluate("globalThis.__ended"), "the other cell is still running"
+        stop.touch()
         page.wait_for_function("globalThis.__ended")
-        assert visit.run_code("print(other.state['unit'])").strip() == tile.get_attribute("data-unit")
+        expect_value(page, lambda: visit.run_code("print(other.state['unit'])").strip(), tile.get_attribute("data-unit"))
     finally:
+        stop.touch()
         page.evaluate(TAKE_CELLS, at)
 
 
@@ -291,14 +299,11 @@ def test_no_element_overflows_at_700_pixels(visit: Any) -> None:
     page.set_viewport_size({"width": 700, "height": 1000})
     try:
         by_id(page, "layers").scroll_into_view_if_needed()
-        page.wait_for_timeout(500)
-        wide = page.evaluate(
-            """() => {
-              const root = document.querySelector('[data-testid=layers]').closest('.jp-OutputArea-output');
-              return [root.scrollWidth, root.clientWidth];
-            }"""
-        )
-        assert wide[0] <= wide[1] + 1
+        overflow = """() => {
+          const root = document.querySelector('[data-testid=layers]').closest('.jp-OutputArea-output');
+          return root.clientWidth < 700 ? root.scrollWidth - root.clientWidth : null;
+        }"""
+        wait_until(page, lambda: page.evaluate(overflow) in (0, 1), "nothing is wider than the output")
         expect(by_id(page, "detail")).to_be_attached()
         wait_until_coloured(page, "[data-testid=grid] canvas", 1)
     finally:
@@ -317,11 +322,13 @@ def test_explorer_uses_the_dark_theme(visit: Any) -> None:
     }"""
     paper, ink = page.evaluate(brightness)
     assert paper > ink
+
+    def is_dark(paper: float, ink: float) -> bool:
+        return paper + 60 < ink
+
     page.evaluate("async () => { await jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'}); }")
     try:
-        page.wait_for_timeout(500)
-        paper, ink = page.evaluate(brightness)
-        assert paper + 60 < ink
+        wait_until(page, lambda: is_dark(*page.evaluate(brightness)), "the paper is dark, and the ink is bright")
     finally:
         page.evaluate("async () => { await jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'}); }")
 
@@ -334,7 +341,7 @@ def test_kernel_restart_is_reported(visit: Any) -> None:
     expect(by_id(page, "layer-conv5")).to_have_attribute("aria-current", "true")
     wait_until_coloured(page, "[data-testid=detail] canvas", 2)
     page.evaluate("async () => { await jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }")
-    expect(by_id(page, "alert")).to_have_text("The kernel was restarted. Run the cell again.", timeout=5_000)
+    expect(by_id(page, "alert")).to_have_text("The kernel was restarted. Run the cell again.")
     expect(by_id(page, "layer-explorer")).to_have_attribute("data-available", "false")
     by_id(page, "layer-conv1").click()
     expect(by_id(page, "status")).to_contain_text("Not loaded")

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Lab, Visit, open_cells
+from tests.browser.conftest import PATIENCE, Lab, Visit, open_cells
+from tests.widgets.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -44,7 +45,7 @@ def open_model(browser: Browser, lab: Lab) -> Iterator[Callable[[str, str], Visi
 
     def make(name: str, channels: str) -> Visit:
         context = browser.new_context(viewport={"width": 1500, "height": 1900})
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         return open_cells(context.new_page(), lab, name, [MODEL.replace("CHANNELS", channels), LAYERS, OCCLUSION])
 
@@ -55,16 +56,16 @@ def open_model(browser: Browser, lab: Lab) -> Iterator[Callable[[str, str], Visi
 
 def wait_until_shown(page: Page, coloured: int) -> None:
     expect(page.get_by_test_id("detail")).to_be_visible()
-    page.wait_for_function(f"() => ({COLOURED})() === {coloured}", timeout=30_000)
+    page.wait_for_function(f"() => ({COLOURED})() === {coloured}")
 
 
 @pytest.mark.parametrize(("channels", "coloured"), [("None", 3)])  # others in tests/models/test_channels.py
 def test_the_chosen_channels_are_displayed(open_model, channels, coloured, tmp_path):
     visit = open_model(f"bands-{coloured}-{len(channels)}.ipynb", channels)
     page = visit.page
-    page.wait_for_function("() => document.querySelectorAll('[data-testid=detail] canvas').length >= 2", timeout=30_000)
+    page.wait_for_function("() => document.querySelectorAll('[data-testid=detail] canvas').length >= 2")
     wait_until_shown(page, coloured)
     page.screenshot(path=tmp_path / "explorers.png")
     assert visit.errors == []
-    noted = page.get_by_text("Of the 4 input channels", exact=False).count() > 0
-    assert noted == (channels == "None")
+    noted = page.get_by_text("Of the 4 input channels", exact=False)
+    wait_until(page, lambda: (noted.count() > 0) == (channels == "None"), "what is displayed is noted")

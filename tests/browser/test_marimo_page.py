@@ -32,7 +32,7 @@ def _():
     dw.LayerExplorer(service, layer="conv5")
     return
 """
-SECONDS = 60  # for an answer on a busy machine
+SECONDS = 180  # for an answer on a busy machine
 WHITE = "rgb(255, 255, 255)"
 
 pytestmark = [
@@ -68,7 +68,7 @@ def address() -> Iterator[str]:
     threading.Thread(target=process.stdout.read, daemon=True).start()  # the server would stop at a full pipe
     yield found.group()
     process.terminate()
-    process.wait(30)
+    process.wait(120)
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +82,11 @@ def page(address: str, errors: list[str]) -> Iterator[Page]:
         chromium = playwright.chromium.launch(executable_path=find_chromium(), chromium_sandbox=False, args=CHROMIUM_FLAGS)
         # The theme of the page is light; that of the desktop is not.
         opened = chromium.new_context(viewport={"width": 1600, "height": 1100}, color_scheme="dark").new_page()
-        opened.set_default_timeout(60_000)
+        opened.set_default_timeout(SECONDS * 1000)
         opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         opened.on("pageerror", lambda error: errors.append(f"{error} {error.stack}"))
         opened.goto(address)
-        expect(opened.locator("[data-testid=layer-explorer][data-ready=true]")).to_be_visible(timeout=180_000)
+        expect(opened.locator("[data-testid=layer-explorer][data-ready=true]")).to_be_visible(timeout=300_000)
         yield opened
         chromium.close()
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.browser.conftest import Lab, Visit, open_cells, take_screenshot
+from tests.browser.conftest import PATIENCE, START_PATIENCE, Lab, Visit, open_cells, take_screenshot
+from tests.widgets.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -37,7 +38,7 @@ def explore(outputs, **options):
 def visit(browser: Browser, lab: Lab) -> Iterator[Visit]:
     """A notebook with these cells, after they have run."""
     context = browser.new_context(viewport={"width": 1600, "height": 1100})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE)
     visiting = open_cells(context.new_page(), lab, "tasks.ipynb", CELLS)
     yield visiting
     context.close()
@@ -46,7 +47,7 @@ def visit(browser: Browser, lab: Lab) -> Iterator[Visit]:
 def explorer_of(visit: Visit, name: str) -> Locator:
     found = visit.page.get_by_test_id("occlusion-explorer").filter(has_text=name)
     found.scroll_into_view_if_needed()
-    expect(found).to_have_attribute("data-complete", "true", timeout=60_000)
+    expect(found).to_have_attribute("data-complete", "true", timeout=START_PATIENCE)
     return found
 
 
@@ -72,9 +73,8 @@ def test_the_signed_map_equals_that_in_python_and_is_white_without_a_change(visi
     explorer = explorer_of(visit, "depthnet")
     explorer.get_by_test_id("answer").nth(1).click()
     expect(explorer.get_by_test_id("map-value-title")).to_have_text("Tilt in m")
-    expect(explorer).to_have_attribute("data-complete", "true", timeout=60_000)
-    while "tilt" not in visit.run_code("print(depth.state['target'])"):  # the state is saved after a short while
-        visit.page.wait_for_timeout(100)
+    expect(explorer).to_have_attribute("data-complete", "true", timeout=START_PATIENCE)
+    wait_until(visit.page, lambda: "tilt" in visit.run_code("print(depth.state['target'])"), "the state is saved")
     value, low, high = (
         float(number) for number in visit.run_code("print(depth.maps.value[2, 3], *depth.maps.colour_range('value'))").split()
     )

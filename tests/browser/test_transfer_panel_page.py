@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Lab, Visit, open_cells
+from tests.browser.conftest import PATIENCE, START_PATIENCE, Lab, Visit, open_cells
+from tests.widgets.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -34,15 +35,15 @@ POINTS = "[data-testid=chart] .scatterlayer .points path"
 def visit(browser: Browser, lab: Lab) -> Iterator[Visit]:
     """A notebook with these cells, after they have run."""
     context = browser.new_context(viewport={"width": 1600, "height": 1100}, accept_downloads=True)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE)
     visiting = open_cells(context.new_page(), lab, "panel.ipynb", CELLS)
-    expect(visiting.page.locator("[data-testid=transfer-panel][data-ready=true]")).to_be_visible(timeout=60_000)
+    expect(visiting.page.locator("[data-testid=transfer-panel][data-ready=true]")).to_be_visible(timeout=START_PATIENCE)
     yield visiting
     context.close()
 
 
 def wait_until_done(page: Page) -> None:
-    expect(page.get_by_test_id("run-words")).to_contain_text("Done in", timeout=180_000)
+    expect(page.get_by_test_id("run-words")).to_contain_text("Done in", timeout=START_PATIENCE)
 
 
 def test_data_is_described_before_training(visit: Visit) -> None:
@@ -67,8 +68,8 @@ def test_run_shows_its_chart_and_results(visit: Visit) -> None:
 def test_learning_curve_is_a_tab_of_the_chart(visit: Visit) -> None:
     page = visit.page
     page.get_by_test_id("tab-curve").click()
-    expect(page.locator(POINTS)).to_have_count(4, timeout=10_000)  # 1, 2 and 4 per class, and the result of the folds
-    assert page.locator("[data-testid=chart].js-plotly-plot").count() == 1
+    expect(page.locator(POINTS)).to_have_count(4)  # 1, 2 and 4 per class, and the result of the folds
+    expect(page.locator("[data-testid=chart].js-plotly-plot")).to_have_count(1)
     page.wait_for_function(FILLS_ITS_CONTAINER)  # it is resized after its container
     page.get_by_test_id("tab-training").click()
     expect(page.locator("[data-testid=training-chart]")).to_be_visible()
@@ -95,11 +96,11 @@ def test_stop_keeps_the_complete_folds(visit: Visit) -> None:
     page.get_by_test_id("folds").fill("90")
     page.get_by_test_id("folds").press("Enter")
     expect(page.get_by_test_id("run-title")).to_contain_text("Run 2")
-    expect(page.get_by_test_id("results")).to_contain_text(re.compile(r"[1-9]\d* of 90 folds"), timeout=60_000)
+    expect(page.get_by_test_id("results")).to_contain_text(re.compile(r"[1-9]\d* of 90 folds"), timeout=START_PATIENCE)
     page.get_by_test_id("layer-conv3").click()  # other requests are answered meanwhile
     expect(page.get_by_test_id("layer-explorer").get_by_test_id("title")).to_contain_text("conv3")
     page.get_by_test_id("go").click()
-    expect(page.get_by_test_id("run-words")).to_contain_text("done and kept", timeout=20_000)
+    expect(page.get_by_test_id("run-words")).to_contain_text("done and kept")
     assert int(visit.run_code("print(len(panel.results().summary.per_fold))")) >= 1
 
 
@@ -115,9 +116,9 @@ def test_reloaded_page_shows_the_same_run(visit: Visit) -> None:
     page = visit.page
     page.evaluate("async () => { await jupyterapp.commands.execute('docmanager:save'); }")
     page.reload(wait_until="domcontentloaded")
-    expect(page.locator("[data-testid=transfer-panel][data-ready=true]")).to_be_visible(timeout=60_000)
+    expect(page.locator("[data-testid=transfer-panel][data-ready=true]")).to_be_visible(timeout=START_PATIENCE)
     expect(page.get_by_test_id("run-title")).to_contain_text("Run 3")
-    expect(page.locator(LINES).first).to_be_attached(timeout=60_000)
+    expect(page.locator(LINES).first).to_be_attached(timeout=START_PATIENCE)
 
 
 def test_chart_uses_the_dark_theme(visit: Visit) -> None:
@@ -133,13 +134,15 @@ def test_chart_uses_the_dark_theme(visit: Visit) -> None:
       const background = mean(style('[data-testid=transfer-panel]').backgroundColor);
       return [background, mean(style('[data-testid=plot] text').fill), mean(style('[data-testid=chart-legend] li').color)];
     }"""
-    background, *texts = page.evaluate(read_brightness)
-    assert all(text + 80 < background for text in texts)
+
+    def differences() -> list[float]:
+        background, *texts = page.evaluate(read_brightness)
+        return [text - background for text in texts]
+
+    assert max(differences()) < -80
     page.evaluate("async () => { await jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'}); }")
     try:
-        page.wait_for_timeout(500)
-        background, *texts = page.evaluate(read_brightness)
-        assert all(text > background + 80 for text in texts)
+        wait_until(page, lambda: min(differences()) > 80, "the texts are bright on a dark background")
     finally:
         page.evaluate("async () => { await jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'}); }")
 
@@ -150,16 +153,13 @@ def test_no_element_overflows_at_700_pixels(visit: Visit) -> None:
     page.set_viewport_size({"width": 700, "height": 1000})
     try:
         page.get_by_test_id("go").scroll_into_view_if_needed()
-        page.wait_for_timeout(700)
-        widths, chart_widths = page.evaluate(
-            """() => {
-              const root = document.querySelector('[data-testid=transfer-panel]').closest('.jp-OutputArea-output');
-              const width = (selector) => document.querySelector(selector).getBoundingClientRect().width;
-              return [[root.scrollWidth, root.clientWidth], [width('[data-testid=plot] svg'), width('[data-testid=training-chart]')]];
-            }"""
-        )
-        assert widths[0] <= widths[1] + 1
-        assert abs(chart_widths[0] - chart_widths[1]) < 2, "the chart is resized"
+        fits = """() => {
+          const root = document.querySelector('[data-testid=transfer-panel]').closest('.jp-OutputArea-output');
+          const width = (selector) => document.querySelector(selector).getBoundingClientRect().width;
+          const isResized = Math.abs(width('[data-testid=plot] svg') - width('[data-testid=training-chart]')) < 2;
+          return root.clientWidth < 700 && root.scrollWidth <= root.clientWidth + 1 && isResized;
+        }"""
+        wait_until(page, lambda: page.evaluate(fits), "nothing is wider than the output, and the chart is resized")
     finally:
         page.set_viewport_size({"width": 1600, "height": 1100})
 

@@ -377,7 +377,7 @@ def test_events_arrive_at_bound_methods_in_order_and_the_thread_ends_with_the_se
         time.sleep(0.01)
     del service
     gc.collect()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
     assert server.sessions == 0
     assert listener.heard == ("changed",)
@@ -388,7 +388,7 @@ def test_closing_is_no_failure(server):
     service.subscribe(lambda event: heard.append(event.kind), {"failed"})
     thread = service._thread
     service.close()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
     assert heard == []
 
@@ -426,7 +426,7 @@ def test_an_idle_session_ends_and_the_notebook_is_told(tiny_bundle, tiny_images)
     with pytest.raises(ServiceError, match="nothing was heard of the notebook"):
         link.events(0)
     stop.set()
-    polling.join(5)
+    polling.join(60)
     server.shut_down()
 
 

@@ -70,7 +70,7 @@ def connect():
     return dw.connect("auto", name="class").wait(60)
 
 
-def until(condition, seconds=20):
+def until(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -135,8 +135,8 @@ def test_a_lost_actor_is_said_in_words_and_a_new_one_is_found(served, folder):
     request = {"kind": "unit_table", "layer": "conv2", "seq": 1, "client": "c"}
     reply, _ = widget._answer(Request(request))
     assert reply["error"].startswith(words)
-    assert time.monotonic() - started < 5
-    waiting.join(10)
+    assert time.monotonic() - started < 30  # without the time-out of a call
+    waiting.join(60)
     assert raised[0].startswith(words)
     service.close()
     with dw.serve(make_tiny_bundle(), folder, name="class", device="cpu"):
@@ -177,7 +177,7 @@ def test_a_slow_listener_of_this_notebook_is_no_loss_of_the_service(served, monk
 
     service.subscribe(listen)
     service.set_units({("conv1", 0): 0.0})
-    assert heard.wait(20)  # from now on no events are fetched
+    assert heard.wait(60)  # from now on no events are fetched
     run = service.transfer.start(TransferSettings("images", "conv2", images_per_class=2, folds=100))
     started = time.monotonic()
     service.transfer.wait(run)

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from tests.widgets.waiting import let_run
+
 AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 # JupyterLab's colours and font sizes
 THEMES = {
@@ -31,7 +33,7 @@ def set_theme(page: Page, theme: str) -> None:
     """Set a theme of JupyterLab."""
     page.add_style_tag(content=f"html {{ background: var(--jp-layout-color0); {SIZES} {THEMES[theme]} }}")
     page.evaluate("(theme) => document.documentElement.setAttribute('theme', theme)", theme)
-    page.wait_for_timeout(100)  # a canvas reads its colours later
+    let_run(page, 100)  # a canvas reads its colours later
 
 
 def violations(page: Page) -> list[str]:

@@ -35,7 +35,7 @@ def client() -> Iterator[BlockingKernelClient]:
 
 def printed(client: BlockingKernelClient, code: str) -> str:
     output: list[str] = []
-    client.execute_interactive(code, timeout=60, output_hook=lambda message: output.append(str(message["content"].get("text", ""))))
+    client.execute_interactive(code, timeout=120, output_hook=lambda message: output.append(str(message["content"].get("text", ""))))
     return "".join(output).strip()
 
 
@@ -69,9 +69,9 @@ def test_requests_are_answered_while_a_cell_runs(client: BlockingKernelClient) -
     subshell = new_subshell(client)
     client.execute("import time; time.sleep(300)")
     send(client, subshell, model, {"method": "custom", "content": {"kind": "hello", "seq": 5, "client": "v"}})
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while time.monotonic() < end:
-        answer = client.get_iopub_msg(timeout=60)
+        answer = client.get_iopub_msg(timeout=120)
         if answer["msg_type"] == "comm_msg" and answer["content"]["data"].get("content", {}).get("seq") == 5:
             assert answer["content"]["data"]["content"]["overview"]["model"] == "fakenet"
             assert answer["parent_header"]["subshell_id"] == subshell

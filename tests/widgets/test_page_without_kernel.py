@@ -13,6 +13,7 @@ from deconvwidgets.instruments.layers.widget.state import checked_state
 from deconvwidgets.widgets.picture import small_jpeg
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
 from tests.widgets.fake_service import FakeService, encode, grating
+from tests.widgets.waiting import let_run, wait_until_quiet
 
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
@@ -63,6 +64,7 @@ def test_missing_picture_is_said(blank: Page) -> None:
 def test_live_view_never_shows_the_picture(blank: Page) -> None:
     open_view(blank, live=True)
     expect(blank.locator("[data-testid=layer-explorer][data-ready=true]")).to_be_visible()
+    wait_until_quiet(blank)
     assert blank.evaluate("shown") == 0
 
 
@@ -70,7 +72,7 @@ def test_live_view_never_shows_the_picture(blank: Page) -> None:
 def test_front_end_that_does_not_tell_shows_the_picture_when_the_reply_is_overdue(blank: Page) -> None:
     open_view(blank, live=None)
     expect(blank.locator(".dwx-frame")).to_be_visible()
-    expect(blank.get_by_test_id("picture")).to_be_visible(timeout=8_000)
+    expect(blank.get_by_test_id("picture")).to_be_visible()
     blank.evaluate("model.release()")
     expect(blank.locator(".dwx-frame")).to_be_visible()
     expect(blank.get_by_test_id("picture")).to_be_hidden()
@@ -81,10 +83,10 @@ def test_scroll_position_is_kept_while_the_output_is_collapsed(blank: Page) -> N
     grid = blank.get_by_test_id("grid")
     expect(blank.locator(".dwx-tile").first).to_be_visible()
     grid.evaluate("(grid) => { grid.scrollTop = 700; }")
-    blank.wait_for_timeout(500)
+    let_run(blank, 300, 300)  # until the end of scrolling is noticed, and the state saved
     for hide, show in (("host.style.display = 'none'", "host.style.display = ''"), ("host.remove()", "document.body.append(host)")):
         blank.evaluate(f"() => {{ globalThis.host = globalThis.host ?? document.querySelector('.dwx-host'); {hide}; }}")
-        blank.wait_for_timeout(200)
+        let_run(blank)
         blank.evaluate(f"() => {{ {show}; }}")
         blank.wait_for_function("() => document.querySelector('[data-testid=grid]').scrollTop === 700")
 
@@ -101,7 +103,7 @@ def test_downloads_are_clicked_in_the_document(blank: Page) -> None:
     name, scheme, connected = clicked(blank)
     assert name.endswith(".png")
     assert (scheme, connected) == ("blob:", True)
-    assert blank.locator("a[download]").count() == 0
+    expect(blank.locator("a[download]")).to_have_count(0)
 
 
 def clicked(page: Page) -> Any:

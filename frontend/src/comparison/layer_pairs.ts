@@ -35,7 +35,7 @@ interface LayerPairsOptions {
 
 /** Create the column. */
 export function createLayerPairs({ pick, changed }: LayerPairsOptions) {
-  const search = createLayerSearch({ changed, first: () => list.querySelector<HTMLElement>(".dwx-layer")?.click() });
+  const search = createLayerSearch({ changed, first: () => pickFirst() });
   const tools = h("div", { class: "dwx-layer-tools", "data-part": "layer-search" }, ...search.elements);
   const list = h("div", { class: "dwx-layer-list dwc-layer-list" });
   const matrix = createCkaMatrix({ pick });
@@ -45,6 +45,7 @@ export function createLayerPairs({ pick, changed }: LayerPairsOptions) {
   const parts = [tools, caption, missing, list, note, matrix.element];
   const element = h("nav", { class: "dwx-layers dwc-layers", "aria-label": "Layers", "data-testid": "layers" }, ...parts);
   let drawn = "";
+  let drawnContent: LayerContent | null = null;
 
   const createButton = (layer: Layer, match: LayerMatch | undefined, other: string | null, key: number) => {
     const share = match?.units ? match.kept / match.units : 0;
@@ -80,7 +81,14 @@ export function createLayerPairs({ pick, changed }: LayerPairsOptions) {
     setText(missing, isLoading ? (all?.a.error ?? all?.b.error ?? "Loading…") : search.nothingFound);
   };
 
+  /** Pick the first pair that is found. The list of the last letter is drawn in the next frame, which may be later than the key. */
+  const pickFirst = () => {
+    if (drawnContent) update(drawnContent);
+    list.querySelector<HTMLElement>(".dwx-layer")?.click();
+  };
+
   const update = (content: LayerContent) => {
+    drawnContent = content;
     const { layers, all, similarity, error, state } = content;
     const idsOf = (listed: readonly Layer[] | undefined) => listed?.map(({ id }) => id);
     const everything = all && [idsOf(all.a.value), idsOf(all.b.value), all.a.error, all.b.error];

@@ -41,7 +41,13 @@ export function createNameEditor(
     "aria-label": "Suggested classes of the model",
     "data-testid": "name-suggestions",
   });
-  const show = (names: string[], query = input.value.trim() || name) => {
+  /** The text whose suggestions are listed, and that whose first suggestion was asked for before they were there. */
+  let listed: string | null = null;
+  let awaited: string | null = null;
+  const addFirst = () => list.querySelector("button")?.click();
+  const show = (names: string[]) => {
+    const text = input.value.trim();
+    const query = text || name;
     const others = names.filter((found) => !chosen.includes(found));
     const buttons = others.map((found) => h("button", { type: "button", class: "dwe-suggestion", onclick: () => add(found) }, found));
     list.replaceChildren(
@@ -49,17 +55,21 @@ export function createNameEditor(
         ? buttons
         : [h("span", { class: "dwc-dim" }, `No class of the model resembles “${query}”; search for another word.`)]),
     );
+    listed = text;
+    if (awaited === text) addFirst();
   };
   const properties = { type: "search", class: "dwx-search", placeholder: "search the model's classes…", "data-testid": "name-search" };
   const input = h("input", { ...properties, "aria-label": `Search the model's classes for ${name}` });
   input.addEventListener("input", async () => {
     const query = input.value.trim();
+    awaited = null;
     const found = query ? await find(query) : suggestions;
     if (query === input.value.trim()) show(found);
   });
   input.addEventListener("keydown", (event) => {
-    const [first] = list.querySelectorAll("button");
-    if (event.key === "Enter" && first) first.click();
+    const text = input.value.trim();
+    if (event.key === "Enter" && listed !== text) awaited = text;
+    else if (event.key === "Enter" && list.querySelector("button")) addFirst();
     else if (event.key === "Escape" && !input.value) close();
     else return;
     event.preventDefault();

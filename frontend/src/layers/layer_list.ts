@@ -35,7 +35,7 @@ interface ListOptions {
 
 /** Create the list of layers: the listed and the opened ones, or all of them, searched by their names. */
 export function createLayerList({ pick, changed, allLayers }: ListOptions) {
-  const search = createLayerSearch({ changed, first: () => buttons.values().next().value?.click() });
+  const search = createLayerSearch({ changed, first: () => pickFirst() });
   const note = h("p", { class: "dwx-layer-note", hidden: true, role: "status" });
   const caption = h("div", { class: "dwx-layers-caption" }, "bar: number of units");
   const tools = h("div", { class: "dwx-layer-tools", "data-part": "layer-search" }, ...search.elements, caption);
@@ -43,6 +43,7 @@ export function createLayerList({ pick, changed, allLayers }: ListOptions) {
   const element = h("nav", { class: "dwx-layers", "aria-label": "Layers", "data-testid": "layers" }, tools, note, list);
   let buttons = new Map<string, HTMLButtonElement>();
   let shownFor: unknown[] = [];
+  let drawn: [overview: Overview, selectedId: string] | null = null;
 
   const createButton = (layer: Layer, key: number, maxChannels: number) => {
     const dead = layer.dead === null ? "" : `, ${formatInteger(layer.dead)} dead`;
@@ -97,7 +98,14 @@ export function createLayerList({ pick, changed, allLayers }: ListOptions) {
     if (left < list.scrollLeft || left + button.offsetWidth > list.scrollLeft + list.clientWidth) list.scrollLeft = left - 8;
   };
 
+  /** Pick the first layer that is found. The list of the last letter is drawn in the next frame, which may be later than the key. */
+  const pickFirst = () => {
+    if (drawn) update(...drawn);
+    buttons.values().next().value?.click();
+  };
+
   const update = (overview: Overview, selectedId: string) => {
+    drawn = [overview, selectedId];
     const all = search.isAll || overview.opened.length ? allLayers() : null; // opened layers stand in the order of execution
     const content = [search.text, search.isAll, overview, all?.value, all?.error];
     const isNewSearch = content.slice(0, 2).some((part, index) => part !== shownFor[index]);

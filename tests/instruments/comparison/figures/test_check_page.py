@@ -76,7 +76,7 @@ def test_the_page_works_alone_in_both_themes_and_on_a_phone(browser: Browser, tm
     expect(page.locator("article:visible")).to_have_count(1)
     expect(page.locator("article:visible")).to_contain_text("Its unit is silent.")
     expect(page.locator("#count")).to_have_text("1 of 2 units")
-    assert page.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+    page.wait_for_function("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
     assert page.title() != "hacked"
     assert problems == []
     page.close()

@@ -13,8 +13,10 @@ from deconvwidgets.instruments.comparison.widget.messages import HANDLERS
 from deconvwidgets.instruments.comparison.widget.state import checked_state
 from deconvwidgets.records.layers import LayerInfo
 from tests.instruments.comparison.widget.fake_api import FakeSideBySide
+from tests.instruments.layers.widget.test_in_chromium import TYPE_FAST
 from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
+from tests.widgets.waiting import wait_until_quiet
 
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
@@ -44,6 +46,7 @@ def test_a_pair_shows_the_units_of_both_services(service, open_page):
     expect(page.get_by_test_id("pair-title")).to_have_text("conv5 · A 0 | B 0")
     expect(page.get_by_test_id("statuses")).to_contain_text("kept")
     expect(page.locator("li").filter(has_text="can be chance")).to_have_count(1)  # what limits the comparison
+    wait_until_quiet(page)  # a click would supersede requests for the first pair
     page.get_by_test_id("pair-1").click()
     expect(page.get_by_test_id("pair-title")).to_have_text("conv5 · A 1 | B 2")
     expect(page.get_by_test_id("pair-numbers")).to_contain_text("moved")
@@ -51,6 +54,7 @@ def test_a_pair_shows_the_units_of_both_services(service, open_page):
     page.get_by_test_id("mosaic-b-patches-4").click()
     expect(page.get_by_test_id("crop-value-a")).to_have_text("A 1 here: 1.30")
     expect(page.get_by_test_id("crop-value-b")).to_have_text("B 2 here: 2.30")
+    wait_until_quiet(page)
     asked = {name: {values[1] for kind, values in fake.calls if kind == "on_crop"} for name, fake in service.sides.items()}
     assert asked == {"a": {0, 1}, "b": {0, 2}}, "each service is asked for its own unit"
     page.wait_for_function("() => model.values.state.unit_b === 2 && model.values.state.side === 'b' && model.values.state.rank === 3")
@@ -62,17 +66,6 @@ def test_a_pair_shows_the_units_of_both_services(service, open_page):
 def sent_since(page: Page, count: int) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = page.evaluate("(count) => model.sent.slice(count)", count)
     return [message for message in messages if message.get("side")]
-
-
-def wait_until_quiet(page: Page) -> int:
-    """Wait until no request is in flight, and return how many messages were sent."""
-    page.wait_for_function(
-        "() => { const quiet = model.inFlight === 0 && model.sent.length === globalThis.before; globalThis.before = model.sent.length;"
-        " return quiet; }",
-        polling=250,
-    )
-    count: int = page.evaluate("model.sent.length")
-    return count
 
 
 def test_mosaics_of_both_units_are_requested_first_and_before_the_click(service, open_page):
@@ -126,6 +119,13 @@ def test_layers_are_found_by_the_names_of_both_models(service, open_page):
         wait_until_quiet(page)
         assert fake.opened[0].name == "block.3", "the index of a layer is built when it is picked"
     assert page.get_by_test_id("layer-a").get_attribute("title").startswith("a beside"), "a layer without namesake has another beside it"
+
+
+def test_enter_opens_the_layers_that_the_last_letter_finds(open_page):
+    page = open_page(layer_a="conv1", sort="number")
+    expect(page.get_by_test_id("pair-title")).to_have_text("conv1 · A 0 | B 0")
+    page.get_by_test_id("layer-search").evaluate(TYPE_FAST, "conv5")
+    expect(page.get_by_test_id("pair-title")).to_have_text("conv5 · A 0 | B 0")
 
 
 def test_pins_stay_while_layers_change_by_keys(service, open_page):

@@ -15,6 +15,7 @@ from tests.instruments.diagnosis.widget.fake_api import BLUR, FakeDiagnosisServi
 from tests.instruments.diagnosis.widget.fake_deep import DEEP, deepen
 from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
+from tests.widgets.waiting import expect_value, wait_until_quiet
 
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
@@ -106,7 +107,8 @@ def test_a_finding_without_data_of_the_input_has_no_tables(open_page):
 
 def test_filters_are_sorted_and_chosen_by_keys(open_page):
     page = open_page()
-    assert page.locator(".dwn-band").all_inner_texts()[2].startswith("Mostly high 15 filters")
+    bands = page.locator(".dwn-band")
+    expect_value(page, lambda: [text[:22] for text in bands.all_inner_texts()[2:3]], ["Mostly high 15 filters"])
     page.get_by_test_id("sort-rms").click()
     expect(page.locator(".dwn-band")).to_have_count(0)
     first = page.locator(".dwn-filter").first
@@ -127,9 +129,9 @@ def test_a_drag_moves_the_photograph_and_every_layer_is_computed_again(service, 
     expect(page.get_by_test_id("layer-conv1")).to_contain_text("−25%")
     expect(page.get_by_test_id("probability")).to_have_text("70% (−10 points)")
     page.wait_for_function("model.values.state.shift[0] === 5 && model.values.state.shift[1] === 3")
-    painted = page.evaluate("painted.filter(({kind, ms}) => kind === 'shifted' && ms !== undefined)")
-    assert painted[-1]["right"] == 5
-    assert 0 < painted[-1]["ms"] < 10_000
+    last = "painted.findLast(({kind, ms}) => kind === 'shifted' && ms !== undefined)"
+    expect_value(page, f"{last}?.right", 5)
+    assert 0 < page.evaluate(f"{last}.ms") < 60_000  # benchmarks/ measures it; a busy machine is many times slower
     drag(page, 500)  # as far as the margin
     expect(page.get_by_test_id("place")).to_have_text("32 px right, 3 px down")
     page.get_by_test_id("stage").dblclick()
@@ -166,7 +168,11 @@ def test_keys(service, open_page):
     expect(page.get_by_test_id("plan")).to_contain_text("blur pool")
     page.keyboard.press("u")
     expect(page.get_by_test_id("plan")).to_be_hidden()
-    assert [kind for kind, _ in service.diagnosis.calls if kind.endswith("_arm")] == ["add_arm", "remove_arm"]
+
+    def changes() -> list[str]:
+        return [kind for kind, _ in service.diagnosis.calls if kind.endswith("_arm")]
+
+    expect_value(page, changes, ["add_arm", "remove_arm"])
 
 
 def test_all_layers_of_a_deep_network_are_in_a_list_and_one_curve_is_emphasised(service, open_page):
@@ -350,6 +356,8 @@ def test_accessibility(service, open_page, theme, width):
     page = open_page(width, arm=1)
     set_theme(page, theme)
     page.get_by_test_id("ablation").click()
+    expect(page.get_by_test_id("ablation")).to_have_attribute("aria-expanded", "true")
+    wait_until_quiet(page)
     assert violations(page) == []
     assert small_text(page) == {}
     assert page.evaluate("document.querySelector('.dwx').scrollWidth <= document.querySelector('.dwx').clientWidth")

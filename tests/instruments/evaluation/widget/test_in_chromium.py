@@ -14,6 +14,7 @@ from deconvwidgets.instruments.evaluation.widget.state import checked_state
 from tests.instruments.evaluation.widget.fake_api import EACH, FakeEvaluationService
 from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
+from tests.widgets.waiting import expect_state, wait_until, wait_until_quiet
 
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
@@ -85,9 +86,9 @@ def test_the_reliability_diagram_has_the_accuracy_of_each_bin(api, open_page):
     api.whole_run()
     page = open_page()
     reliability = api.results(1).evaluation.reliability
-    titles = page.get_by_test_id("reliability").locator("title").all_text_contents()
     filled = np.flatnonzero(reliability.counts)
-    assert len(titles) == len(filled)
+    expect(page.get_by_test_id("reliability").locator("title")).to_have_count(len(filled))
+    titles = page.get_by_test_id("reliability").locator("title").all_text_contents()
     last = filled[-1]
     assert f"{reliability.counts[last]} photographs" in titles[-1]
     assert f"{100 * reliability.accuracies[last]:.0f}% right" in titles[-1] or "% right" in titles[-1]
@@ -131,7 +132,8 @@ def test_why_asks_for_the_photograph_by_button_and_by_key(api, open_page):
     page.keyboard.press("Escape")
     first.focus()
     page.keyboard.press("ArrowRight")
-    assert page.evaluate("document.activeElement.dataset.source") != str(source), "the arrow keys move between photographs"
+    focused = "document.activeElement.dataset.source"
+    wait_until(page, lambda: page.evaluate(focused) not in (None, str(source)), "the arrow keys move between photographs")
 
 
 def test_classes_are_mapped_in_the_table(api, open_page):
@@ -153,6 +155,20 @@ def test_classes_are_mapped_in_the_table(api, open_page):
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stop")
     assert calls_of(api, "start")[-1].mapping == {}
+
+
+def test_enter_takes_the_suggestion_for_the_whole_text(api, open_page):
+    api.whole_run()
+    page = open_page(show="names")
+    page.get_by_test_id("name-seagull").click()
+    expect(page.get_by_test_id("name-search")).to_be_focused()
+    wait_until_quiet(page)
+    page.evaluate("model.blocked = true")
+    page.keyboard.type("ket")
+    page.keyboard.press("Enter")
+    page.evaluate("model.release()")
+    expect(page.locator("[data-name=seagull]")).to_contain_text("ketch")
+    expect_state(page, mapping={"seagull": ["ketch"]})
 
 
 def test_the_change_between_two_runs(api, open_page):
@@ -208,6 +224,7 @@ def test_a_point_of_a_regression_shows_its_photograph(blank):
     errors = np.abs(evaluation.predictions - evaluation.truths)[:, 0]
     first = blank.get_by_test_id("largest-errors").locator("[data-source]").first
     expect(first).to_have_attribute("data-source", str(int(errors.argmax())))
+    wait_until_quiet(blank)
     box = blank.get_by_test_id("scatter").locator("svg").bounding_box()
     assert box
     values = np.concatenate([evaluation.truths[:, 0], evaluation.predictions[:, 0]])
@@ -235,7 +252,7 @@ def test_the_matrix_has_the_colours_of_a_theme_that_changed_while_it_was_hidden(
       const canvas = document.querySelector('[data-testid=confusion]');
       return [...canvas.getContext('2d').getImageData(canvas.width - 4, canvas.height - 4, 1, 1).data].slice(0, 3);
     }"""
-    assert max(page.evaluate(corner)) < 60
+    wait_until(page, lambda: max(page.evaluate(corner)) < 60, "the matrix is dark")
 
 
 @pytest.mark.slow
@@ -248,10 +265,11 @@ def test_the_panel_is_accessible(api, open_page, theme):
     for show in ("summary", "confusion", "classes", "mistakes", "changes", "names"):
         page.get_by_test_id(f"show-{show}").click()
         expect(page.get_by_test_id(f"show-{show}")).to_have_attribute("aria-selected", "true")
-        page.wait_for_function("() => !model.inFlight")
+        wait_until_quiet(page)
         assert violations(page) == [], show
         assert small_text(page) == {}, show
     page.get_by_test_id("name-seagull").click()
+    expect(page.get_by_test_id("name-search")).to_be_focused()
     assert violations(page) == []
 
 
@@ -266,5 +284,6 @@ def test_nothing_is_wider_than_a_narrow_panel(api, open_page, width):
       .filter((element) => element.getBoundingClientRect().right > width + 9).map((element) => element.className)"""
     for show in ("summary", "confusion", "classes", "mistakes", "changes", "names"):
         page.get_by_test_id(f"show-{show}").click()
-        page.wait_for_function("() => !model.inFlight")
+        expect(page.get_by_test_id(f"show-{show}")).to_have_attribute("aria-selected", "true")
+        wait_until_quiet(page)
         assert page.evaluate(wider, width) == [], show

@@ -14,6 +14,7 @@ from deconvwidgets.records.progress import Progress
 from tests.instruments.evolution.widget.fake_api import FakeEvolutionService, column
 from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
+from tests.widgets.waiting import expect_state, let_run, wait_until
 
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
@@ -46,11 +47,6 @@ def cell(page: Page, layer: str, unit: int, epoch: int) -> Any:
     return page.locator(f'.dwv-row[data-layer="{layer}"][data-unit="{unit}"] .dwv-cell[data-epoch="{epoch}"]')
 
 
-def state(page: Page, key: str) -> Any:
-    page.wait_for_timeout(350)  # until it is sent
-    return page.evaluate("(key) => model.get('state')[key]", key)
-
-
 def send_event(page: Page, event: str = "evolution") -> None:
     page.evaluate("(event) => model.trigger('msg:custom', {event, message: ''}, [])", event)
 
@@ -68,11 +64,7 @@ def is_drawn(page: Page, layer: str, unit: int, position: int) -> bool:
 
 
 def wait_until_drawn(page: Page, layer: str, unit: int, position: int) -> None:
-    for _ in range(150):
-        if is_drawn(page, layer, unit, position):
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"{layer} {unit} at {position} is not drawn")
+    wait_until(page, lambda: is_drawn(page, layer, unit, position), f"{layer} {unit} at {position} is drawn")
 
 
 def test_rows_columns_and_curves_show_what_the_service_knows(service, open_page):
@@ -109,7 +101,7 @@ def test_a_cell_shows_its_unit_at_its_epoch(service, open_page):
     expect(page.get_by_test_id("jumps")).to_contain_text("Jumped at epoch 1, 5, 20.")
     expect(page.get_by_test_id("history").locator(".dwv-ring")).to_have_count(3)
     assert ("layers_of", 10) in service.calls
-    assert (state(page, "unit"), state(page, "epoch")) == (["conv2", 5], 10)
+    expect_state(page, unit=["conv2", 5], epoch=10)
     page.locator(".dwv-final-row").first.click()
     expect(page.get_by_test_id("unit-numbers")).to_contain_text("epoch 0 · random weights")
     page.get_by_test_id("mosaic-patches-3").click()
@@ -128,13 +120,16 @@ def test_the_keyboard_moves_epoch_and_unit_plays_and_opens(service, open_page):
     expect(page.get_by_test_id("epoch-note")).to_have_text("random weights: the agreement that chance alone gives")
     page.keyboard.press("Space")
     expect(page.get_by_test_id("play")).to_have_text("❚❚ Pause")
-    expect(page.get_by_test_id("epoch-name")).to_have_text("epoch 1", timeout=8000)
+    expect(page.get_by_test_id("epoch-name")).not_to_have_text("epoch 0")
     page.keyboard.press("Space")
     expect(page.get_by_test_id("play")).to_have_text("▶ Play")
+    let_run(page)  # the epoch that was picked last is drawn
+    epoch = int((page.get_by_test_id("epoch-name").text_content() or "").removeprefix("epoch "))
+    assert epoch in (1, 2, 5, 10, 20)  # not 1 if the machine is slow
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("status")).not_to_be_empty()  # there is no kernel that could open it
     shown = page.evaluate("model.sent.filter((message) => message.kind === 'show').map(({widget, state}) => [widget, state])")
-    assert shown == [["LayerExplorer", {"epoch": 1, "layer": "conv2", "unit": 4, "rank": 0}]]
+    assert shown == [["LayerExplorer", {"epoch": epoch, "layer": "conv2", "unit": 4, "rank": 0}]]
 
 
 def test_a_click_on_a_chart_moves_to_the_nearest_checkpoint(open_page):
@@ -145,7 +140,7 @@ def test_a_click_on_a_chart_moves_to_the_nearest_checkpoint(open_page):
     expect(page.get_by_test_id("epoch-name")).to_have_text("epoch 10")
     page.get_by_test_id("measure-cka").click()
     expect(page.get_by_test_id("convergence-caption")).to_contain_text("linear CKA with epoch 30")
-    assert (state(page, "epoch"), state(page, "measure")) == (10, "cka")
+    expect_state(page, epoch=10, measure="cka")
 
 
 def test_new_columns_appear_while_training_runs(service, open_page):
@@ -191,7 +186,7 @@ def test_units_are_chosen_in_the_panel(service, open_page):
     page = open_page()
     page.get_by_test_id("units-choice").click()
     page.get_by_test_id("another").click()
-    assert state(page, "seed") == 2
+    expect_state(page, seed=2)
     page.get_by_test_id("layer-conv1").uncheck()
     expect(page.locator('.dwv-row[data-layer="conv1"]')).to_have_count(0)
     page.get_by_test_id("choose-chosen").click()
@@ -200,7 +195,7 @@ def test_units_are_chosen_in_the_panel(service, open_page):
     expect(page.get_by_test_id("status")).to_contain_text("conv1 has the units 0 to 23.")
     page.get_by_test_id("chosen").fill("conv1 7, 3; conv2 12")
     page.get_by_test_id("chosen").press("Enter")
-    assert state(page, "units") == [["conv1", 7], ["conv1", 3], ["conv2", 12]]
+    expect_state(page, units=[["conv1", 7], ["conv1", 3], ["conv2", 12]])
 
 
 def test_steps_are_called_steps(service, open_page):

@@ -13,6 +13,7 @@ from deconvwidgets.instruments.invariance.widget.state import checked_state
 from tests.instruments.invariance.widget.fake_api import FakeInvarianceService
 from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
+from tests.widgets.waiting import expect_state, wait_until, wait_until_quiet
 
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
@@ -36,15 +37,10 @@ def open_page(blank: Page, service: FakeInvarianceService) -> OpenPage:
         opened = checked_state(state, {}, service.overview(), service.invariance.choices())
         blank.evaluate("([state, height]) => { globalThis.model = makeModel(state, height); }", [opened, height])
         blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [built("invariance.js"), width])
-        expect(blank.locator(READY)).to_be_visible(timeout=20_000)
+        expect(blank.locator(READY)).to_be_visible()
         return blank
 
     return open_
-
-
-def state(page: Page, key: str) -> Any:
-    page.wait_for_timeout(350)  # until it is sent
-    return page.evaluate("(key) => model.get('state')[key]", key)
 
 
 def pixels(page: Page) -> list[int]:
@@ -56,19 +52,18 @@ def pixels(page: Page) -> list[int]:
 
 def test_a_slider_transforms_the_photograph_and_moves_the_cursor(open_page):
     page = open_page()
+    expect(page.locator("[data-testid=chart]")).to_have_count(3)  # two layers and the probability
+    expect(page.locator("[data-testid=chart] path.dwi-line")).to_have_count(9)  # of three photographs
     before = pixels(page)
-    assert page.locator("[data-testid=chart]").count() == 3  # two layers and the probability
-    assert page.locator("[data-testid=chart] path.dwi-line").count() == 9  # of three photographs
     page.locator("[data-testid=amount-rotate]").fill("45")
     expect(page.locator("[data-testid=amount-rotate-value]")).to_have_text("45°")
     expect(page.locator(READY)).to_be_visible()
-    page.wait_for_function("(before) => JSON.stringify(before) !== '[]'", arg=before)
-    assert (state(page, "transform"), state(page, "amount")) == ("rotate", 45)
-    assert pixels(page) != before
+    expect_state(page, transform="rotate", amount=45)
+    wait_until(page, lambda: pixels(page) != before, "the photograph is turned")
     expect(page.locator("[data-testid=transform-rotate]")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("[data-testid=amount-translate-value]")).to_have_text("0 px")
     expect(page.locator("[data-testid=title]")).to_have_text("rotation 45°")
-    assert page.locator(".dwx-plot-cursor").count() == 3
+    expect(page.locator(".dwx-plot-cursor")).to_have_count(3)
 
 
 def test_dragging_on_a_chart_sets_the_amount(open_page):
@@ -78,9 +73,9 @@ def test_dragging_on_a_chart_sets_the_amount(open_page):
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 60)
     page.mouse.up()
-    amount = state(page, "amount")
-    assert 150 < amount < 260
-    assert amount == round(amount)
+    amount = "model.values.state.amount"
+    wait_until(page, lambda: 150 < page.evaluate(amount) < 260, "the amount is that below the pointer")
+    assert page.evaluate(f"{amount} % 1") == 0
 
 
 def test_keys_change_amount_and_photograph(open_page):
@@ -88,27 +83,25 @@ def test_keys_change_amount_and_photograph(open_page):
     page.locator("[data-testid=amount-translate_x]").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    assert state(page, "amount") == 12
+    expect_state(page, amount=12)
     page.keyboard.press("0")
-    assert state(page, "amount") == 0
+    expect_state(page, amount=0)
     page.keyboard.press("ArrowDown")
-    assert state(page, "image") == "crop:8"
+    expect_state(page, image="crop:8")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("ArrowUp")
-    assert state(page, "image") == "crop:16"
+    expect_state(page, image="crop:16")
 
 
 def test_photographs_are_chosen_removed_and_added(open_page):
     page = open_page()
     page.locator('[data-testid=photograph][data-image="crop:8"]').click()
-    assert state(page, "image") == "crop:8"
+    expect_state(page, image="crop:8")
     page.locator("[data-testid=remove]").nth(1).click()
-    assert state(page, "images") == ["crop:0", "crop:16"]
-    assert state(page, "image") == "crop:0"
+    expect_state(page, images=["crop:0", "crop:16"], image="crop:0")
     page.locator("[data-testid=add-photographs]").click()
     page.locator('[data-testid=image][data-image="crop:4"]').click()
-    assert state(page, "images") == ["crop:0", "crop:16", "crop:4"]
-    assert state(page, "image") == "crop:4"
+    expect_state(page, images=["crop:0", "crop:16", "crop:4"], image="crop:4")
     expect(page.locator("[data-testid=photograph]")).to_have_count(3)
 
 
@@ -119,7 +112,7 @@ def test_an_upload_is_added(open_page):
     data = encode(grating(3, 64, signed=False)).data
     page.locator("[data-testid=upload-file]").set_input_files({"name": "mine.png", "mimeType": "image/png", "buffer": data})
     expect(page.locator("[data-testid=upload-words]")).to_have_text("Uploaded mine.png.")
-    assert state(page, "image").startswith("upload:")
+    page.wait_for_function("model.values.state.image.startsWith('upload:')")
 
 
 def test_layers_and_measure(open_page):
@@ -127,7 +120,7 @@ def test_layers_and_measure(open_page):
     page.locator("[data-testid=layers]").click()
     page.locator("[data-testid=layer-conv5]").check()
     expect(page.locator("[data-testid=chart]")).to_have_count(4)
-    assert state(page, "layers") == ["conv1", "conv5", "fc7"]
+    expect_state(page, layers=["conv1", "conv5", "fc7"])
     page.keyboard.press("Escape")
     page.locator("[data-testid=measure-distance]").click()
     expect(page.locator(".dwi-chart-title").first).to_have_text("conv1: Euclidean distance")
@@ -137,13 +130,14 @@ def test_layers_and_measure(open_page):
 
 def test_the_button_shows_the_photograph_as_it_is(open_page):
     page = open_page(amount=40)
+    wait_until_quiet(page)
     moved = pixels(page)
     button = page.locator("[data-testid=compare]")
     button.hover()
     page.mouse.down()
-    assert pixels(page) != moved
+    wait_until(page, lambda: pixels(page) != moved, "the photograph is shown as it is")
     page.mouse.up()
-    assert pixels(page) == moved
+    wait_until(page, lambda: pixels(page) == moved, "it is transformed again")
 
 
 def test_units_and_their_projections(open_page):
@@ -153,14 +147,23 @@ def test_units_and_their_projections(open_page):
     expect(page.locator("[data-testid=kept]")).to_contain_text("9 of the 9 strongest units of fc7")
 
 
-def test_projections_wait_for_the_slider_to_rest(open_page, service):
+@pytest.mark.own_page  # whose clock is stopped
+def test_projections_wait_for_the_slider_to_rest(blank, open_page, service):
+    blank.clock.install()
     page = open_page()
-    page.wait_for_timeout(300)
+    wait_until_quiet(page)
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 1)
     service.invariance.calls.clear()
     for amount in range(10, 30, 4):
         page.locator("[data-testid=amount-translate]").fill(str(amount))
-    page.wait_for_timeout(700)
-    assert [kind for kind, _ in service.invariance.calls].count("unit_pictures") < 5
+        page.clock.run_for(20)  # a frame, in which it is requested
+        page.wait_for_function("() => !model.inFlight && !decoding.size", polling=20)
+        page.clock.run_for(20)  # the frame in which it is drawn
+        page.wait_for_function("(amount) => painted.some((event) => event.amount === amount)", arg=amount, polling=20)
+    kinds = [kind for kind, _ in service.invariance.calls]
+    assert "unit_pictures" not in kinds
+    page.clock.resume()
+    wait_until(page, lambda: "unit_pictures" in [kind for kind, _ in service.invariance.calls], "the projections are requested")
 
 
 def test_errors_appear_in_words_and_the_next_action_works(open_page, service):
@@ -180,7 +183,7 @@ def test_errors_appear_in_words_and_the_next_action_works(open_page, service):
 def test_accessibility(open_page, theme):
     page = open_page()
     set_theme(page, theme)
-    page.wait_for_timeout(300)
+    wait_until_quiet(page)
     assert violations(page) == []
     page.locator("[data-testid=tab-images]").click()
     page.locator("[data-testid=image]").first.wait_for()

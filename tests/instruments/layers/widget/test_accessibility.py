@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.instruments.layers.widget.test_in_chromium import open_page, wait_until_painted
 from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser, shared_page
+from tests.widgets.waiting import wait_until_quiet
 
 __all__ = ["blank", "browser", "open_page", "shared_page"]  # pytest finds fixtures by name
 
@@ -31,6 +32,7 @@ def test_grid_and_detail_are_accessible(service, open_page, theme):
     expect(page.locator(".dwx-facts[data-ready=false]")).to_have_count(0)  # until then those of the unit before are faded
     assert violations(page) == []
     page.get_by_test_id("export-menu").click()
+    expect(page.get_by_role("menuitem").first).to_be_visible()
     wait_until_painted(page)
     assert violations(page) == []
     assert small_text(page) == {}
@@ -53,7 +55,7 @@ def test_view_before_the_index_is_complete_is_accessible(building_service, open_
     page = open_page(building_service)
     set_theme(page, theme)
     page.get_by_test_id("layer-explorer").wait_for()
-    page.wait_for_timeout(300)
+    wait_until_quiet(page)
     assert violations(page) == []
     assert small_text(page) == {}
 

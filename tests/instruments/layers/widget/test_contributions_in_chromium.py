@@ -14,6 +14,7 @@ from deconvwidgets.records.quantity import SOFTMAX
 from tests.instruments.contributions.widget.fake_api import FakeContributionsApi
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
 from tests.widgets.fake_service import CATEGORIES, FakeService
+from tests.widgets.waiting import expect_value, wait_until_quiet
 
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
@@ -54,7 +55,8 @@ def test_units_are_sorted_by_their_contribution_to_a_class(page, service):
     order = (-service.contributions.values(1)).argsort(kind="stable").tolist()
     tiles = page.locator(".dwx-tile")
     expect(tiles.first).to_have_attribute("data-unit", str(order[0]))
-    assert [int(unit) for unit in tiles.evaluate_all("(tiles) => tiles.map((tile) => tile.dataset.unit)")][:4] == order[:4]
+    units = "[...document.querySelectorAll('.dwx-tile')].slice(0, 4).map((tile) => Number(tile.dataset.unit))"
+    expect_value(page, units, order[:4])
     expect(tiles.first).to_contain_text(f"contribution +{service.contributions.values(1)[order[0]]:.1f}"[:-1])
     page.get_by_test_id("contribution-class").fill("unicorn")
     page.keyboard.press("Enter")
@@ -62,6 +64,7 @@ def test_units_are_sorted_by_their_contribution_to_a_class(page, service):
 
 
 def test_the_classes_of_a_unit_are_shown_on_request(page, service):
+    wait_until_quiet(page)
     assert not any(kind == "unit_classes" for kind, _ in service.contributions.calls), "it may take a pass over all photographs"
     page.get_by_test_id("ask-classes").click()
     classes = service.contributions.unit_classes("conv2", 7)
@@ -74,9 +77,9 @@ def test_the_tree_has_one_node_for_a_feeder_that_appears_twice_and_leads_to_a_un
     page.get_by_test_id("grid").focus()
     page.keyboard.press("t")
     expect(page.locator("[data-testid=tree][data-ready=true]")).to_be_visible()
-    nodes = page.get_by_test_id("tree-node").evaluate_all("(nodes) => nodes.map((node) => node.dataset.unit)")
-    assert nodes == ["conv2 7", "conv2 1", "conv2 2", "conv1 4", "conv1 5"]
-    assert page.locator("[data-testid=tree] path").count() == 5
+    nodes = "[...document.querySelectorAll('[data-testid=tree-node]')].map((node) => node.dataset.unit)"
+    expect_value(page, nodes, ["conv2 7", "conv2 1", "conv2 2", "conv1 4", "conv1 5"])
+    expect(page.locator("[data-testid=tree] path")).to_have_count(5)
     page.locator("[data-unit='conv1 4']").click()
     expect(page.get_by_test_id("tree-dialog")).not_to_be_visible()
     expect(page.get_by_test_id("detail-title")).to_have_text("Unit 4")

@@ -15,13 +15,20 @@ from deconvwidgets.instruments.layers.records import StartUnit
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS
 from deconvwidgets.instruments.layers.widget.state import checked_state
 from deconvwidgets.records.layers import LayerInfo
-from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
+from tests.widgets.chromium import blank, browser, built, kernel, load_page, most_in_flight, shared_page
+from tests.widgets.waiting import expect_value, let_run, wait_until, wait_until_quiet
 
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
-# Returns the units in the first visible row of the grid, whose top is `top`.
-TOP_ROW = """(top) => [...document.querySelectorAll(".dwx-tile")]
-  .filter((tile) => Math.abs(tile.getBoundingClientRect().top - top) < 8).map((tile) => Number(tile.dataset.unit))"""
+# Returns the units in the first visible row of the grid.
+TOP_ROW = """() => {
+  const {top} = document.querySelector("[data-testid=grid]").getBoundingClientRect();
+  const tiles = [...document.querySelectorAll(".dwx-tile")].filter((tile) => Math.abs(tile.getBoundingClientRect().top - top) < 8);
+  return tiles.map((tile) => Number(tile.dataset.unit));
+}"""
+SAVE_DELAY = 300  # ms
+SCROLL_DELAYS = (300, SAVE_DELAY)  # ms, until the end of scrolling is noticed and then the state is saved
+SCROLL_TOP = "document.querySelector('[data-testid=grid]').scrollTop"
 
 pytestmark = pytest.mark.browser
 
@@ -46,8 +53,8 @@ def wait_until_painted(page: Page) -> None:
     )
 
 
-def selected_unit(page: Page) -> int:
-    return int(page.locator("[aria-selected=true]").first.get_attribute("data-unit") or -1)
+def expect_selected(page: Page, unit: int) -> None:
+    expect(page.locator(".dwx-tile[aria-selected=true]")).to_have_attribute("data-unit", str(unit))
 
 
 @pytest.mark.slow
@@ -61,7 +68,7 @@ def test_tiles_detail_and_source_are_requested_one_at_a_time(service, open_page)
     expect(page.get_by_text("untrained: random weights")).to_be_visible()
     kinds = [message["kind"] for message in page.evaluate("model.sent")]
     assert kinds.index("mosaics") < kinds.index("unit_detail") < kinds.index("source_image"), "mosaics are requested first"
-    assert page.evaluate("model.maxInFlight") <= 2, "one request in flight, and one in the background"
+    assert [most_in_flight(page, lane) for lane in ("urgent", "background")] == [1, 1]
     background = [message["kind"] for message in page.evaluate("model.sent") if message.get("background")]
     assert set(background) == {"mosaics"}
     assert page.locator(".dwx-tile").count() < 25, "only visible tiles are in the page"
@@ -74,8 +81,9 @@ def test_click_shows_the_unit_and_dispatches_a_painted_event(service, open_page)
     unit = int(page.locator(".dwx-tile").nth(3).get_attribute("data-unit") or -1)
     page.get_by_test_id(f"tile-{unit}").click()
     page.wait_for_function(f"() => painted.some((event) => event.unit === {unit})")
-    assert 0 < page.evaluate("painted.at(-1).ms") < 5000
-    assert page.evaluate("painted.at(-1).kind") == "detail"
+    event = page.evaluate("(unit) => painted.find((event) => event.unit === unit)", unit)
+    assert event["kind"] == "detail"
+    assert 0 < event["ms"] < 60_000  # benchmarks/ measures it; a busy machine is many times slower
     expect(page.locator("[data-testid=mosaic-patches-1]")).to_have_attribute("aria-pressed", "true")
     page.wait_for_function(f"() => model.values.state.unit === {unit}")
 
@@ -89,7 +97,7 @@ def test_scrolling_loads_only_the_visible_tiles(service, open_page):
     assert page.get_by_test_id("tile-59").get_attribute("data-painted") == "false"
     for top in (0, 900, 3000, 10**6):  # requests do not accumulate while the kernel is busy
         page.get_by_test_id("grid").evaluate(f"(grid) => {{ grid.scrollTop = {top}; }}")
-        page.wait_for_timeout(40)
+        let_run(page)
     assert page.evaluate("model.waiting.length") == 1
     page.evaluate("model.release()")
     wait_until_painted(page)
@@ -99,24 +107,24 @@ def test_scrolling_loads_only_the_visible_tiles(service, open_page):
 def test_scroll_position_is_saved_in_the_state_and_restored(service, open_page):
     page = open_page(service, layer="conv2", sort="index", unit=0, scroll=40)
     wait_until_painted(page)
-    top = page.get_by_test_id("grid").bounding_box()["y"]
-    assert 40 in page.evaluate(TOP_ROW, top), "it opens there, though the selected unit is not visible there"
-    page.wait_for_timeout(500)
+    wait_until(page, lambda: 40 in page.evaluate(TOP_ROW), "it opens there, though the selected unit is not visible there")
+    let_run(page, *SCROLL_DELAYS)
     assert page.evaluate("model.values.state.scroll") == 40
     page.get_by_test_id("grid").evaluate("(grid) => { grid.scrollTop = 0; }")
     page.wait_for_function("() => model.values.state.scroll === 0")
     page.evaluate("model.set('state', {...model.values.state, scroll: 50}); model.trigger('change:state')")
-    page.wait_for_function(f"(top) => ({TOP_ROW})(top).includes(50) || document.querySelector('[data-testid=tile-59]')", arg=top)
+    page.wait_for_function(f"() => ({TOP_ROW})().includes(50) || document.querySelector('[data-testid=tile-59]')")
     page.get_by_test_id("sort").select_option("mean")
     page.wait_for_function("() => model.values.state.scroll === null")
-    assert page.get_by_test_id("grid").evaluate("(grid) => grid.scrollTop") == 0, "another order starts at its first unit"
+    expect_value(page, SCROLL_TOP, 0, because="another order starts at its first unit")
 
 
 def test_no_scroll_position_is_saved_if_the_selected_unit_is_visible(service, open_page):
     page = open_page(service, layer="conv2", sort="index", unit=59)
     wait_until_painted(page)
-    page.wait_for_timeout(500)
-    assert page.get_by_test_id("grid").evaluate("(grid) => grid.scrollTop") > 0
+    wait_until(page, lambda: page.evaluate(SCROLL_TOP) > 0, "the grid scrolls to the selected unit")
+    let_run(page, *SCROLL_DELAYS)
+    assert page.evaluate(SCROLL_TOP) > 0
     assert page.evaluate("model.values.state.scroll") is None
 
 
@@ -140,7 +148,7 @@ def test_hovered_units_are_prefetched(service, open_page):
     side = page.evaluate("model.sent.findLast((message) => message.kind === 'mosaics' && message.unit === 0 && !message.background).tile")
     page.get_by_test_id("tile-4").hover()
     page.wait_for_function(f"() => model.sent.some((message) => message.unit === 4 && message.tile === {side} && message.background)")
-    page.wait_for_timeout(200)
+    wait_until_quiet(page)
     page.evaluate("model.blocked = true")
     page.get_by_test_id("tile-4").click()
     page.wait_for_function("() => painted.some((event) => event.unit === 4)")
@@ -166,18 +174,18 @@ def test_pinned_units_are_shown_below_the_grid(service, open_page):
     expect(page.get_by_test_id("pinned")).to_be_hidden()
     page.get_by_test_id("pin").click()
     page.get_by_test_id("layer-conv1").click()
-    expect(page.get_by_test_id("title")).to_contain_text("conv1")
+    page.wait_for_function("() => model.values.state.layer === 'conv1' && model.values.state.unit !== null")
     page.get_by_test_id("pin").click()
     table = service.unit_table("conv2")
     card = page.get_by_test_id("pin-conv2-7")
     expect(card).to_contain_text(f"max {table.maximum[7]:.1f}")
     expect(card).to_contain_text("active 50%")
     page.wait_for_function("() => document.querySelector('[data-testid=pin-conv2-7] canvas').width > 100")
-    assert page.get_by_test_id("mosaic-projections").bounding_box()["width"] == side
-    assert page.get_by_test_id("source").bounding_box()["height"] >= 90
+    expect_value(page, lambda: page.get_by_test_id("mosaic-projections").bounding_box()["width"], side)
+    wait_until(page, lambda: page.get_by_test_id("source").bounding_box()["height"] >= 90, "the source keeps its height")
     card.click()
     expect(page.get_by_test_id("layer-conv2")).to_have_attribute("aria-current", "true")
-    assert selected_unit(page) == 7
+    expect_selected(page, 7)
     expect(page.get_by_test_id("pin")).to_have_text("Unpin")
     page.get_by_role("button", name="Unpin conv2 · unit 7").click()
     expect(card).to_have_count(0)
@@ -192,6 +200,7 @@ def test_pin_of_another_model_and_a_seventh_pin_are_explained(service, open_page
     expect(page.get_by_test_id("pin-conv13-400")).to_be_disabled()
     page.get_by_test_id("pin").click()
     expect(page.get_by_test_id("status")).to_have_text("At most 6 units can be pinned: unpin one first.")
+    let_run(page, SAVE_DELAY)
     assert len(page.evaluate("model.values.state.pinned")) == 6
 
 
@@ -205,8 +214,8 @@ def test_strongest_activation_is_enlarged(service, open_page):
     expect(page.get_by_test_id("enlarged-title")).to_contain_text("conv2 · unit 7 · activation 3 of 9")
     expect(enlarged).to_have_attribute("data-sharp", "true")
     for name in ("projection", "patch", "photograph"):
-        box = page.get_by_test_id(f"enlarged-{name}").bounding_box()
-        assert max(box["width"], box["height"]) >= 300
+        picture = page.get_by_test_id(f"enlarged-{name}")
+        wait_until(page, lambda one=picture: max(one.bounding_box()["width"], one.bounding_box()["height"]) >= 300, f"{name} is large")
     expect(page.get_by_test_id("enlarged-maximum")).to_have_text("18.0 maximum")  # of the fake: 20 minus the rank
     # The maximum of the fake's 13 x 11 map is at row 1 and the column of the rank.
     brightest = """canvas => {
@@ -216,7 +225,7 @@ def test_strongest_activation_is_enlarged(service, open_page):
       for (let pixel = 0; pixel < width * height; pixel++) if (level(pixel) > level(best)) best = pixel;
       return [Math.floor(Math.floor(best / width) / height * 13), Math.floor((best % width) / width * 11)];
     }"""
-    assert page.get_by_test_id("enlarged-map").evaluate(brightest) == [1, 2]
+    expect_value(page, lambda: page.get_by_test_id("enlarged-map").evaluate(brightest), [1, 2])
     page.keyboard.press("ArrowRight")
     expect(page.get_by_test_id("enlarged-title")).to_contain_text("activation 4 of 9")
     expect(page.get_by_test_id("enlarged-maximum")).to_have_text("17.0 maximum")
@@ -252,10 +261,11 @@ def test_tile_size(service, open_page):
     whole = """() => { const grid = document.querySelector('[data-testid=grid]').getBoundingClientRect();
       return [...document.querySelectorAll('.dwx-tile')].map((tile) => tile.getBoundingClientRect())
         .filter(({top, bottom}) => top >= grid.top - 1 && bottom <= grid.bottom + 1).length; }"""
-    assert page.evaluate(whole) >= 8, "in a window of 1600 pixels, of which the widget has 1430"
+    wait_until(page, lambda: page.evaluate(whole) >= 8, "in a window of 1600 pixels, of which the widget has 1430")
     counts = []
     for size in ("small", "medium", "large"):
         page.get_by_test_id(f"size-{size}").click()
+        expect(page.get_by_test_id(f"size-{size}")).to_have_attribute("aria-checked", "true")
         wait_until_painted(page)
         counts.append(page.evaluate(whole))
     assert counts[0] > counts[1] > counts[2]
@@ -268,9 +278,9 @@ def test_keyboard_shortcuts(service, open_page):
     page.evaluate("globalThis.leaked = []; document.addEventListener('keydown', (event) => leaked.push(event.key))")
     page.get_by_test_id("grid").focus()
     page.keyboard.press("ArrowRight")
-    assert selected_unit(page) == 1
+    expect_selected(page, 1)
     page.keyboard.press("End")
-    assert selected_unit(page) == 59
+    expect_selected(page, 59)
     expect(page.get_by_test_id("tile-59")).to_be_in_viewport()
     page.keyboard.press("p")
     page.keyboard.press("Home")
@@ -286,7 +296,7 @@ def test_keyboard_shortcuts(service, open_page):
     page.keyboard.press("/")
     page.keyboard.type("17")
     page.keyboard.press("Enter")
-    assert selected_unit(page) == 17
+    expect_selected(page, 17)
     assert page.evaluate("leaked") == [], "the notebook does not receive them"
     page.get_by_test_id("grid").focus()
     for key in ("z", "d", "Control+s"):
@@ -316,14 +326,15 @@ def test_refused_rule_is_reported_once_with_an_alternative(service, open_page):
     page.get_by_test_id("rule-guided").click()
     expect(page.get_by_test_id("refusal")).to_contain_text("gelu has no backward rule")
     wait_until_painted(page)
-    assert page.get_by_text("gelu has no backward rule").count() == 1, "and not in each tile"
+    expect(page.get_by_text("gelu has no backward rule")).to_have_count(1)  # and not in each tile
     expect(page.get_by_test_id("detail-error")).to_be_hidden()
     expect(page.get_by_text("No guided projection")).to_be_visible()
     calls = [rest for kind, rest in service.calls[before:] if kind == "top_activations"]
     assert len(calls) <= 4, "the units of a layer share the error"
     page.get_by_test_id("grid").evaluate("(grid) => { grid.scrollTop = 900; }")
-    page.wait_for_timeout(200)
+    let_run(page)
     wait_until_painted(page)
+    wait_until_quiet(page)
     assert len([rest for kind, rest in service.calls[before:] if kind == "top_activations"]) == len(calls)
     page.get_by_test_id("layer-conv1").click()
     expect(page.get_by_test_id("refusal")).to_be_hidden()
@@ -353,7 +364,7 @@ def test_dead_units_are_labelled(service, open_page):
     page = open_page(service, layer="conv1", unit=3, sort="dead")
     expect(page.get_by_test_id("tile-3")).to_contain_text("inactive in every crop")
     expect(page.get_by_test_id("detail-numbers")).to_contain_text("dead")
-    assert selected_unit(page) == 3
+    expect_selected(page, 3)
     expect(page.get_by_test_id("source")).to_be_hidden()
 
 
@@ -382,7 +393,7 @@ def test_long_names_of_classes_are_shortened_in_aligned_columns(service, open_pa
     assert all(row == places[0] for row in places), "columns are aligned"
     widths = [part.bounding_box()["width"] for part in rows[1].locator("span").all()]
     assert widths[1] >= 0.8 * widths[2], "the label has as much space as the predicted class"
-    assert page.get_by_text("Predicted class", exact=True).is_visible()
+    expect(page.get_by_text("Predicted class", exact=True)).to_be_visible()
 
 
 def test_view_shows_the_progress_of_the_index_and_loads_when_it_is_complete(building_service, open_page):
@@ -409,6 +420,7 @@ def test_view_shows_the_strongest_so_far_and_replaces_them_when_the_index_is_com
     expect(page.get_by_test_id("progress")).to_contain_text("Strongest in the first 30 of 120 crops")
     expect(page.get_by_test_id("detail-numbers")).to_contain_text("of 30 crops")
     expect(page.get_by_test_id("tile-3")).to_have_count(0)
+    let_run(page, SAVE_DELAY)
     assert page.evaluate("model.values.state.unit") is None, "the strongest unit is chosen when the index is complete"
     building_service.crops, before = 60, len(page.evaluate("model.sent"))
     building_service.version += 1  # other activations
@@ -432,7 +444,7 @@ def test_mosaics_stay_when_only_the_classifier_changes(service, open_page):
     before = len(page.evaluate("model.sent"))
     page.evaluate("model.trigger('msg:custom', {event: 'changed', progress: null}, [])")
     page.wait_for_function("(before) => model.sent.slice(before).some(({kind}) => kind === 'unit_detail')", arg=before)
-    page.wait_for_timeout(200)
+    wait_until_quiet(page)
     kinds = [message["kind"] for message in page.evaluate("model.sent")[before:]]
     assert "unit_table" in kinds
     assert "mosaics" not in kinds
@@ -452,21 +464,36 @@ def test_all_layers_are_listed_searched_and_opened(service, open_page):
         search.dispatchEvent(new Event('input'));
         return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - start)))); }"""
     )
-    assert milliseconds < 1500
+    assert milliseconds < 10_000  # about 100 on an idle machine
     search.fill("BLOCK.499.relu")
     expect(page.get_by_test_id("layer-block.499")).to_contain_text("block.499.relu#2")
     search.press("Enter")
     page.wait_for_function("() => model.sent.some(({kind, layer}) => kind === 'unit_table' && layer === 'block.499')")
-    assert ("table", ("block.499",)) in service.calls
+    wait_until(page, lambda: ("table", ("block.499",)) in service.calls, "the table of the layer is read")
     page.evaluate("model.trigger('msg:custom', {event: 'changed', progress: null}, [])")
     expect(page.get_by_test_id("title")).to_contain_text("block.499")
     page.get_by_test_id("all-layers").click()
     search.fill("")
     expect(page.locator(".dwx-layer")).to_have_count(4)
-    assert page.locator(".dwx-layer b").last.text_content() == "block.499"
+    expect(page.locator(".dwx-layer b").last).to_have_text("block.499")
     page.get_by_test_id("grid").press("2")
     page.wait_for_function("() => model.values.state.layer === 'conv2'")
     print(f"500 layers in {milliseconds:.0f} ms")
+
+
+# Types a text into the field that finds layers, and presses Enter before the next frame.
+TYPE_FAST = """(field, text) => {
+  field.value = text;
+  field.dispatchEvent(new Event("input", {bubbles: true}));
+  field.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", bubbles: true, cancelable: true}));
+}"""
+
+
+def test_enter_opens_the_layer_that_the_last_letter_finds(service, open_page):
+    page = open_page(service, layer="conv2", unit=7)
+    wait_until_painted(page)
+    page.get_by_test_id("layer-search").evaluate(TYPE_FAST, "odd")
+    expect(page.get_by_test_id("layer-odd.layer")).to_have_attribute("aria-current", "true")
 
 
 @pytest.mark.own_page  # whose clock is replaced
@@ -494,12 +521,13 @@ def test_replies_to_other_clients_and_outdated_replies_are_ignored(service, open
     wait_until_painted(page)
     page.evaluate("model.blocked = true")
     page.get_by_test_id("tile-1").click()
-    waiting = page.evaluate("model.waiting.findLast(({kind}) => kind === 'mosaics')")
-    assert waiting["unit"] == 1
+    mosaics = "model.waiting.findLast(({kind, background}) => kind === 'mosaics' && !background)"
+    page.wait_for_function(f"{mosaics}?.unit === 1")
+    waiting = page.evaluate(mosaics)
     page.evaluate(
         "(seq) => model.trigger('msg:custom', {seq, client: 'another', ok: false, error: 'of another client'}, [])", waiting["seq"]
     )
-    page.wait_for_timeout(200)  # the error would be shown in the next frame
+    let_run(page)  # the error would be shown in the next frame
     assert page.get_by_text("of another client").count() == 0
     page.evaluate("model.trigger('msg:custom', {event: 'changed'}, [])")
     page.evaluate("model.release()")
@@ -536,7 +564,7 @@ def test_kernel_restart_is_reported_and_the_view_stays_consistent(service, open_
     page.get_by_test_id("tile-2").click()
     page.wait_for_function("() => painted.some((event) => event.unit === 2)")
     expect(page.get_by_test_id("entries").locator("li")).to_have_count(9)
-    page.wait_for_function("() => !model.inFlight")
+    wait_until_quiet(page)
     page.evaluate("model.blocked = true; model.trigger('comm_live_update')")
     expect(page.get_by_test_id("alert")).to_have_text("The kernel was restarted. Run the cell again.")
     expect(page.get_by_test_id("layer-explorer")).to_have_attribute("data-available", "false")
@@ -558,15 +586,15 @@ def test_kernel_restart_is_reported_and_the_view_stays_consistent(service, open_
 def test_two_views_share_their_requests(service, open_page):
     page = open_page(service, layer="conv2", sort="index", unit=7)
     wait_until_painted(page)
-    page.wait_for_function("() => !model.inFlight")
-    before = page.evaluate("model.sent.length")
+    before = wait_until_quiet(page)
     page.evaluate("open()")
     page.wait_for_function("() => document.querySelectorAll('[data-testid=layer-explorer][data-ready=true]').length === 2")
     wait_until_painted(page)
-    page.wait_for_timeout(300)
+    wait_until_quiet(page)
     assert {message["kind"] for message in page.evaluate("model.sent")[before:]} <= {"hello", "used"}, "each view says hello to the kernel"
     page.get_by_test_id("tile-1").first.click()
-    page.wait_for_function("() => !model.inFlight && painted.some((event) => event.unit === 1)")
+    page.wait_for_function("() => painted.some((event) => event.unit === 1)")
+    wait_until_quiet(page)
     requests = [message for message in page.evaluate("model.sent")[before:] if message["kind"] not in ("hello", "used")]
     keys = [json.dumps({**message, "seq": 0}, sort_keys=True) for message in requests]
     assert len(keys) == len(set(keys)), "no request is repeated"

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.instruments.layers.widget.test_in_chromium import open_page, wait_until_painted
 from tests.widgets.accessibility import set_theme, violations
 from tests.widgets.chromium import blank, browser, shared_page
+from tests.widgets.waiting import expect_value, wait_until, wait_until_quiet
 
 __all__ = ["blank", "browser", "open_page", "shared_page"]  # pytest finds fixtures by name
 
@@ -46,7 +47,7 @@ def test_more_than_nine_are_loaded_as_they_come_into_sight(service, open_page):
     page.get_by_test_id("more").click()
     expect(page.get_by_test_id("place-36")).to_be_attached()
     page.wait_for_function("() => document.querySelector('[data-testid=place-1]').dataset.painted === 'true'")
-    page.wait_for_timeout(300)
+    wait_until_quiet(page)
     assert page.get_by_test_id("place-36").get_attribute("data-painted") != "true"
     page.get_by_test_id("place-36").scroll_into_view_if_needed()
     page.wait_for_function("() => document.querySelector('[data-testid=place-36]').dataset.painted === 'true'")
@@ -72,8 +73,9 @@ def test_a_condition_filters_the_units_and_an_error_is_said_in_words(service, op
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("where-error")).to_be_hidden()
     page.get_by_test_id("sort").select_option("copies")
+    units = "[...document.querySelectorAll('.dwx-tile')].slice(0, 2).map((tile) => tile.dataset.unit)"
+    expect_value(page, units, ["1", "2"])
     wait_until_painted(page)
-    assert [tile.get_attribute("data-unit") for tile in page.locator(".dwx-tile").all()[:2]] == ["1", "2"]
     page.get_by_test_id("tile-2").click()
     expect(page.get_by_test_id("peaks")).to_have_text("2 peaks")
     page.get_by_test_id("near-copy").click()
@@ -94,17 +96,18 @@ def test_the_index_is_cancelled_and_resumed(building_service, open_page):
     page.get_by_test_id("steer-index").click()
     expect(progress).to_contain_text("was cancelled")
     wait_until_painted(page)  # what was shown stays
-    assert service.cancelled
+    wait_until(page, lambda: service.cancelled, "the pass is cancelled")
     page.get_by_test_id("steer-index").click()
     expect(progress).to_contain_text("Building the index")
-    assert not service.cancelled
+    wait_until(page, lambda: not service.cancelled, "the pass goes on")
 
 
 @pytest.mark.slow
 def test_units_are_selected_on_the_map(service, open_page):
     page = open_page(service, layer="conv2", unit=7, display="map")
     points = page.locator(".dwl-map .scatterlayer .point")
-    expect(points).to_have_count(59, timeout=30_000)
+    expect(points).to_have_count(59)
+    wait_until_quiet(page)
     area = page.locator(".dwl-map .nsewdrag").first.bounding_box()
     first, fourth = (points.nth(number).bounding_box() for number in (0, 3))
     left, right, middle = area["x"] + 1, fourth["x"] + fourth["width"] + 1, first["y"] + first["height"] / 2

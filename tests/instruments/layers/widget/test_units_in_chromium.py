@@ -10,6 +10,7 @@ from deconvwidgets.instruments.layers.widget.state import checked_state
 from tests.instruments.layers.widget.test_in_chromium import wait_until_painted
 from tests.widgets.accessibility import set_theme, violations
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
+from tests.widgets.waiting import expect_value
 
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
@@ -33,7 +34,7 @@ def test_a_unit_is_switched_off_and_on(service, page):
     expect(badge).to_have_text("1 unit off")
     expect(tile.locator(".dwx-tile-mark")).to_have_text("off")
     expect(page.get_by_test_id("unit-switch")).to_have_attribute("aria-checked", "false")
-    assert service.units == {("conv2", 7): 0}
+    expect_value(page, lambda: service.units, {("conv2", 7): 0})  # the page shows it before the reply
     page.get_by_test_id("tile-2").hover()
     page.get_by_test_id("tile-2").locator(".dwx-tile-switch").click()
     expect(badge).to_have_text("2 units off")
@@ -41,7 +42,7 @@ def test_a_unit_is_switched_off_and_on(service, page):
     page.get_by_test_id("factor").fill("2.5")
     page.keyboard.press("Enter")
     expect(badge).to_have_text("2 units changed")
-    assert service.units == {("conv2", 7): 2.5, ("conv2", 2): 0}
+    expect_value(page, lambda: service.units, {("conv2", 7): 2.5, ("conv2", 2): 0})
     page.get_by_test_id("factor").fill("7")
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("factor")).to_have_value("2.5")  # 0 to 4
@@ -51,7 +52,7 @@ def test_a_unit_is_switched_off_and_on(service, page):
     expect(badge).to_have_text("Units")
     expect(page.get_by_test_id("reset-units")).to_be_hidden()
     expect(tile.locator(".dwx-tile-mark")).to_be_hidden()
-    assert service.units == {}
+    expect_value(page, lambda: service.units, {})
 
 
 def test_the_panel_lists_units_by_keyboard_alone(service, page):
@@ -77,7 +78,7 @@ def test_the_panel_lists_units_by_keyboard_alone(service, page):
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("units-panel")).to_be_hidden()
     expect(badge).to_be_focused()
-    assert service.units == {("conv2", 3): 0, ("odd.layer", 4): 0.5}
+    expect_value(page, lambda: service.units, {("conv2", 3): 0, ("odd.layer", 4): 0.5})
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -12,6 +12,7 @@ from deconvwidgets.instruments.occlusion.widget.messages import HANDLERS
 from deconvwidgets.instruments.occlusion.widget.state import checked_state
 from tests.instruments.occlusion.widget.fake_api import FakeOcclusionApi, FakeOcclusionService
 from tests.widgets.chromium import built, kernel, load_page
+from tests.widgets.waiting import wait_until_quiet
 
 SIDE = 64
 SCALE = 400 / SIDE  # CSS pixels per pixel of the image
@@ -38,7 +39,8 @@ def open_page(blank: Page, service: FakeOcclusionService) -> Callable[..., Page]
         blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [built("occlusion.js"), width])
         if ready:
             expect(blank.locator("[data-testid=occlusion-explorer][data-ready=true]").first).to_be_visible()
-            blank.wait_for_function("() => model.sent.some((message) => message.kind === 'projections') && !model.inFlight")
+            blank.wait_for_function("() => model.sent.some((message) => message.kind === 'projections')")
+            wait_until_quiet(blank)
         return blank
 
     return open_
@@ -64,12 +66,6 @@ def page_position(page: Page, row: float, column: float, test_id: str = "stage")
     box = page.get_by_test_id(test_id).bounding_box()
     assert box
     return box["x"] + (column + 0.01) * box["width"] / SIDE, box["y"] + (row + 0.01) * box["height"] / SIDE
-
-
-def wait_until_idle(page: Page) -> None:
-    """Wait until all requests have been sent and answered. The newest one may be delayed by the rate limit."""
-    page.wait_for_timeout(60)
-    page.wait_for_function("() => !model.inFlight && !model.waiting.length")
 
 
 def pixel(canvas: Locator, x: float, y: float) -> list[int]:

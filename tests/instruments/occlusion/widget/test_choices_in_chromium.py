@@ -6,6 +6,7 @@ import base64
 import io
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -22,11 +23,11 @@ from tests.instruments.occlusion.widget.page import (
     pixel,
     send_event,
     service,
-    wait_until_idle,
 )
 from tests.instruments.occlusion.widget.toy_network import KINDS
 from tests.widgets.chromium import blank, browser, shared_page
 from tests.widgets.fake_service import encode
+from tests.widgets.waiting import expect_value, let_run, wait_until, wait_until_quiet
 
 __all__ = ["api", "blank", "browser", "open_page", "service", "shared_page"]  # pytest finds fixtures by name
 
@@ -36,7 +37,7 @@ pytestmark = pytest.mark.browser
 @pytest.mark.slow
 def test_target_is_selected_by_click_or_name_and_reset(api, open_page):
     page = open_page()
-    wait_until_idle(page)
+    wait_until_quiet(page)
     row = page.get_by_test_id("answer").nth(2)
     name = row.locator(".dwo-class").text_content()
     row.click()
@@ -59,7 +60,7 @@ def test_target_is_selected_by_click_or_name_and_reset(api, open_page):
     expect(page.get_by_test_id("map-probability-title")).to_have_text("Probability of gramophone")
     expect(page.locator("[data-testid=answer][aria-checked=true]")).to_contain_text("gramophone")
     page.wait_for_function("() => model.values.state.target === 'gramophone'")
-    assert calls_of(api, "start_maps")[-1][0].target == KINDS.index("gramophone")
+    expect_value(page, lambda: calls_of(api, "start_maps")[-1][0].target, KINDS.index("gramophone"))
     page.get_by_test_id("target-auto").click()
     page.wait_for_function("() => model.values.state.target === null")
     predicted = str(api.scene(calls_of(api, "scene")[0][0]).request.target)  # the scene is in the cache of the page
@@ -111,7 +112,7 @@ def test_selection_of_layer_and_unit(api, open_page):
     expect(page.get_by_test_id("projection-words")).to_contain_text("gelu has no backward rule")
     expect(page.get_by_test_id("alert")).to_be_hidden()
     page.wait_for_function("() => model.values.state.layer === 'conv1' && model.values.state.unit === null")
-    assert page.get_by_test_id("unit-map").evaluate("(map) => [map.width, map.height]") == [27, 27]
+    expect_value(page, lambda: page.get_by_test_id("unit-map").evaluate("(map) => [map.width, map.height]"), [27, 27])
 
 
 def crop_images(api: FakeOcclusionApi, monkeypatch, rows: int, columns: int, lower: float = 0) -> None:
@@ -143,17 +144,18 @@ def page_size(page, testid: str) -> tuple[float, float]:
 def test_feature_maps_keep_their_aspect_ratio(api, open_page, monkeypatch):
     crop_images(api, monkeypatch, 16, 8)
     page = open_page(layer="conv1")
-    assert page.get_by_test_id("unit-map").evaluate("(map) => [map.height, map.width]") == [27, 13]
-    assert page_size(page, "unit-map") == (104, 50)
+    expect_value(page, lambda: page.get_by_test_id("unit-map").evaluate("(map) => [map.height, map.width]"), [27, 13])
+    expect_value(page, lambda: page_size(page, "unit-map"), (104, 50))
     page.get_by_test_id("layer").select_option("conv5")
     page.wait_for_function("() => document.querySelector('[data-testid=unit-map]').width === 6")
-    assert page_size(page, "unit-map") == (104, 48)
+    expect_value(page, lambda: page_size(page, "unit-map"), (104, 48))
 
 
 @pytest.mark.slow
 def test_maps_of_portrait_and_square_images_have_the_same_height(api, open_page, monkeypatch):
     names = "map-probability", "map-activity", "map-label"
     page = open_page()
+    expect(page.get_by_test_id("maps-words")).to_have_text("49 positions")
     square = [page_size(page, name) for name in names]
     assert all(height == width for height, width in square)
     run = page.locator(".dwo-run").bounding_box()
@@ -161,8 +163,8 @@ def test_maps_of_portrait_and_square_images_have_the_same_height(api, open_page,
     page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.trigger('change:state'); }")
     expect(page.get_by_test_id("title")).to_contain_text("drawing 6")
     for name, (height, width) in zip(names, square, strict=True):
-        assert page_size(page, name) == (height, pytest.approx(width / 2, abs=1))
-    assert page.locator(".dwo-run").bounding_box() == run, "the elements below do not move"
+        expect_value(page, partial(page_size, page, name), (height, pytest.approx(width / 2, abs=1)), because=name)
+    expect_value(page, page.locator(".dwo-run").bounding_box, run, because="the elements below do not move")
 
 
 @pytest.mark.slow
@@ -183,8 +185,7 @@ def test_layer_stays_selected_when_python_changes_the_state(open_page):
     assert layer != page.get_by_test_id("layer").locator("option").first.get_attribute("value")
     page.evaluate("() => { model.set('state', {...model.values.state, overlay: 0.5}); model.trigger('change:state'); }")
     page.wait_for_function("() => model.sent.filter((message) => message.kind === 'hello').length === 2")
-    wait_until_idle(page)
-    page.wait_for_timeout(100)
+    wait_until_quiet(page)
     assert page.get_by_test_id("layer").input_value() == layer
 
 
@@ -203,19 +204,17 @@ def test_fill_size_stride_and_border(api, open_page):
     page = open_page()
     patch = page.get_by_test_id("patches")
     page.get_by_test_id("fill-colour-input").fill("#ff0000")
-    page.wait_for_function("() => document.querySelector('[data-testid=fill-colour]').getAttribute('aria-checked') === 'true'")
-    page.wait_for_function("() => { const c = document.querySelector('[data-testid=patches]');"
-                           " return c.getContext('2d').getImageData(c.width / 2, c.height / 2, 1, 1).data[1] === 0; }")  # fmt: skip
-    assert pixel(patch, 0.5, 0.5) == [255, 0, 0, 255]
+    expect(page.get_by_test_id("fill-colour")).to_have_attribute("aria-checked", "true")
+    expect_value(page, lambda: pixel(patch, 0.5, 0.5), [255, 0, 0, 255])
     page.get_by_test_id("fill-blur").click()
     page.wait_for_function("() => model.values.state.fill === 'blur'")
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert calls_of(api, "answer")[-1][0].fill == "blur"
     page.get_by_test_id("window-width").fill("24")
     expect(page.get_by_test_id("window-height-value")).to_have_text("24 px")
     page.get_by_test_id("linked").uncheck()
     page.get_by_test_id("window-height").fill("10")
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert last_boxes(api) == [(20, 27, 44, 37)]
     page.get_by_test_id("stride").select_option("4")
     page.get_by_test_id("border").select_option("same")
@@ -227,7 +226,7 @@ def test_fill_size_stride_and_border(api, open_page):
     page.evaluate(DRAG_WINDOW_WIDTH)
     expect(page.get_by_test_id("window-width-value")).to_have_text("40 px")
     page.wait_for_function("() => model.values.state.window[1] === 40")
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert len(api.runs) <= runs + 1, "maps are not started while a slider is dragged"
 
 
@@ -267,7 +266,7 @@ DELAY_DECODING = """() => {
     await new Promise((resolve) => waiting.push(resolve));
     return await decode(data);
   };
-  globalThis.decoding = waiting;
+  globalThis.heldBack = waiting;
 }"""
 
 BLOCK_ANSWERS_FOR_CROP_6 = """() => {
@@ -283,21 +282,21 @@ def test_answers_for_the_former_image_are_ignored(api, open_page):
     page = open_page()
     page.evaluate(DELAY_DECODING)
     page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.trigger('change:state'); }")
-    page.wait_for_function("() => decoding.length === 2")
+    page.wait_for_function("() => heldBack.length === 2")
     page.evaluate("model.blocked = true")
     page.get_by_test_id("stage").focus()
     page.keyboard.press("ArrowDown")  # the former image is still shown
     page.wait_for_function("() => model.waiting.some((message) => message.kind === 'patch' && message.request.image === 'crop:0')")
-    page.evaluate("() => decoding.forEach((done) => done())")
+    page.evaluate("() => heldBack.forEach((done) => done())")
     expect(page.get_by_test_id("title")).to_contain_text("drawing 6")
     shown = "() => document.querySelector('[data-testid=activity-now]').textContent"
     unoccluded = page.evaluate(shown)
     page.evaluate(BLOCK_ANSWERS_FOR_CROP_6)
     page.wait_for_function("() => model.waiting.some((message) => message.request.image === 'crop:6')")
+    let_run(page)
     assert page.evaluate(shown) == unoccluded
     page.evaluate("() => { model.deliver = deliver; model.release(); }")
-    wait_until_idle(page)
-    assert page.evaluate(shown) != unoccluded
+    wait_until(page, lambda: page.evaluate(shown) != unoccluded, "the answer for the new image is shown")
 
 
 def png_file(colour: tuple[int, int, int] = (200, 30, 30)) -> bytes:
@@ -336,7 +335,8 @@ def test_upload_error_is_shown_once_in_the_visible_tab(api, open_page):
     expect(page.get_by_test_id("stage-words")).to_be_hidden()
     page.get_by_test_id("tab-maps").click()
     expect(page.get_by_test_id("stage-words")).to_contain_text("notes.txt cannot be decoded")
-    assert page.locator(".dwo-left").evaluate("(pane) => pane.scrollHeight > pane.clientHeight"), "the message makes the pane scroll"
+    scrolls = partial(page.locator(".dwo-left").evaluate, "(pane) => pane.scrollHeight > pane.clientHeight")
+    wait_until(page, scrolls, "the message makes the pane scroll")
     page.add_style_tag(content=".dwo-left { border-right: 15px solid }")  # the width of a scrollbar, which headless Chromium does not show
     assert page.get_by_test_id("stage").bounding_box()["width"] == width
     page.get_by_test_id("tab-images").click()
@@ -451,11 +451,14 @@ def test_projections_can_be_enlarged(open_page):
       const at = green.indexOf(green.reduce((a, b) => Math.max(a, b)));
       return [Math.floor(at / canvas.width) / canvas.height, (at % canvas.width) / canvas.width];
     }"""
-    row, column = page.get_by_test_id("enlarged-map").evaluate(brightest)
-    assert 0.25 <= row <= 0.5, "the map of the second photograph: its value is in the second of four rows"
-    assert column <= 0.25
+
+    def shows_the_second_photograph() -> bool:
+        row, column = page.get_by_test_id("enlarged-map").evaluate(brightest)
+        return 0.25 <= row <= 0.5 and column <= 0.25
+
+    wait_until(page, shows_the_second_photograph, "the value of its map is in the second of four rows")
     large = [page.get_by_test_id(f"enlarged-{name}") for name in ("projection", "patch")]
-    assert [canvas.evaluate("(canvas) => canvas.width") for canvas in large] == [480, 480]
+    expect_value(page, lambda: [canvas.evaluate("(canvas) => canvas.width") for canvas in large], [480, 480])
     assert all(canvas.bounding_box()["width"] >= 300 for canvas in large)
     page.keyboard.press("ArrowLeft")
     expect(enlarged).to_contain_text("this image")
@@ -576,12 +579,17 @@ def test_chart_that_arrives_while_its_tab_is_hidden_fills_the_tab_later(api, ope
     page.wait_for_function("model.waiting.length > 0")
     page.get_by_test_id("tab-maps").click()
     page.evaluate("model.release()")
-    page.wait_for_timeout(2500)  # plotly is loaded
+    expect(page.locator(".dwx-chart-box")).to_have_attribute("data-drawn", "true")  # it would be, if it were visible
     page.get_by_test_id("tab-chart").click()
     heatmap = page.locator("[data-testid=chart] .heatmaplayer image")
-    expect(heatmap).to_be_visible(timeout=30_000)
-    container, plot = (page.locator(f"[data-testid=chart]{inner}").first.bounding_box() for inner in ("", " svg.main-svg"))
-    assert (container["width"], container["height"]) == pytest.approx((plot["width"], plot["height"]), abs=1)
+    expect(heatmap).to_be_visible()
+
+    def sizes() -> list[tuple[float, float]]:
+        boxes = (page.locator(f"[data-testid=chart]{inner}").first.bounding_box() for inner in ("", " svg.main-svg"))
+        return [(box["width"], box["height"]) for box in boxes]
+
+    wait_until(page, lambda: sizes()[0] == pytest.approx(sizes()[1], abs=1), "the chart fills its tab")
+    container = page.get_by_test_id("chart").bounding_box()
     drawn = heatmap.bounding_box()
     assert min(drawn["width"], drawn["height"]) > 100
     assert drawn["x"] + drawn["width"] <= container["x"] + container["width"] + 1
@@ -598,7 +606,7 @@ def test_chart_is_loaded_with_its_tab_and_shows_the_selected_map(api, open_page)
     api.advance(run, 3)
     send_event(page)
     heatmap = page.locator("[data-testid=chart] .heatmaplayer image")
-    expect(heatmap.first).to_be_attached(timeout=30_000)
+    expect(heatmap.first).to_be_attached()
     expect(page.get_by_test_id("chart-words")).to_be_hidden()
     expect(page.locator("[data-testid=chart] .gtitle")).to_contain_text("probability of")
     page.get_by_test_id("charted-activity").click()

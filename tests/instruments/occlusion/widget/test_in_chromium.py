@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -26,10 +27,10 @@ from tests.instruments.occlusion.widget.page import (
     pixel,
     send_event,
     service,
-    wait_until_idle,
 )
 from tests.instruments.occlusion.widget.toy_network import KINDS, probabilities
-from tests.widgets.chromium import blank, browser, shared_page
+from tests.widgets.chromium import blank, browser, most_in_flight, shared_page
+from tests.widgets.waiting import expect_value, let_run, wait_until, wait_until_quiet
 
 __all__ = ["api", "blank", "browser", "open_page", "service", "shared_page"]  # pytest finds fixtures by name
 
@@ -52,7 +53,7 @@ def test_initial_view_shows_the_image_the_classes_and_the_maps(api, open_page):
     names = [name for name, _ in api.calls]
     assert names.count("projections") == 1, "in the background, at any time"
     assert [name for name in names if name != "projections"] == ["scene", "answer", "start_maps", "maps"], "each once and in this order"
-    assert pixel(page.get_by_test_id("patches"), 0.5, 0.5)[:3] == [127, 127, 127]
+    expect_value(page, lambda: pixel(page.get_by_test_id("patches"), 0.5, 0.5)[:3], [127, 127, 127])
     assert pixel(page.get_by_test_id("patches"), 0.1, 0.1)[3] == 0
     shown = page.get_by_test_id("answer").first
     share = next(
@@ -66,7 +67,7 @@ def test_initial_view_shows_the_image_the_classes_and_the_maps(api, open_page):
 @pytest.mark.slow
 def test_drag_is_drawn_immediately_and_requests_only_the_newest_position(api, open_page):
     page = open_page()
-    page.evaluate("globalThis.painted = []; model.maxInFlight = 0; model.blocked = true")  # a busy kernel
+    page.evaluate("globalThis.painted = []; model.delivered.length = 0; model.blocked = true")  # a busy kernel
     before = len(calls_of(api, "answer"))
     page.mouse.move(*page_position(page, 20, 20))
     page.mouse.down()
@@ -76,14 +77,15 @@ def test_drag_is_drawn_immediately_and_requests_only_the_newest_position(api, op
             "drawing does not wait for the kernel"
         )
     page.mouse.up()
+    let_run(page)
     assert page.evaluate("model.waiting.map(({kind}) => kind).filter((kind) => kind !== 'used')") == ["patch"], "one request in flight"
     page.evaluate("model.release()")
     page.wait_for_function("() => painted.filter((event) => event.kind === 'answer').length === 2")
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert [arguments[1] for arguments in calls_of(api, "answer")[before:]] == [[(12, 12, 28, 28)], [(32, 32, 48, 48)]], (
         "the first, then the newest"
     )
-    assert page.evaluate("model.maxInFlight") == 1
+    assert most_in_flight(page, "urgent") == 1
     events = page.evaluate("painted")
     assert all(event["ms"] >= 0 for event in events if "ms" in event)
     assert len([event for event in events if event["kind"] == "patch"]) == 21
@@ -102,24 +104,25 @@ MARK_CENTRE = """(side) => {
 @pytest.mark.slow
 def test_marks_on_the_maps_are_updated_with_the_answer_during_a_drag(api, open_page):
     page = open_page()
-    assert page.evaluate(MARK_CENTRE, SIDE) == pytest.approx([32, 32], abs=0.5)
+    expect_value(page, MARK_CENTRE, pytest.approx([32, 32], abs=0.5), SIDE)
     page.evaluate("model.blocked = true")
     page.mouse.move(*page_position(page, 20, 20))
     page.mouse.down()
-    assert page.evaluate(MARK_CENTRE, SIDE) == pytest.approx([20, 20], abs=0.5), "a press updates the marks immediately"
+    expect_value(page, MARK_CENTRE, pytest.approx([20, 20], abs=0.5), SIDE, "a press updates the marks without an answer")
     page.mouse.move(*page_position(page, 30, 50))
+    let_run(page)
     assert page.evaluate(MARK_CENTRE, SIDE) == pytest.approx([20, 20], abs=0.5)
     page.evaluate("model.blocked = false; model.release()")
-    wait_until_idle(page)
-    assert page.evaluate(MARK_CENTRE, SIDE) == pytest.approx([30, 50], abs=0.5)
+    wait_until_quiet(page)
+    expect_value(page, MARK_CENTRE, pytest.approx([30, 50], abs=0.5), SIDE)
     page.evaluate("model.blocked = true")
     page.mouse.move(*page_position(page, 40, 10))
     page.mouse.up()
-    assert page.evaluate(MARK_CENTRE, SIDE) == pytest.approx([40, 10], abs=0.5), "the end of a drag updates the marks without an answer"
+    expect_value(page, MARK_CENTRE, pytest.approx([40, 10], abs=0.5), SIDE, "the end of a drag updates the marks without an answer")
     page.mouse.move(*page_position(page, 10, 10, "map-activity"))
     page.mouse.down()
     page.mouse.move(*page_position(page, 50, 44, "map-activity"))
-    assert page.evaluate(MARK_CENTRE, SIDE) == pytest.approx([48, 48], abs=4.5), "on a map the marks follow the pointer"
+    expect_value(page, MARK_CENTRE, pytest.approx([48, 48], abs=4.5), SIDE, "on a map the marks follow the pointer")
     page.mouse.up()
 
 
@@ -133,26 +136,26 @@ def test_position_is_requested_before_its_frame_and_only_once(api, open_page):
     page = open_page()
     page.mouse.move(*page_position(page, 20, 20))
     page.evaluate(RAW_POINTER_MOVE, page_position(page, 50, 50))
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert last_boxes(api) == [(24, 24, 40, 40)], "no button is pressed, so there is no request"
     page.mouse.down()
-    wait_until_idle(page)
+    wait_until_quiet(page)
     page.evaluate("model.blocked = true")
     page.evaluate(RAW_POINTER_MOVE, page_position(page, 40, 30))
     page.wait_for_function("() => model.waiting.length === 1")
     assert pixel(page.get_by_test_id("patches"), 30 / SIDE, 40 / SIDE)[3] == 0, "it is drawn in the next frame"
     page.mouse.move(*page_position(page, 40, 30))
-    assert pixel(page.get_by_test_id("patches"), 30 / SIDE, 40 / SIDE)[3] == 255
+    expect_value(page, lambda: pixel(page.get_by_test_id("patches"), 30 / SIDE, 40 / SIDE)[3], 255)
     before = len(calls_of(api, "answer"))
     page.evaluate("painted.length = 0; model.blocked = false; model.release()")
-    wait_until_idle(page)
+    wait_until_quiet(page)
     page.wait_for_function("() => painted.some(({kind}) => kind === 'answer')")
     assert len(calls_of(api, "answer")) == before + 1
     assert page.evaluate("painted.filter(({kind}) => kind === 'answer').length") == 1, "a reply is drawn once"
     assert last_boxes(api) == [(22, 32, 38, 48)]
     page.mouse.up()
     page.evaluate(RAW_POINTER_MOVE, page_position(page, 20, 20))
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert last_boxes(api) == [(22, 32, 38, 48)], "the button is released"
 
 
@@ -170,12 +173,12 @@ def test_drag_does_not_update_compositing_layers(api, open_page):
     page = open_page()
     page.mouse.move(*page_position(page, 20, 20))
     page.mouse.down()
-    wait_until_idle(page)
+    wait_until_quiet(page)
 
     def drag() -> None:
         for step in range(24):
             page.mouse.move(*page_position(page, 20 + step % 12, 20 + step))
-            wait_until_idle(page)
+            wait_until_quiet(page)
 
     def change_layers() -> None:
         for step in range(3):
@@ -193,16 +196,17 @@ def test_drag_does_not_update_compositing_layers(api, open_page):
 def test_bars_show_the_probabilities_with_and_without_the_patch(api, open_page):
     page = open_page()
     page.mouse.click(*page_position(page, 50, 40))
-    page.wait_for_timeout(100)
-    wait_until_idle(page)
+    wait_until_quiet(page)
     answer = api.answer(*calls_of(api, "answer")[-1])
     for share in answer.classes:
         row = page.locator(f"[data-testid=answer][data-label='{share.label}']")
         expect(row).to_contain_text(share.name)
         expect(row).to_have_attribute("aria-label", re.compile("without the patch"))
         for bar, value in ((".dwo-now", share.now), (".dwo-before", share.before)):
-            length = row.locator(bar).evaluate("(bar) => bar.getBoundingClientRect().width / bar.parentElement.clientWidth")
-            assert length == pytest.approx(value, abs=2e-3)
+            share_of_track = partial(
+                row.locator(bar).evaluate, "(bar) => bar.getBoundingClientRect().width / bar.parentElement.clientWidth"
+            )
+            expect_value(page, share_of_track, pytest.approx(value, abs=2e-3), because=f"the length of {bar}")
     expect(page.get_by_test_id("activity-now")).to_have_text(
         f"{answer.activity:.0f}" if answer.activity >= 100 else f"{answer.activity:.1f}"
     )
@@ -235,30 +239,30 @@ def test_keys_move_resize_add_and_remove_patches(api, open_page):
     page.get_by_test_id("stage").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Shift+ArrowDown")
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert last_boxes(api) == [(25, 32, 41, 48)]
     for _ in range(4):
         page.keyboard.press("]")  # in steps of one pixel, as the image is small
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert last_boxes(api) == [(23, 30, 43, 50)]
     for _ in range(8):
         page.keyboard.press("[")
     expect(page.get_by_test_id("window-height-value")).to_have_text("12 px")
     page.keyboard.press("a")
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert len(last_boxes(api)) == 2
     page.keyboard.press("ArrowUp")
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert last_boxes(api)[1][1] == last_boxes(api)[0][1] - 1, "keys move the new patch"
     page.keyboard.press("Delete")
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert last_boxes(api) == [(27, 34, 39, 46)]
     page.keyboard.press("Delete")
     expect(page.get_by_test_id("remove-patch")).to_be_disabled()
     expect(page.get_by_test_id("activity-change")).to_have_text("")
     page.wait_for_function("() => model.values.state.patches.length === 0")
     page.mouse.click(*page_position(page, 10, 10))
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert last_boxes(api) == [(4, 4, 16, 16)], "a click adds a patch if there is none"
 
 
@@ -279,7 +283,7 @@ def test_small_windows_and_strides(api, open_page):
     page.get_by_test_id("stride").select_option("2")
     page.wait_for_function("() => String(model.values.state.stride) === '2,2'")
     page.wait_for_function("() => document.querySelector('[data-testid=occlusion-explorer]').dataset.complete === 'true'")
-    assert calls_of(api, "start_maps")[-1][1].stride == (2, 2)
+    expect_value(page, lambda: calls_of(api, "start_maps")[-1][1].stride, (2, 2))
 
 
 def test_escape_removes_the_focus_from_controls(open_page):
@@ -316,16 +320,16 @@ def test_shift_click_adds_a_patch_and_click_moves_the_nearest(api, open_page):
     page.keyboard.down("Shift")
     page.mouse.click(*page_position(page, 10, 12))
     page.keyboard.up("Shift")
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert last_boxes(api) == [(24, 24, 40, 40), (4, 2, 20, 18)]
     page.mouse.click(*page_position(page, 50, 50))
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert last_boxes(api) == [(42, 42, 58, 58), (4, 2, 20, 18)], "the nearest patch moves"
     page.get_by_test_id("add-patch").click()
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert len(last_boxes(api)) == 3
     page.get_by_test_id("remove-patch").click()
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert last_boxes(api) == [(42, 42, 58, 58), (4, 2, 20, 18)]
 
 
@@ -344,7 +348,7 @@ def test_touch_moves_the_patch(api, open_page):
       fire("pointermove", from);
     }"""
     page.evaluate(touch, [page_position(page, 20, 20), page_position(page, 30, 44)])
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert last_boxes(api) == [(36, 22, 52, 38)], "a second finger and moves without contact are ignored"
     assert page.get_by_test_id("stage").evaluate("(stage) => getComputedStyle(stage).touchAction") == "none"
 
@@ -366,7 +370,7 @@ def test_pointer_on_a_map_shows_the_value_and_the_patch_at_its_position(api, ope
     assert last_boxes(api) == [(24, 24, 40, 40)], "hovering does not move the patch"
     page.mouse.down()
     page.mouse.up()
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert last_boxes(api) == [(32, 16, 48, 32)], "a click moves the patch there"
     expect(page.get_by_test_id("stage")).to_be_focused()
     page.mouse.move(5, 5)
@@ -380,14 +384,14 @@ def test_overlay(api, open_page):
     expect(page.get_by_test_id("overlay-map")).to_be_hidden()
     page.get_by_test_id("overlay").fill("40")
     expect(page.get_by_test_id("overlay-map")).to_be_visible()
-    assert page.get_by_test_id("overlay-map").evaluate("(map) => map.style.opacity") == "0.4"
+    expect_value(page, "document.querySelector('[data-testid=overlay-map]').style.opacity", "0.4")
     overlay, stage = page.get_by_test_id("overlay-map").bounding_box(), page.get_by_test_id("stage").bounding_box()
     assert overlay["x"] - stage["x"] == pytest.approx(4 * SCALE, abs=1), "the map covers the centres of the windows"
     assert overlay["width"] == pytest.approx(56 * SCALE, abs=1)
     before = pixel(page.get_by_test_id("overlay-map"), 0.5, 0.5)
     page.get_by_test_id("over-label").click()
     page.wait_for_function("() => model.values.state.map === 'label'")
-    assert pixel(page.get_by_test_id("overlay-map"), 0.5, 0.5) != before
+    wait_until(page, lambda: pixel(page.get_by_test_id("overlay-map"), 0.5, 0.5) != before, "the other map is over the image")
     page.mouse.move(*page_position(page, 24, 40))
     expect(page.get_by_test_id("reading-probability")).to_contain_text("here: ")
     page.wait_for_function("() => model.values.state.overlay === 0.4")
@@ -404,7 +408,7 @@ def test_maps_are_shown_while_they_are_computed(api, open_page):
     send_event(page)
     expect(page.get_by_test_id("maps-words")).to_have_text("1 of 49 positions")
     canvas = page.get_by_test_id("map-activity").locator("canvas").nth(1)
-    assert pixel(canvas, 0.9, 0.9)[3] == 255, "a single position fills the map"
+    expect_value(page, lambda: pixel(canvas, 0.9, 0.9)[3], 255, because="a single position fills the map")
     coarse = pixel(canvas, 0.5, 0.5)
     page.mouse.move(*page_position(page, 16, 16, "map-activity"))
     expect(page.get_by_test_id("reading-activity")).to_have_text("not computed")
@@ -414,18 +418,19 @@ def test_maps_are_shown_while_they_are_computed(api, open_page):
     expect(page.get_by_test_id("maps-words")).to_contain_text("11 of 49")
     page.get_by_test_id("maps-act").click()
     expect(page.get_by_test_id("maps-words")).to_have_text("11 of 49 positions, stopped")
-    assert api.runs[1].stopped
+    wait_until(page, lambda: api.runs[1].stopped, "the run is stopped")
     page.get_by_test_id("maps-act").click()
     page.wait_for_function("() => model.sent.filter((message) => message.kind === 'start_maps').length === 2")
     api.advance(1)
     send_event(page)
     expect(page.get_by_test_id("maps-words")).to_have_text("49 positions")
     expect(page.get_by_test_id("maps-act")).to_be_hidden()
-    assert pixel(canvas, 0.5, 0.5) != coarse
-    wait_until_idle(page)
+    wait_until(page, lambda: pixel(canvas, 0.5, 0.5) != coarse, "the complete map is drawn")
+    wait_until_quiet(page)
     count = len(calls_of(api, "maps"))
     send_event(page)
-    page.wait_for_timeout(400)
+    let_run(page, 250)  # until the next request for incomplete maps would be sent
+    wait_until_quiet(page)
     assert len(calls_of(api, "maps")) == count, "complete maps are not requested again"
 
 
@@ -444,6 +449,7 @@ def test_classes_keep_their_colours_across_images(api, open_page):
     assert first[str(maps.label[0, 0])] == f"rgb({red}, {green}, {blue})"
     page.get_by_test_id("other-image").click()
     page.get_by_test_id("image").nth(1).click()
+    expect(page.get_by_test_id("title")).to_contain_text("drawing 1")
     page.get_by_test_id("tab-maps").click()
     page.wait_for_function("() => document.querySelector('[data-testid=occlusion-explorer]').dataset.complete === 'true'")
     second = entry.evaluate_all(read)
@@ -462,12 +468,12 @@ def test_state_set_in_python_changes_all_views(api, service, open_page):
     expect(page.get_by_test_id("title").nth(1)).to_contain_text("drawing 5")
     expect(page.get_by_test_id("tab-images").first).to_have_attribute("aria-selected", "true")
     expect(page.get_by_test_id("window-width-value").first).to_have_text("8 px")
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert last_boxes(api) == [(52, 4, 60, 12)]
     page.get_by_test_id("stage").first.focus()
     page.keyboard.press("ArrowDown")
     page.wait_for_function("() => model.values.state.patches[0][0] === 9")
-    wait_until_idle(page)
+    wait_until_quiet(page)
     page.evaluate("closers.forEach((close) => close())")
     assert page.evaluate("model.listenerCount()") == 2, "their shared client is closed with the model"
     page.evaluate("lifetime.abort()")
@@ -484,7 +490,7 @@ def test_errors_are_shown_and_cleared_by_the_next_action(api, open_page):
     api.error = None
     page.mouse.click(*page_position(page, 20, 30))
     expect(page.get_by_test_id("alert")).to_be_hidden()
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert last_boxes(api) == [(22, 12, 38, 28)]
     send_event(page, "failed", "The worker ran out of memory.")
     expect(page.get_by_test_id("alert")).to_have_text("The worker ran out of memory.")
@@ -515,21 +521,21 @@ def test_unresponsive_kernel_is_reported_until_it_answers_again(blank, api, open
     page.clock.run_for(1000)
     page.evaluate("model.blocked = true")
     page.mouse.click(*page_position(page, 20, 30))
-    assert pixel(page.get_by_test_id("patches"), 30 / SIDE, 20 / SIDE)[3] == 255, "the patch moves without the kernel"
+    expect_value(page, lambda: pixel(page.get_by_test_id("patches"), 30 / SIDE, 20 / SIDE)[3], 255, because="without the kernel")
     page.clock.run_for(16_000)
     expect(page.get_by_test_id("status")).to_contain_text("slow")
     page.clock.run_for(32_000)
     expect(page.get_by_test_id("alert")).to_have_text(NO_ANSWER)
-    assert dimmed_parts(page) == ["dwo-maps", "dwo-probabilities", "dwo-unit"], "the results are those of the former position"
-    page.evaluate("model.blocked = false; model.waiting.length = 0")  # another kernel
+    expect_value(page, lambda: dimmed_parts(page), ["dwo-maps", "dwo-probabilities", "dwo-unit"], because="those of the former position")
+    count = page.evaluate("model.blocked = false; model.waiting.length = 0; model.sent.length")  # another kernel
     page.clock.resume()
     page.get_by_test_id("overlay").fill("20")
     expect(page.get_by_test_id("alert")).to_be_hidden()
-    page.wait_for_function("() => model.sent.at(-1).kind === 'patch' || model.sent.at(-2).kind === 'patch'")
-    wait_until_idle(page)
+    page.wait_for_function("(count) => model.sent.slice(count).some(({kind}) => kind === 'patch')", arg=count)
+    wait_until_quiet(page)
     assert last_boxes(api) == [(22, 12, 38, 28)], "the current position is requested"
     expect(page.get_by_test_id("occlusion-explorer")).to_have_attribute("data-outdated", "false")
-    assert dimmed_parts(page) == []
+    expect_value(page, lambda: dimmed_parts(page), [])
 
 
 @pytest.mark.slow
@@ -538,19 +544,19 @@ def test_outdated_results_are_dimmed_if_the_kernel_cannot_be_reached(api, open_p
     page.evaluate("() => { globalThis.send = model.send; model.send = () => { throw new Error('Cannot send'); }; }")
     page.mouse.click(*page_position(page, 20, 30))
     expect(page.get_by_test_id("alert")).to_have_text(NO_ANSWER)
-    assert dimmed_parts(page) == ["dwo-maps", "dwo-probabilities", "dwo-unit"]
+    expect_value(page, lambda: dimmed_parts(page), ["dwo-maps", "dwo-probabilities", "dwo-unit"])
     page.evaluate("() => { model.send = send; }")
     page.mouse.click(*page_position(page, 30, 20))
     expect(page.get_by_test_id("alert")).to_be_hidden()
-    wait_until_idle(page)
+    wait_until_quiet(page)
     expect(page.get_by_test_id("occlusion-explorer")).to_have_attribute("data-outdated", "false")
-    assert dimmed_parts(page) == []
+    expect_value(page, lambda: dimmed_parts(page), [])
 
 
 @pytest.mark.slow
 def test_kernel_restart_is_reported_and_the_view_stays_consistent(api, open_page):
     page = open_page()
-    wait_until_idle(page)
+    wait_until_quiet(page)
     page.evaluate("model.blocked = true; model.trigger('comm_live_update')")
     expect(page.get_by_test_id("alert")).to_have_text("The kernel was restarted. Run the cell again.")
     title = page.get_by_test_id("title").text_content()
@@ -567,11 +573,10 @@ def test_kernel_restart_is_reported_and_the_view_stays_consistent(api, open_page
 
 def test_two_views_share_their_requests(api, open_page):
     page = open_page()
-    wait_until_idle(page)
+    wait_until_quiet(page)
     page.evaluate("open()")
     expect(page.locator("[data-testid=occlusion-explorer][data-ready=true]")).to_have_count(2)
-    wait_until_idle(page)
-    page.wait_for_timeout(300)
+    wait_until_quiet(page)
     kinds = [message["kind"] for message in page.evaluate("model.sent")]
     assert kinds.count("scene") == kinds.count("projections") == 1
     assert len({message["client"] for message in page.evaluate("model.sent")}) == 1
@@ -594,7 +599,7 @@ def test_lost_requests_are_repeated_when_the_kernel_answers_again(blank, api, op
     page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:7'}); model.trigger('change:state'); }")
     for _ in range(8):
         page.clock.run_for(10_000)
-        page.wait_for_timeout(20)  # decoding and requests do not use the fake clock
+        page.wait_for_function("() => !model.inFlight && !decoding.size")  # they do not use the fake clock
     expect(page.get_by_test_id("alert")).to_have_text(NO_ANSWER)
     count = page.evaluate("model.sent.length")
     page.clock.run_for(120_000)
@@ -609,7 +614,7 @@ def test_lost_requests_are_repeated_when_the_kernel_answers_again(blank, api, op
         "(times) => model.sent.filter((message) => message.kind === 'projections' && message.request.image === 'crop:7').length === times"
     )
     page.wait_for_function(projections, arg=2 if lost == "projections" else 1)
-    wait_until_idle(page)
+    wait_until_quiet(page)
     assert calls_of(api, "projections")[-1][0].image == "crop:7"
     api.advance(2)
     send_event(page)

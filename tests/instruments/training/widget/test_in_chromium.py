@@ -13,6 +13,7 @@ from deconvwidgets.instruments.training.widget.state import checked_state
 from tests.instruments.training.widget.fake_service import FakeTraining
 from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
+from tests.widgets.waiting import expect_value, wait_until_quiet
 
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
@@ -63,9 +64,9 @@ def test_a_training_is_started_watched_and_cancelled(service, open_page):
     expect(page.get_by_test_id("progress")).to_have_text("epoch 8 of 20 · step 3 of 4 · 98.7 images/s · 3 min left")
     expect(page.get_by_test_id("introduction")).to_be_hidden()
     expect(page.get_by_test_id("legend-loss")).to_have_text("training0.200validation0.214")
-    assert page.get_by_test_id("card-loss").locator("path.dwx-plot-line").count() == 2
-    marks = page.get_by_test_id("card-rate").locator("title").all_text_contents()
-    assert marks[:2] == ["epoch 6: rate / 10", "checkpoint of epoch 0"]
+    expect(page.get_by_test_id("card-loss").locator("path.dwx-plot-line")).to_have_count(2)
+    marks = page.get_by_test_id("card-rate").locator("title")
+    expect_value(page, lambda: marks.all_text_contents()[:2], ["epoch 6: rate / 10", "checkpoint of epoch 0"])
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stopping…")
     service.set_phase("cancelled", "The state is saved: Resume goes on from there.")
@@ -79,14 +80,16 @@ def test_the_log_is_requested_only_when_it_has_changed(service, open_page):
     service.add_epochs(3)
     service.phase = "running"
     page = open_page()
-    assert requests(page, "log") == 1
+    expect_value(page, lambda: requests(page, "log"), 1)
     for _ in range(3):
         changed(page)
-    page.wait_for_function("model.sent.filter((message) => message.kind === 'status').length >= 1 && model.inFlight === 0")
+    page.wait_for_function("model.sent.filter((message) => message.kind === 'status').length >= 1")
+    wait_until_quiet(page)
     assert requests(page, "log") == 1
     service.add_epochs(1)
     changed(page)
     expect(page.get_by_test_id("charts")).to_have_attribute("data-epochs", "5")
+    wait_until_quiet(page)
     assert requests(page, "log") == 2
 
 
@@ -107,7 +110,7 @@ def test_an_epoch_is_read_in_all_plots_by_pointer_and_keys(service, open_page):
         page.keyboard.press(key)
     expect(caption).to_have_text("Epoch 2 · after 20 s · 100 images/s")
     expect(loss).to_have_text("training0.700validation0.750")
-    assert page.locator(".dwx-plot-cursor").count() == 4
+    expect(page.locator(".dwx-plot-cursor")).to_have_count(4)
     page.keyboard.press("Escape")
     expect(caption).to_have_text("Epoch 7 · after 70 s · 100 images/s")
     page.get_by_test_id("accuracy-error").click()
@@ -163,6 +166,7 @@ def test_nothing_is_cut_off(service, open_page, width):
     service.add_epochs(7)
     service.phase = "running"
     page = open_page(width=width)
+    wait_until_quiet(page)
     overflowing = page.evaluate(
         "() => [...document.querySelectorAll('.dwx section, .dwx ul, .dwx header')]"
         ".filter((element) => element.scrollWidth > element.clientWidth + 1).map((element) => element.className)"
@@ -184,5 +188,6 @@ def test_it_is_accessible(service, open_page, theme):
     service.set_phase("failed", "The disk is full.")
     page = open_page()
     set_theme(page, theme)
+    wait_until_quiet(page)
     assert violations(page) == []
     assert small_text(page) == {}

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.instruments.transfer.widget.test_in_chromium import api, open_page, send_event, service
 from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser, shared_page
+from tests.widgets.waiting import wait_until_quiet
 
 __all__ = ["api", "blank", "browser", "open_page", "service", "shared_page"]  # pytest finds fixtures by name
 
@@ -60,6 +61,6 @@ def test_results_are_accessible(api, open_page, theme):
     for show in ("summary", "confusion", "classes", "mistakes"):
         page.get_by_test_id(f"show-{show}").click()
         expect(page.get_by_test_id(f"show-{show}")).to_have_attribute("aria-selected", "true")
-        page.wait_for_function("() => !model.inFlight")
+        wait_until_quiet(page)
         assert violations(page) == [], show
         assert small_text(page) == {}, show

@@ -14,7 +14,8 @@ from deconvwidgets.instruments.transfer.records import DataChoice
 from deconvwidgets.instruments.transfer.widget.messages import HANDLERS
 from deconvwidgets.instruments.transfer.widget.state import checked_state
 from tests.instruments.transfer.widget.fake_api import CHOICES, FakeTransferApi, FakeTransferService
-from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
+from tests.widgets.chromium import blank, browser, built, kernel, load_page, most_in_flight, shared_page
+from tests.widgets.waiting import expect_value, let_run, wait_until, wait_until_quiet
 
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
@@ -66,7 +67,7 @@ def test_initial_view_describes_the_data_and_the_method(api, open_page):
     expect(page.get_by_test_id("story")).to_contain_text("the network itself does not change")
     expect(page.get_by_test_id("go")).to_be_enabled()
     expect(page.get_by_test_id("origin")).to_contain_text("ClassesImageNet")
-    assert page.evaluate("model.maxInFlight") == 1, "one request in flight"
+    assert most_in_flight(page, "urgent") == 1
 
 
 @pytest.mark.slow
@@ -97,7 +98,7 @@ def test_hint_for_datasets_that_are_not_available(api, open_page):
     page.get_by_test_id("root").fill("/data")
     page.get_by_test_id("root").press("Enter")
     page.wait_for_function("() => model.values.state.root === '/data'")
-    assert calls_of(api, "data")[-1].root == "/data"
+    expect_value(page, lambda: calls_of(api, "data")[-1].root, "/data")
 
 
 def test_folder_given_by_its_path(api, open_page):
@@ -215,6 +216,7 @@ def test_panel_can_be_used_during_a_run(api, open_page):
     page.get_by_test_id("images").fill("12")
     page.get_by_test_id("images").press("Enter")
     page.wait_for_function("() => model.values.state.images_per_class === 12")
+    wait_until_quiet(page)
     assert len(calls_of(api, "start")) == 2, "Enter starts no run during another run"
     page.get_by_test_id("show-running").click()
     expect(page.get_by_test_id("run-title")).to_contain_text("Run 2")
@@ -236,7 +238,8 @@ def test_invalid_numbers_are_reported_and_start_no_run(api, open_page, name, tex
     page.get_by_test_id(name).press("Enter")
     expect(page.get_by_test_id(name)).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_test_id("status")).to_contain_text("number")
-    page.wait_for_timeout(400)
+    let_run(page, 300)  # until the state would be saved
+    wait_until_quiet(page)
     assert page.evaluate("model.values.state") == before
     assert api.runs == {}
 
@@ -297,7 +300,7 @@ def test_an_upload_can_be_cancelled(api, open_page):
     page.get_by_test_id("upload-cancel").click()
     page.evaluate("model.release()")
     expect(page.get_by_test_id("upload-words")).to_have_text("Cancelled; nothing was kept.")
-    assert calls_of(api, "cancel") == ["upload-0"]
+    expect_value(page, lambda: calls_of(api, "cancel"), ["upload-0"])
     assert calls_of(api, "chunk") == []
     expect(page.get_by_test_id("upload-pick")).to_be_visible()
 
@@ -328,16 +331,16 @@ def test_title_names_the_head_in_use(api, open_page):
 def test_many_events_cause_one_status_request_at_a_time(api, open_page):
     page = open_page()
     page.wait_for_function("() => model.sent.some((message) => message.kind === 'data')")
-    page.wait_for_timeout(200)
-    before = page.evaluate("model.sent.length")
+    before = wait_until_quiet(page)
     page.evaluate("model.blocked = true")
     for _ in range(20):
         send_event(page)
+    let_run(page)
     assert page.evaluate("model.sent.length") - before == 1
     api.start(calls_of(api, "data")[-1])
     page.evaluate("model.release()")
     expect(page.get_by_test_id("run-title")).to_contain_text("Run 1")
-    page.wait_for_timeout(200)
+    wait_until_quiet(page)
     assert page.evaluate("model.sent.filter((message) => message.kind === 'status').length") == 2, (
         "one more for the events during the first request"
     )
@@ -353,10 +356,11 @@ def test_stop_works_during_many_events(api, open_page):
     page.evaluate("globalThis.events = setInterval(() => model.trigger('msg:custom', {event: 'transfer'}, []), 5)")
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stop")
-    page.get_by_test_id("go").click(timeout=3000)
+    page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Retrain")
     page.evaluate("clearInterval(events)")
-    page.wait_for_timeout(400)  # for the last answers
+    let_run(page, 60)  # until the last messages are delivered
+    wait_until_quiet(page)
     assert api.runs[1].phase == "stopped"
 
 
@@ -366,7 +370,7 @@ def test_only_the_newest_selection_of_data_is_requested(api, open_page):
     page.evaluate("model.blocked = true")
     for data in ("images", "caltech256", "photo-crops"):
         page.get_by_test_id("data").select_option(data)
-        page.wait_for_timeout(50)
+        let_run(page)
     page.evaluate("model.release()")
     expect(page.get_by_test_id("data-summary").locator("b")).to_have_text("photo-crops")
     assert [settings.data for settings in calls_of(api, "data")] == ["caltech101", "images", "photo-crops"], (
@@ -397,7 +401,7 @@ def test_kernel_restart_is_reported_and_the_view_stays_consistent(api, open_page
     api.whole_run()
     page = open_page()
     expect(page.get_by_test_id("headline")).to_be_visible()
-    page.wait_for_function("() => !model.inFlight")
+    wait_until_quiet(page)
     page.evaluate("model.blocked = true; model.trigger('comm_live_update')")
     expect(page.get_by_test_id("alert")).to_have_text("The kernel was restarted. Run the cell again.")
     expect(page.get_by_test_id("go")).to_be_disabled()
@@ -416,8 +420,7 @@ def test_two_views_share_their_requests(api, open_page):
     page.evaluate("open()")
     expect(page.locator("[data-testid=transfer-panel][data-ready=true]")).to_have_count(2)
     expect(page.get_by_test_id("headline")).to_have_count(2)
-    page.wait_for_timeout(300)
-    page.wait_for_function("() => !model.inFlight")
+    wait_until_quiet(page)
     kinds = [message["kind"] for message in page.evaluate("model.sent")]
     assert kinds.count("data") == kinds.count("run") == 1
     assert len({message["client"] for message in page.evaluate("model.sent")}) == 1
@@ -459,10 +462,14 @@ def test_axes_are_shown_at_once_and_the_final_classifier_when_it_is_trained(api,
 def test_curve_is_drawn_by_plotly_and_removed_with_the_view(api, open_page):
     api.whole_run()
     page = open_page(tab="curve")
-    expect(page.locator("[data-testid=chart] .scatterlayer .points path").first).to_be_attached(timeout=30_000)
+    expect(page.locator("[data-testid=chart] .scatterlayer .points path").first).to_be_attached()
     expect(page.locator(".dwt-chart-panel").get_by_test_id("chart-words")).to_be_hidden()
-    container, chart = (page.locator(f"[data-testid=chart]{inner}").first.bounding_box() for inner in ("", " svg.main-svg"))
-    assert (container["width"], container["height"]) == pytest.approx((chart["width"], chart["height"]), abs=1)
+
+    def sizes() -> list[tuple[float, float]]:
+        boxes = (page.locator(f"[data-testid=chart]{inner}").first.bounding_box() for inner in ("", " svg.main-svg"))
+        return [(box["width"], box["height"]) for box in boxes]
+
+    wait_until(page, lambda: sizes()[0] == pytest.approx(sizes()[1], abs=1), "the chart fills its tab")
     assert page.evaluate("typeof Plotly") == "undefined", "no global variable is added to the page"
     assert page.evaluate("model.sent.filter((message) => message.kind === 'plotly').length") == 1
     page.evaluate("closers.forEach((close) => close())")
@@ -483,9 +490,10 @@ def test_chart_is_updated_at_a_limited_rate(api, open_page):
         api.train(0, 1e-2)
         send_event(page)
         page.wait_for_timeout(20)
-    page.wait_for_timeout(500)
-    elapsed = page.evaluate("performance.now()") - start
-    assert 1 <= page.evaluate(count) - before <= elapsed / 200 + 1
+    let_run(page, 200)  # the interval
+    wait_until_quiet(page)
+    requests, now = page.evaluate(f"[{count}, performance.now()]")
+    assert 1 <= requests - before <= (now - start) / 200 + 1
 
 
 def test_errors_of_the_chart_are_shown(api, open_page, monkeypatch):
@@ -493,7 +501,8 @@ def test_errors_of_the_chart_are_shown(api, open_page, monkeypatch):
     monkeypatch.setattr(api, "steps", lambda run: (_ for _ in ()).throw(HeadError("The steps of run 1 are lost; train again.")))
     page = open_page()
     expect(page.get_by_test_id("chart-words")).to_have_text("The steps of run 1 are lost; train again.")
-    page.wait_for_timeout(500)
+    let_run(page, 200)  # the interval between two requests
+    wait_until_quiet(page)
     assert page.evaluate("model.sent.filter((message) => message.kind === 'training').length") == 1, "the request is not repeated"
 
 
@@ -501,24 +510,27 @@ def test_presentation_fills_the_window_and_leaves_everything_as_it_was(open_page
     page = open_page()
     panel, button = page.get_by_test_id("transfer-panel"), page.get_by_test_id("present")
     page.evaluate("document.body.style.contain = 'strict'; document.body.style.height = '300px'")  # as an output of a notebook may be
+    wait_until_quiet(page)
     before = panel.bounding_box()
     button.click()
-    assert panel.bounding_box() == {"x": 0, "y": 0, "width": 1240, "height": 900}
+    expect_value(page, panel.bounding_box, {"x": 0, "y": 0, "width": 1240, "height": 900})
     expect(page.locator(".dwx-header")).to_be_hidden()
     expect(page.locator(".dwx-footer")).to_be_hidden()
     assert page.evaluate("document.querySelector('[data-testid=go]').currentCSSZoom") > 1.1, "large type"
     page.keyboard.press("Escape")
     expect(page.locator(".dwx-header")).to_be_visible()
-    assert panel.bounding_box() == before
+    expect_value(page, panel.bounding_box, before)
     expect(button).to_be_focused()
     page.get_by_test_id("images").focus()
     page.keyboard.press("f")
+    let_run(page)
     assert page.locator(".dwx-presenting").count() == 0, "F in a field is text"
     page.get_by_test_id("go").focus()
     page.keyboard.press("f")
+    expect(page.locator(".dwx-presenting")).to_have_count(1)
     page.mouse.click(600, 890)  # between the controls
     page.keyboard.press("Escape")
-    assert page.locator(".dwx-presenting").count() == 0
+    expect(page.locator(".dwx-presenting")).to_have_count(0)
 
 
 def test_two_views_share_a_state(api, open_page):
@@ -536,6 +548,7 @@ def test_two_views_share_a_state(api, open_page):
 def test_keyboard_navigation(api, open_page):
     page = open_page()
     page.evaluate("globalThis.leaked = []; document.addEventListener('keydown', (event) => leaked.push(event.key))")
+    expect(page.get_by_test_id("go")).to_be_enabled()
     page.get_by_test_id("data").focus()
     focused = []
     for _ in range(11):
@@ -558,6 +571,7 @@ def test_no_element_overflows_at_any_width(api, open_page, width):
     api.whole_run(images_per_class=15)
     page = open_page(width=width, data="/a/rather/long/path/to/a/folder/of/class/folders/with/photographs/of/birds")
     expect(page.get_by_test_id("results")).to_contain_text("86.0")
+    wait_until_quiet(page)
     wide = page.evaluate(
         "(width) => [...document.querySelectorAll('.dwx *')].filter((element) => element.checkVisibility() && !element.closest('select')"
         " && element.getBoundingClientRect().right > width + 9).map((element) => element.className)",
