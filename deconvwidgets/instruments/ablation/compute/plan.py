@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from deconvwidgets.arguments import as_integer, describe, flag, integer, integers
+from deconvwidgets.compute.gradients import with_gradients
 from deconvwidgets.errors import AblationError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.open import open_images
@@ -79,6 +80,7 @@ class StudyPlan:
         return replace(self, variants=tuple(entry for name, entry in known.items() if name in names))
 
 
+@with_gradients()
 def plan_study(
     specs: Specs,
     images: object,

@@ -16,6 +16,7 @@ from deconvwidgets.checkpoints.description import TrainingDescription
 from deconvwidgets.checkpoints.log_file import read_log
 from deconvwidgets.checkpoints.open import open_checkpoints
 from deconvwidgets.compute.decoding import usable_cores
+from deconvwidgets.compute.gradients import with_gradients
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import CheckpointError, DeconvWidgetsError, JobCancelledError, TrainingError
 from deconvwidgets.images.labels import count, listed
@@ -55,6 +56,7 @@ class TrainingRequest:
     progress: bool = True
 
 
+@with_gradients()
 def run_training(request: TrainingRequest, job: JobContext) -> TrainedModel:
     """Train, and return the result."""
     images = training_images(request.images, request.validation, request.recipe.validation_share, request.recipe.seed)
@@ -71,6 +73,7 @@ def run_training(request: TrainingRequest, job: JobContext) -> TrainedModel:
         return _result(network, images, request)
 
 
+@with_gradients()
 def prepare_training(request: TrainingRequest) -> None:
     """Refuse what `run_training` would refuse before its first step, and delete a training that is to be overwritten."""
     images = training_images(request.images, request.validation, request.recipe.validation_share, request.recipe.seed)

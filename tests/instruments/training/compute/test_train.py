@@ -5,6 +5,7 @@ import json
 import shutil
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -223,6 +224,25 @@ def test_torchs_generator_is_left_as_it_was(coloured, tmp_path):
     assert torch.equal(torch.rand(3), expected)
 
 
+@contextmanager
+def gradients_disabled():
+    torch.set_grad_enabled(False)
+    try:
+        yield
+        assert not torch.is_grad_enabled()
+    finally:
+        torch.set_grad_enabled(True)
+
+
+@pytest.mark.parametrize("mode", [gradients_disabled, torch.no_grad, torch.inference_mode])
+def test_it_trains_where_the_caller_has_switched_gradients_off(trained, coloured, tmp_path, mode):
+    with mode():
+        found = dw.train(small, coloured, out=tmp_path / "function", **QUICK, momentum=0.8)
+        dw.train(small(3), coloured, out=tmp_path / "module", **QUICK | {"epochs": 1})  # made in that mode
+    assert same_weights(found, trained)
+    assert not any(value.is_inference() for value in found.bundle.model.state_dict().values())
+
+
 class Unlabelled(NoisePhotographs):
     def label(self, source):
         return None
@@ -243,6 +263,9 @@ class OneClass(NoisePhotographs):
         (nn.Conv2d(3, 2, 3), {}, r"returned a tensor of \(2, 2, 22, 22\).*3 classes"),
         (small(4), {}, r"\(2, 4\) for 2 images, and the image set has 3 classes"),
         (nn.Sequential(nn.Flatten()), {}, "no parameters"),
+        (small(3).half(), {}, r"has parameters of float16, and networks are trained in float32: pass network\.float\(\)"),
+        (small(3).bfloat16(), {}, "has parameters of bfloat16"),
+        (lambda classes: small(classes).double(), {}, "has parameters of float64"),
         (lambda classes: None, {}, "returned None, not a torch.nn.Module"),
         (lambda: None, {}, "failed with the number of classes, 3"),
         (7, {}, "architecture must be"),
@@ -264,6 +287,16 @@ def test_what_cannot_be_trained_is_refused_in_words(coloured, tmp_path, architec
     arguments = {"images": coloured, "out": tmp_path, **QUICK, **fields}
     with pytest.raises(TrainingError, match=message):
         dw.train(architecture, **arguments)
+
+
+@pytest.mark.parametrize("architecture", [small, "zfnet", small(3)])
+def test_another_default_type_is_refused_in_words(coloured, tmp_path, architecture):
+    torch.set_default_dtype(torch.float64)
+    try:
+        with pytest.raises(TrainingError, match=r"default type is float64.*call torch\.set_default_dtype\(torch\.float32\)"):
+            dw.train(architecture, coloured, out=tmp_path, **QUICK)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize(
