@@ -12,7 +12,7 @@ import torch
 def with_gradients() -> Iterator[None]:
     """Record gradients within, and make ordinary tensors, also under `torch.no_grad`, `set_grad_enabled(False)` and `inference_mode`.
 
-    It is a context and a decorator. The caller's mode is as before afterwards.
+    The caller's mode is as before afterwards.
     """
     with torch.inference_mode(False), torch.enable_grad():
         yield

@@ -82,7 +82,9 @@ def build_network(architecture: Architecture, classes: int, input_size: object, 
     built = _built(architecture, classes, size, seed)
     called = name or _name_of(architecture, built)
     known = architecture if isinstance(architecture, str) else None
-    _check(built, classes, size, called)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # lazy modules draw their weights in the first call
+        _check(built, classes, size, called)
     return BuiltNetwork(built, called, known, size, known in PAPERS)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.optim import SGD, Optimizer
@@ -33,6 +34,7 @@ from deconvwidgets.instruments.training.compute.state import load_state
 from deconvwidgets.instruments.training.compute.trained_model import TrainedModel
 from deconvwidgets.instruments.training.compute.training_images import TrainingImages, training_images
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.network_digest import settings_digest, weights_digest
 from deconvwidgets.models.preprocess import Preprocess, default_preprocess
 
 _ENLARGED = 256 / 224  # the photographs' shorter side, of the input's (section 3)
@@ -56,11 +58,10 @@ class TrainingRequest:
     progress: bool = True
 
 
-@with_gradients()
 def run_training(request: TrainingRequest, job: JobContext) -> TrainedModel:
     """Train, and return the result."""
     images = training_images(request.images, request.validation, request.recipe.validation_share, request.recipe.seed)
-    with training_processes(request.device) as processes, _own_generators(processes.device):
+    with with_gradients(), training_processes(request.device) as processes, _own_generators(processes.device):
         network = build_network(request.architecture, len(images.categories), request.input_size, request.recipe.seed, request.name)
         recipe = request.recipe.resolved(network.of_paper and not request.pretrained)
         prepare_parameters(network, recipe)
@@ -73,12 +74,11 @@ def run_training(request: TrainingRequest, job: JobContext) -> TrainedModel:
         return _result(network, images, request)
 
 
-@with_gradients()
 def prepare_training(request: TrainingRequest) -> None:
     """Refuse what `run_training` would refuse before its first step, and delete a training that is to be overwritten."""
     images = training_images(request.images, request.validation, request.recipe.validation_share, request.recipe.seed)
-    network = build_network(request.architecture, len(images.categories), request.input_size, request.recipe.seed, request.name)
-    with locked(request.folder):
+    with with_gradients(), locked(request.folder):
+        network = build_network(request.architecture, len(images.categories), request.input_size, request.recipe.seed, request.name)
         prepare_folder(request.folder, _description(network, images, request), request.resume, request.overwrite)
 
 
@@ -92,7 +92,7 @@ def _own_generators(device: torch.device) -> Iterator[None]:
 def _description(network: BuiltNetwork, images: TrainingImages, request: TrainingRequest) -> TrainingDescription:
     counts = {"training_images": len(images.train), "validation_images": len(images.validation or ())}
     parameters = sum(parameter.numel() for parameter in network.model.parameters())
-    extra = {"validation_digest": images.validation_digest, "structure": network.structure, **counts, "parameters": parameters}
+    extra = {"validation_digest": images.validation_digest, **_network_parts(network, request), **counts, "parameters": parameters}
     return TrainingDescription(
         name=network.name,
         architecture=network.architecture,
@@ -104,6 +104,17 @@ def _description(network: BuiltNetwork, images: TrainingImages, request: Trainin
         image_digest=images.digest,
         recipe={**request.recipe.to_plain(), **extra},
     )
+
+
+def _network_parts(network: BuiltNetwork, request: TrainingRequest) -> dict[str, Any]:
+    """Return what tells a network from another one. Weights that it is built with do not count: they depend on the seed."""
+    given = request.architecture
+    return {
+        "structure": network.structure,
+        "network": settings_digest(network.model),
+        "frozen": [name for name, parameter in network.model.named_parameters() if not parameter.requires_grad],
+        "initial_weights": weights_digest(given) if isinstance(given, torch.nn.Module) else None,
+    }
 
 
 def _transform(network: BuiltNetwork) -> Preprocess:
