@@ -191,10 +191,9 @@ def _batches(
     height, width = transform.crop
     whole = transform if recipe.crops is None or transform.resize is None else replace(transform, crop=(transform.resize, transform.resize))
     margin = (whole.crop[0] - height, whole.crop[1] - width)
-    pixels = open_pixels(images.train, whole, recipe.memory_share, job, "decoding training images", shown)
-    labels = images.train.labels
-    if isinstance(pixels, PixelsInMemory):
-        labels, pixels = labels[pixels.readable], pixels.only_readable()
+    pixels = open_pixels(images.train, whole, recipe.memory_share, job, "decoding training images", shown, look=True)
+    # Those that cannot be read are left out before the order is drawn, in memory or not: else the free memory would change the result.
+    labels, pixels = images.train.labels[pixels.readable], pixels.only_readable()
     batches = TrainingBatches(pixels, labels, (height, width), margin, recipe, _threads(pixels, job))
     if images.validation is None:
         return batches, None
@@ -229,7 +228,7 @@ def _warn_of_batch_norm(model: torch.nn.Module, processes: Processes) -> None:
 
 
 def _warn_of_skipped(*sources: PixelSource | None) -> None:
-    skipped = [one for source in sources if isinstance(source, PixelsInMemory) for one in source.skipped]
+    skipped = [one for source in sources if source is not None for one in source.skipped]
     if skipped:
         warnings.warn(f"{count(len(skipped), 'photograph')} cannot be read and left out: {skipped[0].reason}", stacklevel=5)
 
