@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from deconvwidgets.arguments import as_integer, describe, flag, integer, integers
-from deconvwidgets.compute.gradients import with_gradients
 from deconvwidgets.errors import AblationError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.open import open_images
@@ -113,8 +112,7 @@ def plan_study(
     found = training_images(images, validation, chosen.validation_share, numbers[0])
     if found.validation is None or not len(found.validation):
         raise AblationError("An ablation study compares validation errors: pass validation=..., or a validation_share greater than 0.")
-    with with_gradients():
-        variants = tuple(build_variant(name, spec, found.categories, input_size, numbers[0]) for name, spec in given.items())
+    variants = tuple(build_variant(name, spec, found.categories, input_size, numbers[0]) for name, spec in given.items())
     check_alike(variants)
     resolved, notes = _resolved(chosen, variants)
     description = _described(variants, found, resolved, numbers, baseline or next(iter(given)), notes)

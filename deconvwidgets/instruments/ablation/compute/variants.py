@@ -11,6 +11,7 @@ from functools import partial
 from torch import nn
 
 from deconvwidgets.arguments import as_integer, describe
+from deconvwidgets.compute.gradients import with_gradients
 from deconvwidgets.errors import AblationError, TrainingError
 from deconvwidgets.instruments.ablation.compute.presets import architecture_of, known_variant, preset
 from deconvwidgets.instruments.ablation.records import Variant
@@ -87,6 +88,7 @@ def check_name(name: object) -> None:
         )
 
 
+@with_gradients()
 def build_variant(name: str, spec: Spec, categories: tuple[str, ...], input_size: object, seed: int) -> TrainedVariant:
     """Return a variant, built once to count its parameters.
 
