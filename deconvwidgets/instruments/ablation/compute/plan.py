@@ -25,12 +25,13 @@ from deconvwidgets.instruments.ablation.compute.variants import (
 )
 from deconvwidgets.instruments.ablation.records import Variant
 from deconvwidgets.instruments.training.compute.folder import checked_folder
-from deconvwidgets.instruments.training.compute.function_names import function_name
+from deconvwidgets.instruments.training.compute.function_names import function_code, function_name, is_same_code
 from deconvwidgets.instruments.training.compute.recipe import CHANGEABLE, Recipe, recipe_with
 from deconvwidgets.instruments.training.compute.training_images import TrainingImages, training_images
 from deconvwidgets.models.devices import checked_device
 
 _MAX_SEEDS = 1000
+_CODE = {"schedule_code": "schedule", "optimizer_code": "optimizer"}  # studies of earlier versions do not have them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +134,9 @@ def plan_study(
 def _described(
     variants: Sequence[TrainedVariant], found: TrainingImages, recipe: Recipe, seeds: tuple[int, ...], baseline: str, notes: tuple[str, ...]
 ) -> StudyDescription:
-    plain = recipe.to_plain() | {"optimizer": None if recipe.optimizer is None else function_name(recipe.optimizer)}
+    plain = recipe.to_plain()
+    if recipe.optimizer is not None:
+        plain |= {"optimizer": function_name(recipe.optimizer), "optimizer_code": function_code(recipe.optimizer)}
     return StudyDescription(
         variants=tuple(entry.variant for entry in variants),
         baseline=baseline,
@@ -194,7 +197,10 @@ def _joined(earlier: StudyDescription, now: StudyDescription, folder: Path, base
         if getattr(earlier, name) != getattr(now, name):
             raise AblationError(f"{folder} has a study with other {word}. {way}")
     before, after = (_fixed(description) for description in (earlier, now))
+    code = next((name for name in _CODE if not is_same_code(before.pop(name, None), after.pop(name, None))), None)
     changed = next((name for name in after if before.get(name) != after[name]), None)
+    if changed is None and code is not None:
+        raise AblationError(f"{folder} has a study with another {_CODE[code]} (a function of the same name with other code). {way}")
     if changed is not None:
         raise AblationError(
             f"{folder} has a study with {changed}={before.get(changed)!r}, and this one has {after[changed]!r}: all variants need the same "
@@ -234,8 +240,8 @@ def _fixed(description: StudyDescription) -> dict[str, Any]:
 
 
 def _is_same(earlier: StudyDescription, now: StudyDescription, known: Variant, variant: Variant) -> bool:
-    before, after = earlier.networks.get(known.name), now.networks.get(variant.name)
-    return _built(known) == _built(variant) and (before is None or before == after)
+    before, after = earlier.networks.get(known.name, "").split(), now.networks[variant.name].split()
+    return _built(known) == _built(variant) and all(one == other for one, other in zip(before, after, strict=False))
 
 
 def _built(variant: Variant) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ from deconvwidgets.instruments.ablation.compute.presets import architecture_of
 from deconvwidgets.instruments.ablation.compute.shipped import SHIPPED
 from deconvwidgets.instruments.ablation.compute.study_file import StudyDescription, read_study, run_folder
 from deconvwidgets.instruments.ablation.compute.study_reader import StudyReader
-from deconvwidgets.instruments.ablation.compute.variants import Spec, check_spec
+from deconvwidgets.instruments.ablation.compute.variants import Spec, check_spec, is_recorded
 from deconvwidgets.instruments.ablation.records import AblationRun, AblationTable, Variant
 from deconvwidgets.instruments.ablation.table import to_csv, to_dataframe
 from deconvwidgets.models.bundle import ModelBundle
@@ -71,6 +71,7 @@ class AblationStudy:
             check_spec(spec, f"build[{name!r}]")
         self._images: ImageSet | None = None if images is None else open_images(images)
         self._reader = StudyReader(self._folder)
+        self._same: set[str] = set()  # variants whose networks have been compared with those of the study
         self._require()
         self._check_images()
 
@@ -126,7 +127,7 @@ class AblationStudy:
         Raises
         ------
         AblationError
-            If there is no such run or no checkpoint yet, or if `build` is needed to build the network.
+            If there is no such run or no checkpoint yet, or if `build` is needed to build the network, or builds another one.
         """
         folder = self._run(variant, seed)
         if not self._reader.read(folder).checkpoints:
@@ -211,4 +212,17 @@ class AblationStudy:
                 f"{name} was built by a function or was a network of your own: dw.AblationStudy({str(self._folder)!r}, "
                 f"build={{{name!r}: ...}}) with what was given to dw.run_ablation opens it."
             )
+        if given is not None:
+            self._check_network(variant, made)
         return (lambda: made(classes)) if not hasattr(made, "state_dict") else made
+
+    def _check_network(self, variant: Variant, made: Any) -> None:
+        """Raise AblationError for another network than that of the study: the weights would not be its own."""
+        found = self.description
+        recorded, classes = found.networks.get(variant.name, ""), len(found.classes)
+        if variant.name not in self._same and not is_recorded(recorded, made, variant, classes, found.input_size):
+            raise AblationError(
+                f"build[{variant.name!r}] is another network than that of the study in {self._folder} (its layers or their settings "
+                "differ): give what was given to dw.run_ablation."
+            )
+        self._same.add(variant.name)

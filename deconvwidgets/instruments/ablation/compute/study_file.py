@@ -26,7 +26,8 @@ class StudyDescription:
     """What is compared with what, and how it is trained.
 
     `recipe` are the fields of the recipe as plain values, without the seed; `digests` are those of the images and of the validation images,
-    `networks` those of the variants' networks by name (`network_digest`). Studies of earlier versions have none of `networks`.
+    `networks` those of the variants' networks by name: `network_digest` and, after a space, `settings_digest`. Studies of earlier versions
+    have only the first one, or none of `networks`.
     """
 
     variants: tuple[Variant, ...]

@@ -11,12 +11,13 @@ from functools import partial
 from torch import nn
 
 from deconvwidgets.arguments import as_integer, describe
-from deconvwidgets.errors import AblationError
-from deconvwidgets.instruments.ablation.compute.digest import network_digest
+from deconvwidgets.compute.gradients import with_gradients
+from deconvwidgets.errors import AblationError, TrainingError
 from deconvwidgets.instruments.ablation.compute.presets import architecture_of, known_variant, preset
 from deconvwidgets.instruments.ablation.records import Variant
 from deconvwidgets.instruments.training.compute.architecture import Architecture, build_network
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.network_digest import network_digest, settings_digest
 from deconvwidgets.models.preprocess import Preprocess, default_preprocess
 from deconvwidgets.models.untrained import PAPERS
 
@@ -28,7 +29,7 @@ _HOW = "a preset such as 'table3', a list of names, or a dict of a network per n
 
 @dataclass(frozen=True)
 class TrainedVariant:
-    """A variant with what builds it. `digest` tells its network, and weights that were given, from others."""
+    """A variant with what builds it. `digest` has two digests: of its network with weights that were given, and of its settings alone."""
 
     variant: Variant
     architecture: Architecture
@@ -87,6 +88,7 @@ def check_name(name: object) -> None:
         )
 
 
+@with_gradients()
 def build_variant(name: str, spec: Spec, categories: tuple[str, ...], input_size: object, seed: int) -> TrainedVariant:
     """Return a variant, built once to count its parameters.
 
@@ -116,8 +118,25 @@ def build_variant(name: str, spec: Spec, categories: tuple[str, ...], input_size
         paper=None if known is None else known.paper,
     )
     of_paper = built.of_paper or (known is not None and known.build is not None) or (isinstance(spec, str) and spec in PAPERS)
-    digest = network_digest(built.model, architecture if isinstance(architecture, nn.Module) else None)
+    weights = architecture if isinstance(architecture, nn.Module) else None
+    digest = f"{network_digest(built.model, weights)} {settings_digest(built.model)}"
     return TrainedVariant(variant, architecture, built.input_size, of_paper, digest)
+
+
+def is_recorded(recorded: str, architecture: Architecture, variant: Variant, classes: int, input_size: tuple[int, int, int]) -> bool:
+    """Return whether an architecture has the settings that a study has recorded of a variant (`TrainedVariant.digest`).
+
+    True where the study cannot tell: those of earlier versions have only a digest with the weights that were given, or none. Raises
+    AblationError if it does not take the inputs of the study.
+    """
+    digests = recorded.split()
+    if not digests or (len(digests) == 1 and variant.origin == "given weights"):
+        return True
+    try:
+        model = build_network(architecture, classes, input_size, 0, variant.name).model
+    except TrainingError as error:
+        raise AblationError(str(error)) from error
+    return (network_digest(model) if len(digests) == 1 else settings_digest(model)) == digests[-1]
 
 
 def check_alike(variants: Sequence[TrainedVariant]) -> None:

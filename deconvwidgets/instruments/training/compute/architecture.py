@@ -74,13 +74,17 @@ def build_network(architecture: Architecture, classes: int, input_size: object, 
     Raises
     ------
     TrainingError
-        If it cannot be built, does not take inputs of the size, or does not return one logit per class.
+        If it cannot be built, does not take float32 inputs of the size, or does not return one logit per class; and if torch's default type
+        is not float32.
     """
+    _check_default_type()
     size = _size(input_size, _usual_size(architecture))
     built = _built(architecture, classes, size, seed)
     called = name or _name_of(architecture, built)
     known = architecture if isinstance(architecture, str) else None
-    _check(built, classes, size, called)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # lazy modules draw their weights in the first call
+        _check(built, classes, size, called)
     return BuiltNetwork(built, called, known, size, known in PAPERS)
 
 
@@ -164,6 +168,11 @@ def _check(model: nn.Module, classes: int, size: Size, name: str) -> None:
     except (ModelError, TrainingError) as error:
         raise TrainingError(str(error)) from error
     except Exception as error:  # a foreign model may raise anything
+        if _not_float32(model):
+            raise TrainingError(
+                f"{name} has parameters of {', '.join(_not_float32(model))}, and networks are trained in float32: pass network.float(), or "
+                "a function that returns it."
+            ) from error
         first = str(error).partition("\n")[0]
         raise TrainingError(
             f"{name} cannot take inputs of {size[0]} x {size[1]} x {size[2]} (channels, height, width): {first}. Pass input_size=..., the "
@@ -176,11 +185,26 @@ def _check(model: nn.Module, classes: int, size: Size, name: str) -> None:
         )
 
 
+def _not_float32(model: nn.Module) -> list[str]:
+    """Return the types of parameters of other precisions, such as "float16"."""
+    kinds = {parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()} - {torch.float32}
+    return sorted(str(kind).removeprefix("torch.") for kind in kinds)
+
+
+def _check_default_type() -> None:
+    default = torch.get_default_dtype()
+    if default != torch.float32:
+        raise TrainingError(
+            f"torch's default type is {str(default).removeprefix('torch.')}, and networks are trained in float32: call "
+            "torch.set_default_dtype(torch.float32) before training."
+        )
+
+
 def _outputs(model: nn.Module, size: Size) -> Tensor:
     training = model.training
     try:
         with torch.no_grad():
-            outputs = model.eval()(torch.zeros(2, *size))
+            outputs = model.eval()(torch.zeros(2, *size, dtype=torch.float32))
     finally:
         model.train(training)
     if not isinstance(outputs, Tensor):

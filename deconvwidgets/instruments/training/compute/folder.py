@@ -10,26 +10,29 @@ from typing import Any
 
 from deconvwidgets.arguments import describe
 from deconvwidgets.atomic_file import way_on
-from deconvwidgets.checkpoints.checkpoint_file import epoch_of
+from deconvwidgets.checkpoints.checkpoint_file import checkpoint_path, epoch_of
 from deconvwidgets.checkpoints.description import DESCRIPTION_FILE, TrainingDescription, read_description, write_description
 from deconvwidgets.checkpoints.log_file import LOG_FILE, clear_stop, read_epochs
 from deconvwidgets.checkpoints.training_files import STATE_FILE, delete_training
 from deconvwidgets.errors import CheckpointError, TrainingError
 from deconvwidgets.images.labels import count
 from deconvwidgets.index.folder_lock import locked_folder
+from deconvwidgets.instruments.training.compute.function_names import is_same_code
 from deconvwidgets.instruments.training.compute.recipe import CHANGEABLE
 from deconvwidgets.paths import as_path, kind_of
 
 _LOCK_FILE = ".training.lock"
-_WORDS = {  # fields of the description, in words
-    "architecture": "architecture",
-    "categories": "classes",
-    "input_size": "input size",
-    "image_digest": "images",
-    "pretrained": "pretrained",
-    "validation_digest": "validation set",
-    "structure": "structure of the network",
+_DIFFERS = {  # fields of the description whose values say nothing to a reader
+    "categories": "of other classes",
+    "image_digest": "of other images",
+    "validation_digest": "with another validation set",
+    "structure": "with another structure of the network",
+    "network": "of another network (its layers or their settings differ)",
+    "frozen": "with other frozen parameters",
+    "initial_weights": "that began with other weights",
+    "schedule_code": "with another schedule (a function of the same name with other code)",
 }
+_LATER = ("network", "frozen", "initial_weights", "schedule_code")  # trainings of earlier versions do not have them
 
 
 def checked_folder(out: object) -> Path:
@@ -94,19 +97,35 @@ def _check_same(folder: Path, description: TrainingDescription, resume: bool) ->
             "away."
         )
     before, now = _compared(old), _compared(description)
-    changed = [name for name in now if before.get(name) != now[name]]
+    changed = [name for name in now if _differs(name, before, now)]
     if not changed:
         _check_epochs(folder, description)
         return
     name = changed[0]
-    word = _WORDS.get(name, name)
-    if name in _WORDS and name not in ("architecture", "input_size", "pretrained"):
-        what = f"of other {word}" if name in ("categories", "image_digest") else f"with another {word}"
-        raise TrainingError(f"{folder} has a training {what}, which cannot be resumed with these: {ways}.")
+    if name == "initial_weights":
+        ways = f"{_way_to_first_weights(folder)}{ways}"
+    if name in _DIFFERS:
+        raise TrainingError(f"{folder} has a training {_DIFFERS[name]}, which cannot be resumed with these: {ways}.")
+    word = name.replace("_", " ") if name == "input_size" else name
     raise TrainingError(
         f"{folder} has a training with {word} {describe(before.get(name))}, and this one has {describe(now[name])}: it cannot be resumed. "
         f"Pass the same {word} to resume it, {ways}."
     )
+
+
+def _differs(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    if name in _LATER and name not in before:
+        return False
+    if name == "schedule_code":
+        return not is_same_code(before[name], now[name])
+    return bool(before.get(name) != now[name])
+
+
+def _way_to_first_weights(folder: Path) -> str:
+    """Return how a network is given with the weights that a training began with, where they are kept."""
+    if not checkpoint_path(folder, 0).exists():
+        return ""
+    return f"pass the network with the first weights, dw.open_checkpoints({str(folder)!r}, build=network).bundle(0).model, "
 
 
 def _check_epochs(folder: Path, description: TrainingDescription) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from functools import partial
 from types import CodeType, FunctionType
 from typing import Any
 
+_PYTHON = "{}.{}".format(*sys.version_info[:2])
 _DEPTH = 4  # of functions that functions have in their closures and arguments
 
 
@@ -22,6 +24,27 @@ def function_name(value: Callable[..., Any]) -> str:
     elif "<" not in name:
         return name
     return f"{name} {hashlib.sha256(repr(_parts(value, _DEPTH)).encode()).hexdigest()[:12]}"
+
+
+def function_code(value: Callable[..., Any]) -> str | None:
+    """Return the version of Python and a digest of what a function computes; None for other objects that can be called.
+
+    Its code, defaults, closure and the plain global values and functions that it reads count, also for functions with a name of their own.
+    """
+    held = value.func if isinstance(value, partial) else value
+    function = getattr(held, "__func__", held)  # of a method
+    if not isinstance(function, FunctionType):
+        return None
+    read = {name: function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__}
+    kinds = (int, float, str, tuple, FunctionType)  # others may change between two calls
+    parts = [_parts(value if held is function else function, _DEPTH)]
+    parts += [(name, _parts(entry, _DEPTH)) for name, entry in read.items() if isinstance(entry, kinds)]
+    return f"{_PYTHON} {hashlib.sha256(repr(parts).encode()).hexdigest()}"
+
+
+def is_same_code(before: str | None, now: str | None) -> bool:
+    """Return whether two `function_code` are of the same code, or cannot be compared: other versions of Python have other code."""
+    return before is None or now is None or before.split()[0] != now.split()[0] or before == now
 
 
 def _parts(value: Any, depth: int) -> Any:

@@ -27,6 +27,20 @@ _PART = 256  # examples that are decoded between two checks for cancellation
 class PixelSource(Protocol):
     """Gives the pixels of examples, by their places in `Examples`."""
 
+    @property
+    def readable(self) -> NDArray[np.bool_]:
+        """Whether each example can be read, as far as it has been looked at."""
+        ...
+
+    @property
+    def skipped(self) -> tuple[SkippedImage, ...]:
+        """Those that cannot, with the reasons."""
+        ...
+
+    def only_readable(self) -> PixelSource:
+        """Return those of the examples that can be read."""
+        ...
+
     def read(self, places: Sequence[int] | NDArray[np.int64]) -> tuple[Pixels, NDArray[np.bool_]]:
         """Return uint8 (n, channels, height, width) and whether each can be read; the pixels of one that cannot are 0."""
         ...
@@ -60,6 +74,12 @@ class PixelsFromFiles:
 
     decoder: CropDecoder
     crops: NDArray[np.int64]  # ascending
+    readable: NDArray[np.bool_]  # as far as it has been looked at
+    skipped: tuple[SkippedImage, ...] = ()
+
+    def only_readable(self) -> PixelsFromFiles:
+        """Return those of the examples that can be read."""
+        return PixelsFromFiles(self.decoder, self.crops[self.readable], self.readable[self.readable], self.skipped)
 
     def read(self, places: Sequence[int] | NDArray[np.int64]) -> tuple[Pixels, NDArray[np.bool_]]:
         """Return the pixels of examples, and whether each can be read."""
@@ -72,7 +92,9 @@ class PixelsFromFiles:
         return pixels, readable
 
 
-def open_pixels(examples: Examples, transform: Preprocess, memory: float, job: JobContext, title: str, progress: bool) -> PixelSource:
+def open_pixels(
+    examples: Examples, transform: Preprocess, memory: float, job: JobContext, title: str, progress: bool, look: bool = False
+) -> PixelSource:
     """Decode examples to memory if they fit, or prepare to decode them when they are needed.
 
     Parameters
@@ -89,6 +111,8 @@ def open_pixels(examples: Examples, transform: Preprocess, memory: float, job: J
         Describes the examples, for progress.
     progress : bool
         Whether to show a progress bar.
+    look : bool
+        Whether examples that do not fit are decoded once all the same, to find those that cannot be read.
 
     Raises
     ------
@@ -97,13 +121,18 @@ def open_pixels(examples: Examples, transform: Preprocess, memory: float, job: J
     """
     decoder = CropDecoder(examples.images, transform, transform.input_size, "the network")
     size = len(examples) * int(np.prod(transform.input_size))
-    if size > memory * psutil.virtual_memory().available:
-        return PixelsFromFiles(decoder, np.array(examples.crops, np.int64))
-    return _decoded(decoder, examples.crops, job, title, progress)
+    if size <= memory * psutil.virtual_memory().available:
+        return _decoded(decoder, examples.crops, job, title, progress, keep=True)
+    crops = np.array(examples.crops, np.int64)
+    if not look:
+        return PixelsFromFiles(decoder, crops, np.ones(len(crops), bool))
+    found = _decoded(decoder, examples.crops, job, title, progress, keep=False)
+    return PixelsFromFiles(decoder, crops, found.readable, found.skipped)
 
 
-def _decoded(decoder: CropDecoder, crops: list[int], job: JobContext, title: str, progress: bool) -> PixelsInMemory:
-    pixels = np.zeros((len(crops), *decoder.input_size), np.uint8)
+def _decoded(decoder: CropDecoder, crops: list[int], job: JobContext, title: str, progress: bool, keep: bool) -> PixelsInMemory:
+    """Decode all crops. Without `keep`, the result has no pixels."""
+    pixels = np.zeros((len(crops) if keep else 0, *decoder.input_size), np.uint8)
     readable = np.zeros(len(crops), bool)
     contents = np.zeros(len(crops), np.uint64)
     skipped: list[SkippedImage] = []
@@ -111,7 +140,9 @@ def _decoded(decoder: CropDecoder, crops: list[int], job: JobContext, title: str
     with job.progress_bar(title, "image", len(crops), progress) as shown, closing(decoded_batches(decoder, crops, _PART)) as batches:
         for batch in batches:
             rows = np.searchsorted(crops, batch.crops)
-            pixels[rows], readable[rows], contents[rows] = batch.pixels, True, batch.contents
+            readable[rows], contents[rows] = True, batch.contents
+            if keep:
+                pixels[rows] = batch.pixels
             skipped += [reason for _, reason in batch.skipped]
             done += len(batch) + len(batch.skipped)
             shown.report(Progress(title, done, len(crops)))

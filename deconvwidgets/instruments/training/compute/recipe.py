@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from deconvwidgets.arguments import describe, finite_number, flag, integer, integers
 from deconvwidgets.errors import TrainingError
-from deconvwidgets.instruments.training.compute.function_names import function_name
+from deconvwidgets.instruments.training.compute.function_names import function_code, function_name
 
 OptimizerOf = Callable[[Iterable[nn.Parameter]], Optimizer]
 Schedule = Callable[[int], float]
@@ -158,11 +158,14 @@ class Recipe:
 
     def to_plain(self) -> dict[str, Any]:
         """Return the fields as values of JSON. A schedule is represented by `function_name`, an optimiser by its name alone: on
-        resuming, its settings are compared with those in the state, which says what differs.
+        resuming, its settings are compared with those in the state, which says what differs. `schedule_code` is `function_code` of a
+        schedule.
         """
         plain = {entry.name: _plain(getattr(self, entry.name)) for entry in fields(self)}
         if self.optimizer is not None:
             plain["optimizer"] = getattr(self.optimizer, "__qualname__", type(self.optimizer).__qualname__)
+        if self.schedule is not None:
+            plain["schedule_code"] = function_code(self.schedule)
         return plain
 
 

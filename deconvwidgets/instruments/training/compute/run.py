@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.optim import SGD, Optimizer
@@ -16,6 +17,7 @@ from deconvwidgets.checkpoints.description import TrainingDescription
 from deconvwidgets.checkpoints.log_file import read_log
 from deconvwidgets.checkpoints.open import open_checkpoints
 from deconvwidgets.compute.decoding import usable_cores
+from deconvwidgets.compute.gradients import with_gradients
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import CheckpointError, DeconvWidgetsError, JobCancelledError, TrainingError
 from deconvwidgets.images.labels import count, listed
@@ -32,6 +34,7 @@ from deconvwidgets.instruments.training.compute.state import load_state
 from deconvwidgets.instruments.training.compute.trained_model import TrainedModel
 from deconvwidgets.instruments.training.compute.training_images import TrainingImages, training_images
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.network_digest import settings_digest, weights_digest
 from deconvwidgets.models.preprocess import Preprocess, default_preprocess
 
 _ENLARGED = 256 / 224  # the photographs' shorter side, of the input's (section 3)
@@ -58,7 +61,7 @@ class TrainingRequest:
 def run_training(request: TrainingRequest, job: JobContext) -> TrainedModel:
     """Train, and return the result."""
     images = training_images(request.images, request.validation, request.recipe.validation_share, request.recipe.seed)
-    with training_processes(request.device) as processes, _own_generators(processes.device):
+    with with_gradients(), training_processes(request.device) as processes, _own_generators(processes.device):
         network = build_network(request.architecture, len(images.categories), request.input_size, request.recipe.seed, request.name)
         recipe = request.recipe.resolved(network.of_paper and not request.pretrained)
         prepare_parameters(network, recipe)
@@ -74,8 +77,8 @@ def run_training(request: TrainingRequest, job: JobContext) -> TrainedModel:
 def prepare_training(request: TrainingRequest) -> None:
     """Refuse what `run_training` would refuse before its first step, and delete a training that is to be overwritten."""
     images = training_images(request.images, request.validation, request.recipe.validation_share, request.recipe.seed)
-    network = build_network(request.architecture, len(images.categories), request.input_size, request.recipe.seed, request.name)
-    with locked(request.folder):
+    with with_gradients(), locked(request.folder):
+        network = build_network(request.architecture, len(images.categories), request.input_size, request.recipe.seed, request.name)
         prepare_folder(request.folder, _description(network, images, request), request.resume, request.overwrite)
 
 
@@ -89,7 +92,7 @@ def _own_generators(device: torch.device) -> Iterator[None]:
 def _description(network: BuiltNetwork, images: TrainingImages, request: TrainingRequest) -> TrainingDescription:
     counts = {"training_images": len(images.train), "validation_images": len(images.validation or ())}
     parameters = sum(parameter.numel() for parameter in network.model.parameters())
-    extra = {"validation_digest": images.validation_digest, "structure": network.structure, **counts, "parameters": parameters}
+    extra = {"validation_digest": images.validation_digest, **_network_parts(network, request), **counts, "parameters": parameters}
     return TrainingDescription(
         name=network.name,
         architecture=network.architecture,
@@ -101,6 +104,17 @@ def _description(network: BuiltNetwork, images: TrainingImages, request: Trainin
         image_digest=images.digest,
         recipe={**request.recipe.to_plain(), **extra},
     )
+
+
+def _network_parts(network: BuiltNetwork, request: TrainingRequest) -> dict[str, Any]:
+    """Return what tells a network from another one. Weights that it is built with do not count: they depend on the seed."""
+    given = request.architecture
+    return {
+        "structure": network.structure,
+        "network": settings_digest(network.model),
+        "frozen": [name for name, parameter in network.model.named_parameters() if not parameter.requires_grad],
+        "initial_weights": weights_digest(given) if isinstance(given, torch.nn.Module) else None,
+    }
 
 
 def _transform(network: BuiltNetwork) -> Preprocess:
@@ -177,10 +191,9 @@ def _batches(
     height, width = transform.crop
     whole = transform if recipe.crops is None or transform.resize is None else replace(transform, crop=(transform.resize, transform.resize))
     margin = (whole.crop[0] - height, whole.crop[1] - width)
-    pixels = open_pixels(images.train, whole, recipe.memory_share, job, "decoding training images", shown)
-    labels = images.train.labels
-    if isinstance(pixels, PixelsInMemory):
-        labels, pixels = labels[pixels.readable], pixels.only_readable()
+    pixels = open_pixels(images.train, whole, recipe.memory_share, job, "decoding training images", shown, look=True)
+    # Those that cannot be read are left out before the order is drawn, in memory or not: else the free memory would change the result.
+    labels, pixels = images.train.labels[pixels.readable], pixels.only_readable()
     batches = TrainingBatches(pixels, labels, (height, width), margin, recipe, _threads(pixels, job))
     if images.validation is None:
         return batches, None
@@ -215,7 +228,7 @@ def _warn_of_batch_norm(model: torch.nn.Module, processes: Processes) -> None:
 
 
 def _warn_of_skipped(*sources: PixelSource | None) -> None:
-    skipped = [one for source in sources if isinstance(source, PixelsInMemory) for one in source.skipped]
+    skipped = [one for source in sources if source is not None for one in source.skipped]
     if skipped:
         warnings.warn(f"{count(len(skipped), 'photograph')} cannot be read and left out: {skipped[0].reason}", stacklevel=5)
 

@@ -56,7 +56,8 @@ def train(
           name of torchvision's models, or "timm:" and the name of a model of timm;
         - a function of the number of classes that returns a network, such as the class of your own;
         - a network, of which a copy is trained from the weights that it has. Its frozen parameters (``requires_grad=False``) stay as they
-          are, with a warning; if all are frozen, as in a bundle, all are trained.
+          are, with a warning, and so do the statistics of a batch norm whose parameters are all frozen; if all parameters are frozen, as
+          in a bundle, all are trained.
 
         It maps a batch (N, channels, height, width) to logits (N, classes).
     images : ImageSet, or any argument of `open_images`

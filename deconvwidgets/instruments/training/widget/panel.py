@@ -26,6 +26,11 @@ class TrainingPanel(Explorer):
     torchrun, and one that is finished; it can be cancelled from any panel; and closing the panel, or the page, does not end it. A training
     that was started here ends with its kernel, and can be resumed.
 
+    A training that was started here runs on a thread, and seeds torch's global random generator, which the process shares, in each step:
+    `torch.manual_seed` in other cells has no effect meanwhile, and their draws change the training of a network that draws random numbers
+    otherwise than by dropout. To keep both apart, use a `torch.Generator` in those cells, or train in another process, by `dw.train` in a
+    script or with ``engine="ray"``, and watch its folder.
+
     Source: Zeiler & Fergus 2014, section 3.
 
     Parameters

@@ -35,6 +35,15 @@ def test_every_variant_is_trained_with_every_seed(study: dw.AblationStudy) -> No
     assert all(row.top5_error is None for row in table.rows)  # of three classes
 
 
+def test_it_trains_in_inference_mode(coloured: Any, tmp_path: Path) -> None:
+    fields = {"seeds": 1, "epochs": 1}
+    with torch.inference_mode():
+        found = study_of(coloured, tmp_path / "inference", {"function": net, "module": net(3)}, **fields).table  # both made in it
+    usual = study_of(coloured, tmp_path / "usual", {"function": net}, **fields).table
+    assert found.complete == 2
+    assert (found.rows[0].top1_error, found.rows[0].train_error) == (usual.rows[0].top1_error, usual.rows[0].train_error)
+
+
 def test_errors_are_those_of_the_networks_on_the_photographs(study: dw.AblationStudy, coloured: Any) -> None:
     """Against the bundle's own transform on the photographs, one by one."""
     labels = labels_of(coloured)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import deconvwidgets as dw
 from deconvwidgets.errors import AblationError
-from deconvwidgets.instruments.ablation.compute.digest import network_digest
+from deconvwidgets.models.network_digest import network_digest, settings_digest
 from tests.instruments.ablation.conftest import study_of
 
 ONCE = {"seeds": 1, "epochs": 1}
@@ -61,6 +63,9 @@ def test_the_digest_is_of_settings_and_given_weights_only() -> None:
     assert network_digest(Own(1)) == network_digest(Own(1)) != network_digest(Own(2))
     model, frozen = Own(1), Own(1).requires_grad_(False)
     assert network_digest(model) != network_digest(frozen)
+    assert settings_digest(model) == settings_digest(frozen) != settings_digest(Own(2))
+    pools = [nn.AvgPool2d(2, ceil_mode=ceil_mode) for ceil_mode in (False, True)]  # the representation does not show it
+    assert settings_digest(pools[0]) != settings_digest(pools[1])
     norm = nn.BatchNorm2d(2).to(torch.bfloat16)
     before = network_digest(norm, norm)
     norm.running_mean[1] = 1  # type: ignore[index]
@@ -72,3 +77,33 @@ def test_another_optimizer_of_the_same_name_is_another_study(coloured: Any, tmp_
     study_of(coloured, tmp_path, {"a": strided}, optimizer=slow, **ONCE)
     with pytest.raises(AblationError, match="a study with optimizer="):
         study_of(coloured, tmp_path, {"a": strided}, optimizer=fast, **ONCE)
+
+
+def test_a_redefined_optimizer_of_the_same_name_is_another_study(coloured: Any, tmp_path: Path) -> None:
+    names: list[dict[str, Any]] = [{"torch": torch}, {"torch": torch}]
+    for rate, defined in zip(("1e-3", "1e-1"), names, strict=True):
+        exec(f"def own(parameters): return torch.optim.SGD(parameters, lr={rate})", defined)
+    study_of(coloured, tmp_path, {"a": strided}, optimizer=names[0]["own"], **ONCE)
+    with pytest.raises(AblationError, match=r"another optimizer \(a function of the same name with other code\)"):
+        study_of(coloured, tmp_path, {"a": strided}, optimizer=names[1]["own"], **ONCE)
+
+
+def test_networks_are_opened_only_by_what_builds_them(coloured: Any, tmp_path: Path) -> None:
+    given = strided(3)
+    study_of(coloured, tmp_path, {"a": strided, "given": given}, **ONCE)
+    path = tmp_path / "study.json"
+    plain = json.loads(path.read_text())
+    earlier = {name: digests.split()[0] for name, digests in plain["networks"].items()}
+    for networks, known in ((plain["networks"], True), (earlier, True), ({}, False)):
+        path.write_text(json.dumps(plain | {"networks": networks}))
+        study = dw.AblationStudy(tmp_path, build={"a": partial(strided, stride=1), "given": strided(3)})
+        if known:
+            with pytest.raises(AblationError, match=r"build\['a'\] is another network than that of the study"):
+                study.bundle("a")
+        assert torch.equal(study.checkpoints("given").bundle(0).model[0].weight, given[0].weight)  # type: ignore[index]
+        assert dw.AblationStudy(tmp_path, build={"a": strided}).bundle("a").categories is not None
+    path.write_text(json.dumps(plain))
+    with pytest.raises(AblationError, match=r"build\['given'\] is another network"):
+        dw.AblationStudy(tmp_path, build={"given": strided(3, 2)}).bundle("given")
+    path.write_text(json.dumps(plain | {"networks": earlier}))
+    assert study_of(coloured, tmp_path, {"a": strided, "given": given}, **ONCE).table.complete == 2
