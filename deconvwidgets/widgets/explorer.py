@@ -23,11 +23,12 @@ from deconvwidgets.paths import as_path
 from deconvwidgets.service.protocol import ServiceEvent, WidgetService
 from deconvwidgets.widgets.comm import SubshellComm
 from deconvwidgets.widgets.garbage import ClosedAsGarbage
+from deconvwidgets.widgets.lasting_state import LastingState
 from deconvwidgets.widgets.messages import Handler, Handlers, Reply, Request, dispatch, event_message, reply_header
 from deconvwidgets.widgets.options import refuse_unknown
 from deconvwidgets.widgets.picture import Pictured
 from deconvwidgets.widgets.showing import Showing
-from deconvwidgets.widgets.state import State, StateMessages, as_trait_errors
+from deconvwidgets.widgets.state import StateMessages
 from deconvwidgets.widgets.static_mode import is_static
 from deconvwidgets.widgets.summary import Summarized, UpdateOrder
 from deconvwidgets.widgets.unit_switches import UNIT_HANDLERS
@@ -38,7 +39,7 @@ _WORKERS = 3  # for requests that are answered on a worker
 STATIC = Path(__file__).with_name("static")  # the front end, built from frontend/
 
 
-class Explorer(ClosedAsGarbage, Showing, Pictured, Summarized, anywidget.AnyWidget):
+class Explorer(ClosedAsGarbage, Showing, Pictured, Summarized, LastingState, anywidget.AnyWidget):
     """A widget on a service. It computes nothing: it passes requests of its front end to the service.
 
     A subclass defines the class variables, a trait `state` (a `StateTrait`), and `_check_state`.
@@ -73,7 +74,6 @@ class Explorer(ClosedAsGarbage, Showing, Pictured, Summarized, anywidget.AnyWidg
     _esm: Any
     _css: Any
     comm: Any  # the trait of ipywidgets
-    state: Any  # a StateTrait of the subclass
     height = traitlets.Int(720, min=360, max=100_000).tag(sync=True)
     # For pages without a kernel: the picture of what was displayed, a JPEG, and the id by which the front end finds its comm.
     _picture = traitlets.Bytes().tag(sync=True)
@@ -94,23 +94,13 @@ class Explorer(ClosedAsGarbage, Showing, Pictured, Summarized, anywidget.AnyWidg
         self._service = service
         self._clients: set[str] = set()
         self._updates = UpdateOrder()
-        self._valid: State = {}  # the last state that passed the check
+        self._valid = {}
         self._background = ThreadPoolExecutor(1, thread_name_prefix="deconvwidgets background")
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="deconvwidgets request")
         comm_id = uuid4().hex
         super().__init__(state=self.MESSAGES.initial(state), model_id=comm_id, _comm_id=comm_id, **options)
         self.on_msg(self._on_message)
         self._unsubscribe = service.subscribe(self._on_event, {"changed", "failed", *self.EVENTS})
-
-    def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
-        """Return the whole state after `state`, which may be a part, was set; `current` is empty at first. Raises a DeconvWidgetsError."""
-        raise NotImplementedError
-
-    @traitlets.validate("state")
-    def _validate_state(self, proposal: Mapping[str, Any]) -> State:
-        with as_trait_errors():
-            self._valid = self._check_state(proposal["value"], self._valid)
-        return self._valid
 
     def set_state(self, sync_data: Mapping[str, Any]) -> None:
         """Set traits from the browser. If one is refused, all are rolled back, and the page gets their valid values and the message.
@@ -198,7 +188,9 @@ class Explorer(ClosedAsGarbage, Showing, Pictured, Summarized, anywidget.AnyWidg
         return {**self.HANDLERS, "show": Handler(lambda _service, request: self._show(request), "worker")}
 
     def _on_event(self, event: ServiceEvent) -> None:
-        """Send an event to every view, and update the summary. It is called from any thread."""
+        """Reset what the state names and the event took away, send it to every view, and update the summary. Called from any thread."""
+        if event.kind in self.SUMMARY_EVENTS:
+            self._reset_lost()
         self._send_message(event_message(event), [])
         if event.kind in self.SUMMARY_EVENTS and self._update_summary():
             self._send_message(event_message(ServiceEvent("summary")), [])
@@ -253,6 +245,7 @@ class Explorer(ClosedAsGarbage, Showing, Pictured, Summarized, anywidget.AnyWidg
             raise ServiceError(f"Cannot save {target.name!r}: use a name ending in {' or '.join(kinds)}.")
         if not target.parent.is_dir():
             raise ServiceError(f"The folder of {target} does not exist; create it first.")
+        self._reset_lost()  # the event that says what is lost may still be on its way
         data = make(kind)
         try:
             return write_atomic(target, data)
@@ -261,6 +254,7 @@ class Explorer(ClosedAsGarbage, Showing, Pictured, Summarized, anywidget.AnyWidg
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Return the live view with a static image beside it, for GitHub, nbviewer and a notebook without a kernel; or the image alone."""
+        self._reset_lost()
         if is_static():
             return self._static_bundle(), {}
         self._open_comm()

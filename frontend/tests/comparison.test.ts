@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { differenceOf } from "../src/comparison/both_maps.ts";
 import { classOfName, scaleSize } from "../src/comparison/occlusion_wire.ts";
-import { findPair, orderPairs, type Pairs } from "../src/comparison/pairs.ts";
+import { describeStatus, findPair, orderPairs, type Pairs } from "../src/comparison/pairs.ts";
 import { sideModel } from "../src/comparison/side_model.ts";
 import type { WidgetModel } from "../src/kernel/model.ts";
 import type { MapGrid } from "../src/occlusion/map_grid.ts";
@@ -17,6 +17,12 @@ const PAIRS: Pairs = {
     ["dead", "dead"],
     [null, "new"],
   ],
+  elsewhere: [
+    [null, null],
+    [null, null],
+    [null, null],
+    [null, null],
+  ],
   crops: 9,
 };
 
@@ -27,6 +33,13 @@ test("pairs are sorted by difference, units without a partner last, and filtered
   assert.equal(findPair(PAIRS, 2, 1), 2);
   assert.equal(findPair(PAIRS, null, 3), 3);
   assert.equal(findPair(PAIRS, 1, 1), null);
+});
+
+test("the status of a unit that is matched to another unit than its partner names that unit", () => {
+  assert.equal(describeStatus(["moved", "moved"]), "moved");
+  assert.equal(describeStatus(["lost", "new"], [null, null]), "lost | new");
+  assert.equal(describeStatus(["moved", "new"], [7, null]), "A moved (B 7) | B new");
+  assert.equal(describeStatus([null, "moved"], [null, 3]), "B moved (A 3)");
 });
 
 test("a side's model adds the side to its messages, and passes on replies and the events of that side", () => {

@@ -240,7 +240,7 @@ REFUSED = (
 STATES: dict[str, dict[str, Any]] = {
     "comparison_occlusion": {**BOTH, "target_a": "bee", "target_b": "cow", "border": "same", "tab": "images"},
     "comparison": {
-        "layer_a": "conv2", "layer_b": "conv2", "unit_a": 2, "unit_b": 1, "paired_by": "number", "sort": "strongest", "status": ["kept"],
+        "layer_a": "conv2", "layer_b": "conv2", "unit_a": 2, "unit_b": 2, "paired_by": "number", "sort": "strongest", "status": ["kept"],
         "rule": "guided", "side": "b", "rank": 1, "pane": "b", "tab": "range", "more": True,
         "pinned": [{"side": "a", "model": "tiny", "layer": "conv1", "unit": 1}, {"side": "b", "model": "other", "layer": "x", "unit": 9}],
     },

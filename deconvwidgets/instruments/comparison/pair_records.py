@@ -14,6 +14,7 @@ Side = Literal["a", "b"]
 SIDES: tuple[Side, ...] = get_args(Side)
 # How units are paired: with the unit that they match, by the correlation of their activations, or with the one of the same number.
 PairedBy = Literal["match", "number"]
+_WITHOUT_MATCH = ("lost", "new", "dead", "constant")  # statuses that are about no other unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,9 @@ class LayerPairs:
     status_a, status_b : tuple of (str or None)
         What became of the unit of A, and where the unit of B comes from: "kept", "moved", "changed", ... as in `Comparison`. None without
         the unit.
+    match_a, match_b : ndarray of shape (pairs,), int64
+        The unit of B that the unit of A is matched to, which its status is about, and the reverse; -1 without one. By "number" it is
+        often not the partner.
     crops : int
         The number of sampled crops.
     """
@@ -45,6 +49,8 @@ class LayerPairs:
     correlation: NDArray[np.float64]
     status_a: tuple[str | None, ...]
     status_b: tuple[str | None, ...]
+    match_a: NDArray[np.int64]
+    match_b: NDArray[np.int64]
     crops: int
 
     __repr__ = compact_repr
@@ -56,9 +62,24 @@ class LayerPairs:
         return int(other[found[0]]) if found.size and other[found[0]] >= 0 else None
 
     def words(self, pair: int) -> str:
-        """Return what became of the units of a pair, such as "kept", or "lost, new" if it differs."""
+        """Return what became of the units of a pair, such as "kept", or "lost, new" if it differs.
+
+        If one of them is matched to another unit, that is named, too: "A moved (B 7), B new".
+        """
+        matches = [self.elsewhere(side, pair) for side in SIDES]
+        if any(match is not None for match in matches):
+            parts = zip("AB", "BA", (self.status_a[pair], self.status_b[pair]), matches, strict=True)
+            return ", ".join(
+                f"{own} {status}" + ("" if match is None else f" ({other} {match})") for own, other, status, match in parts if status
+            )
         found = dict.fromkeys(status for status in (self.status_a[pair], self.status_b[pair]) if status)
         return ", ".join(found)
+
+    def elsewhere(self, side: Side, pair: int) -> int | None:
+        """Return the unit that the status of a unit of a pair is about, its match, if that is not its partner, or None."""
+        match, partner, status = (self.match_a, self.unit_b, self.status_a) if side == "a" else (self.match_b, self.unit_a, self.status_b)
+        is_elsewhere = match[pair] >= 0 and match[pair] != partner[pair] and status[pair] not in _WITHOUT_MATCH
+        return int(match[pair]) if is_elsewhere else None
 
     def row(self, unit_a: int | None, unit_b: int | None) -> int | None:
         """Return the number of the pair with these units; None if they are not a pair."""

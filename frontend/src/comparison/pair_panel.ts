@@ -156,7 +156,7 @@ export class PairPanel {
     const { a, b } = pairs.layers;
     setText(this.title, `${a === b ? a : `${a} | ${b}`} · ${name("a")} | ${name("b")}`);
     const correlation = formatCorrelation(pairs.correlation[pair]);
-    this.numbers.replaceChildren(correlation === "–" ? "" : `r ${correlation} `, createStatusMark(pairs.status[pair] ?? []));
+    this.numbers.replaceChildren(correlation === "–" ? "" : `r ${correlation} `, createStatusMark(pairs, pair));
     const { tile, side: length } = this.size();
     this.requestMosaics(content, "detail", tile); // of both before all else: they are the most urgent, and the cheapest
     for (const side of SIDES) this.drawBlock(side, content, tile, length);

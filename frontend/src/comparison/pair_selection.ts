@@ -23,7 +23,7 @@ export class PairSelection {
   order: number[] = [];
   /** What they were ordered for. */
   private orderedFor: unknown[] = [];
-  /** The last selected pair of each pair of layers. */
+  /** The last selected pair of each pair of layers, by the way that units are paired. */
   private readonly lastPairs = new Map<string, Pick<PairState, "unit_a" | "unit_b">>();
 
   constructor(private readonly options: SelectionOptions) {}
@@ -69,21 +69,21 @@ export class PairSelection {
 
   /** Select the first pair if none is, or the partner of the only unit that is selected. */
   completeSelection(pairs: Pairs): void {
-    const { layer_a, layer_b, unit_a, unit_b } = this.options.state();
+    const { layer_a, layer_b, paired_by, unit_a, unit_b } = this.options.state();
     if (findPair(pairs, unit_a, unit_b) === null) {
       const found = unit_a !== null ? pairOf(pairs, "a", unit_a) : unit_b !== null ? pairOf(pairs, "b", unit_b) : null;
       const pair = found ?? this.order[0] ?? 0;
       if (pair < pairs.status.length) this.options.complete({ unit_a: unitOf(pairs, "a", pair), unit_b: unitOf(pairs, "b", pair) });
     }
     const { unit_a: a, unit_b: b } = this.options.state();
-    this.lastPairs.set(`${layer_a}|${layer_b}`, { unit_a: a, unit_b: b });
+    this.lastPairs.set(`${layer_a}|${layer_b}|${paired_by}`, { unit_a: a, unit_b: b });
   }
 
   /** Show two layers, with the pair that was selected in them last. */
   pickLayers(layer_a: string, layer_b: string): void {
     const state = this.options.state();
     if (layer_a === state.layer_a && layer_b === state.layer_b) return;
-    const last = this.lastPairs.get(`${layer_a}|${layer_b}`) ?? { unit_a: null, unit_b: null };
+    const last = this.lastPairs.get(`${layer_a}|${layer_b}|${state.paired_by}`) ?? { unit_a: null, unit_b: null };
     this.options.set({ layer_a, layer_b, rank: 0, ...last });
   }
 

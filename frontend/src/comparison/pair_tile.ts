@@ -33,7 +33,6 @@ interface TileContent {
 export function createPairTile({ id, pair, pairs, tables, layout, index, count }: TileContent): PairTile {
   const create = (side: Side) => createUnit(side, unitOf(pairs, side, pair), tables[side], layout);
   const units = { a: create("a"), b: create("b") };
-  const status = pairs.status[pair] ?? [null, null];
   const number = (side: Side) => {
     const unit = unitOf(pairs, side, pair);
     return unit === null ? h("span", { class: "dwc-none" }, `${LETTERS[side]} –`) : h("b", {}, `${LETTERS[side]} ${unit}`);
@@ -50,7 +49,7 @@ export function createPairTile({ id, pair, pairs, tables, layout, index, count }
       number("b"),
       h("span", { class: "dwc-r" }, screenReaderText(", "), correlation === "–" ? "" : `r ${correlation}`),
       screenReaderText(", "),
-      createStatusMark(status),
+      createStatusMark(pairs, pair),
     ),
   );
   const element = h(
@@ -73,10 +72,10 @@ export function createPairTile({ id, pair, pairs, tables, layout, index, count }
 }
 
 /** Create the status, with a mark in its colour. */
-export function createStatusMark(status: readonly (string | null)[]): HTMLElement {
-  const words = describeStatus([status[0] ?? null, status[1] ?? null]);
-  const name = status[0] ?? status[1] ?? "";
-  return h("span", { class: "dwc-status", "data-status": name }, h("i", {}), words);
+export function createStatusMark(pairs: Pairs, pair: number): HTMLElement {
+  const status = pairs.status[pair] ?? [null, null];
+  const words = describeStatus(status, pairs.elsewhere[pair]);
+  return h("span", { class: "dwc-status", "data-status": status[0] ?? status[1] ?? "", title: words }, h("i", {}), words);
 }
 
 function createUnit(side: Side, unit: number | null, table: Table | undefined, layout: PairLayout) {

@@ -2,7 +2,7 @@
 import { toFloat32Array, toInt32Array } from "../kernel/buffers.ts";
 import type { Table } from "../layers/unit_table.ts";
 import { formatFixed } from "../ui/format.ts";
-import type { Both, PairedBy, PairSort, PairState, PairStatus, PairsReply, Side } from "./wire.ts";
+import type { Both, Elsewhere, PairedBy, PairSort, PairState, PairStatus, PairsReply, Side } from "./wire.ts";
 
 export interface Pairs {
   layers: Both<string>;
@@ -11,6 +11,8 @@ export interface Pairs {
   /** NaN without a partner, and for units that are constant in the sampled crops. */
   correlation: Float32Array;
   status: PairStatus[];
+  /** The units that the units of a pair are matched to, where these are not their partners. */
+  elsewhere: Elsewhere[];
   crops: number;
 }
 
@@ -26,11 +28,11 @@ export const PAIRINGS: readonly [PairedBy, string][] = [
   ["number", "same number"],
 ];
 
-export function readPairs({ layer_a, layer_b, status, crops }: PairsReply, buffers: DataView[]): Pairs {
+export function readPairs({ layer_a, layer_b, status, elsewhere, crops }: PairsReply, buffers: DataView[]): Pairs {
   const count = status.length;
   const numbers = toInt32Array(buffers[0]);
   const units = { a: numbers.slice(0, count), b: numbers.slice(count, 2 * count) };
-  return { layers: { a: layer_a, b: layer_b }, units, correlation: toFloat32Array(buffers[1]), status, crops };
+  return { layers: { a: layer_a, b: layer_b }, units, correlation: toFloat32Array(buffers[1]), status, elsewhere, crops };
 }
 
 /** Return a unit of a pair; null for none. */
@@ -83,8 +85,12 @@ export function countStatuses(pairs: Pairs): Map<string, number> {
   return counts;
 }
 
-/** Return what became of the units of a pair: "kept", or "lost | new" if it differs. */
-export function describeStatus([a, b]: PairStatus): string {
+/** Return what became of the units of a pair: "kept", or "lost | new" if it differs, or "A moved (B 7) | B new" if it is not of this pair. */
+export function describeStatus([a, b]: PairStatus, [matchA, matchB]: Elsewhere = [null, null]): string {
+  if (matchA !== null || matchB !== null) {
+    const parts = [a && `A ${a}${matchA === null ? "" : ` (B ${matchA})`}`, b && `B ${b}${matchB === null ? "" : ` (A ${matchB})`}`];
+    return parts.filter(Boolean).join(" | ");
+  }
   return [...new Set([a, b])].filter(Boolean).join(" | ");
 }
 

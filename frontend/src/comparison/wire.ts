@@ -56,6 +56,7 @@ export interface PairHello {
 }
 
 export type PairStatus = [a: string | null, b: string | null];
+export type Elsewhere = [a: number | null, b: number | null];
 
 /** Request `pairs`. */
 export interface PairsRequest {
@@ -70,6 +71,8 @@ export interface PairsReply {
   layer_b: string;
   /** By pair: what became of the unit of A, and where that of B comes from. Null without the unit. */
   status: PairStatus[];
+  /** By pair: the unit of B that the unit of A is matched to, and the reverse, where that is not its partner. */
+  elsewhere: Elsewhere[];
   crops: number;
 }
 

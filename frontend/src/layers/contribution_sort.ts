@@ -5,6 +5,8 @@ import type { LayerState } from "./wire.ts";
 
 const OVER = { labelled: " of the class", predicted: " that the model predicts as the class", all: "" };
 
+const noClass = (name: string) => `The model has no class '${name}'. The list has them all.`;
+
 /** Create the field for the class by whose contributions the units are sorted, and what is known about these. */
 export function createContributionSort({
   id,
@@ -21,7 +23,13 @@ export function createContributionSort({
   const status = h("span", { class: "dwu-dim", role: "status", "data-testid": "contribution-status" });
   const element = h("div", { class: "dwu-sort", hidden: true }, h("span", {}, "contribution to"), input, list, status);
   let names: string[] | null = null;
-  const pick = () => set({ target: input.value.trim() || null });
+  let [unknown, shown]: [string, string | null] = ["", null]; // the class that was asked for and does not exist; the target
+  const pick = () => {
+    const name = input.value.trim();
+    unknown = names?.some((one) => one.toLowerCase() === name.toLowerCase()) === false ? name : "";
+    if (unknown) setText(status, noClass(unknown));
+    else set({ target: name || null });
+  };
   input.addEventListener("change", pick);
   input.addEventListener("input", () => {
     if (names?.includes(input.value)) pick(); // selected from the list
@@ -36,9 +44,12 @@ export function createContributionSort({
       names = classes;
       list.replaceChildren(...classes.map((value) => h("option", { value })));
     }
-    if (focusedElement(input) !== input) input.value = target ?? "";
+    if (target !== shown) unknown = "";
+    shown = target;
+    if (focusedElement(input) !== input && !unknown) input.value = target ?? "";
     if (target === null) {
-      setText(status, classes?.length === 0 ? "The model predicts no classes." : "Name a class.");
+      const empty = classes?.length === 0 ? "The model predicts no classes." : "Name a class.";
+      setText(status, unknown ? noClass(unknown) : empty);
       return null;
     }
     const { value, error, pending } = store.classContributions(input, layer, target);
@@ -46,7 +57,7 @@ export function createContributionSort({
     const over = value
       ? `mean over ${formatCount(value.photographs, "photograph")}${OVER[value.over]}${value.exact ? "" : "; approximate"}`
       : "";
-    setText(status, error ?? (value ? over : `Computing…${progress}`));
+    setText(status, unknown ? noClass(unknown) : (error ?? (value ? over : `Computing…${progress}`)));
     return value ?? null;
   };
   return { element, update };

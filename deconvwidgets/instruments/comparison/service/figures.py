@@ -74,14 +74,16 @@ def _panel(service: SupportsBoth, layer: str, unit: int, rule: Rule, contrast: C
 
 
 def _table(names: tuple[str, str], pairs: LayerPairs) -> bytes:
-    header = ("model_a", "layer_a", "unit_a", "model_b", "layer_b", "unit_b", "correlation", "status_a", "status_b")
-    units = [["" if unit < 0 else unit for unit in column.tolist()] for column in (pairs.unit_a, pairs.unit_b)]
+    header = ("model_a", "layer_a", "unit_a", "model_b", "layer_b", "unit_b", "correlation", "status_a", "status_b", "match_a", "match_b")
+    units = [
+        ["" if unit < 0 else unit for unit in column.tolist()] for column in (pairs.unit_a, pairs.unit_b, pairs.match_a, pairs.match_b)
+    ]
     statuses = [[status or "" for status in column] for column in (pairs.status_a, pairs.status_b)]
     first, second = ([csv_text(name), csv_text(layer)] for name, layer in zip(names, (pairs.layer_a, pairs.layer_b), strict=True))
     return csv_table(
         header,
         (
-            [*first, units[0][pair], *second, units[1][pair], csv_share(value), statuses[0][pair], statuses[1][pair]]
+            [*first, units[0][pair], *second, units[1][pair], csv_share(value), *(column[pair] for column in (*statuses, *units[2:]))]
             for pair, value in enumerate(pairs.correlation.tolist())
         ),
     )

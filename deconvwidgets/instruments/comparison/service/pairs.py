@@ -34,6 +34,8 @@ def paired_units(index_a: ActivationIndex, index_b: ActivationIndex, names: Name
         correlation=np.where((unit_a >= 0) & (unit_b >= 0), values[unit_a, unit_b], np.nan),
         status_a=_statuses(layer.a.status, unit_a),
         status_b=_statuses(layer.b.status, unit_b),
+        match_a=_matches(layer.a.match, unit_a),
+        match_b=_matches(layer.b.match, unit_b),
         crops=comparison.crops,
     )
 
@@ -72,6 +74,10 @@ def _numbered(units_a: int, units_b: int) -> tuple[NDArray[np.int64], NDArray[np
     """Return the units of both in pairs of equal numbers, -1 for none."""
     numbers = np.arange(max(units_a, units_b))
     return np.where(numbers < units_a, numbers, -1), np.where(numbers < units_b, numbers, -1)
+
+
+def _matches(match: NDArray[np.int64], units: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.where(units >= 0, match[units], -1)
 
 
 def _statuses(status: NDArray[np.str_], units: NDArray[np.int64]) -> tuple[str | None, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from deconvwidgets.errors import DeconvWidgetsError
+from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 from deconvwidgets.instruments.comparison.pair_records import SIDES, LayerPairs
 from deconvwidgets.instruments.comparison.service.protocol import SideBySideService
 from deconvwidgets.instruments.comparison.widget.messages import HANDLERS
@@ -37,7 +37,7 @@ class SideBySideLayers(SideBySide):
         The keys can be set one by one (`widget.state = {"layer_a": "conv3"}`).
 
         - layer_a, layer_b: the layers. If only that of A is set, that of B follows: of the same name, or else at the same depth.
-        - unit_a, unit_b: the selected pair. If only one of them is set, the other is its partner.
+        - unit_a, unit_b: the selected pair. If only one of them is set, the other is its partner; two that are no pair are refused.
         - paired_by: "match", by the correlation of their activations, or "number".
         - sort: "difference", "correlation", "strongest" (in A) or "number". status: the statuses of the pairs that are shown; []: all.
         - rule, contrast, view, tile_size: as in a LayerExplorer.
@@ -96,7 +96,7 @@ class SideBySideLayers(SideBySide):
         for side in SIDES:
             self._open(side, state.get(f"layer_{side}"), *pinned_layers(side, state.get("pinned")))
         checked = checked_state(state, current or DEFAULTS, self._overviews())
-        return self._with_partner(state, checked)
+        return self._with_pair(state, current, checked)
 
     def _open(self, side: Any, *names: object) -> None:
         """Begin to build the index of layers of a model that are neither listed nor opened yet."""
@@ -106,15 +106,26 @@ class SideBySideLayers(SideBySide):
             if isinstance(name, str) and known_layer(overview, name) is None:
                 service.layers.open(name)
 
-    def _with_partner(self, state: Mapping[str, Any], checked: State) -> State:
-        """Return a state in which a unit that was set alone is beside its partner, if it is known by now."""
-        for side, other in (("unit_a", "unit_b"), ("unit_b", "unit_a")):
-            if state.get(side) is None or other in state:
-                continue
-            pairs = self._pairs(checked)
-            if pairs is not None:
-                checked[other] = pairs.partner("a" if side == "unit_a" else "b", checked[side])
-        return checked
+    def _with_pair(self, state: Mapping[str, Any], current: Mapping[str, Any], checked: State) -> State:
+        """Return a state whose units are a pair, if the pairs are known by now: beside a unit that was set alone is its partner.
+
+        Units that are paired in another way now are carried over: that of A, or else of B, with its partner. Raises ServiceError for two
+        units that are no pair.
+        """
+        units = {side: checked[f"unit_{side}"] for side in SIDES}
+        pairs = None if units["a"] is None and units["b"] is None else self._pairs(checked)
+        if pairs is None or pairs.row(units["a"], units["b"]) is not None:
+            return checked
+        given = [side for side in SIDES if state.get(f"unit_{side}") is not None]
+        if checked["paired_by"] != current.get("paired_by") and all(units[side] == current.get(f"unit_{side}") for side in SIDES):
+            given = [side for side in SIDES if units[side] is not None][:1]
+        if len(given) != 1:
+            raise ServiceError(
+                f"Unit {units['a']} of {checked['layer_a']} in A and unit {units['b']} of {checked['layer_b']} in B are no pair by "
+                f"{checked['paired_by']}: set only one of unit_a and unit_b, and the other becomes its partner."
+            )
+        other = "unit_b" if given[0] == "a" else "unit_a"
+        return {**checked, other: pairs.partner(given[0], units[given[0]])}
 
     def _pairs(self, state: Mapping[str, Any]) -> LayerPairs | None:
         """Return the pairs of a state's layers; None while an index is built, or if there are none."""

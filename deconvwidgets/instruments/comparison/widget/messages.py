@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from deconvwidgets.errors import ServiceError
+from deconvwidgets.instruments.comparison.pair_records import SIDES
 from deconvwidgets.instruments.comparison.service.protocol import SideBySideService
 from deconvwidgets.instruments.comparison.widget.sides import by_side
 from deconvwidgets.instruments.comparison.widget.state import STATUSES
@@ -42,6 +43,7 @@ def _pairs(service: SideBySideService, request: Request) -> Reply:
     pairs = service.pairs(request.text("layer_a"), request.text("layer_b"), paired_by)
     content = {name: getattr(pairs, name) for name in ("layer_a", "layer_b", "crops")}
     content["status"] = [[a, b] for a, b in zip(pairs.status_a, pairs.status_b, strict=True)]
+    content["elsewhere"] = [[pairs.elsewhere(side, pair) for side in SIDES] for pair in range(len(pairs.status_a))]
     return content, [np.stack([pairs.unit_a, pairs.unit_b]).astype("<i4").tobytes(), pairs.correlation.astype("<f4").tobytes()]
 
 

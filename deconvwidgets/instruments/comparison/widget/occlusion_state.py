@@ -57,12 +57,12 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], service:
         )
     for side in SIDES:
         key = f"target_{side}"
-        merged[key] = _target(side, merged[key], service, requested=key in state and state[key] != current.get(key))
+        merged[key] = _target(side, merged[key], service)
     one_of(merged["tab"], "tab", ("maps", "images"))
     return merged
 
 
-def _target(side: Side, name: object, service: SideBySideService, requested: bool) -> str | None:
+def _target(side: Side, name: object, service: SideBySideService) -> str | None:
     if name is None:
         return None
     if not isinstance(name, str):
@@ -71,6 +71,4 @@ def _target(side: Side, name: object, service: SideBySideService, requested: boo
     classes = one.occlusion.choices().classes
     if classes is not None and name in classes:
         return name
-    if not requested:  # a class of the former classifier
-        return None
     return (classes or ())[class_number(name, classes, one.overview().model)]

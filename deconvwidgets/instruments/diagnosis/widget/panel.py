@@ -83,7 +83,9 @@ class DiagnosisPanel(Explorer):
         super().__init__(service, state, height=height, **options)
 
     def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
-        return checked_state(state, current, self._service.diagnosis.status(), self._service.overview().crops)
+        status = self._service.diagnosis.status()
+        diagnosis = self._service.diagnosis.diagnosis() if status.phase == "done" else None
+        return checked_state(state, current, status, self._service.overview(), diagnosis)
 
     def _summarize(self) -> State:
         status = self._service.diagnosis.status()

@@ -9,7 +9,9 @@ from typing import Any, TypeGuard
 from deconvwidgets.arguments import integer, one_of
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.diagnosis.panel_records import LAYER_CHOICES, MARGIN, DiagnosisStatus
-from deconvwidgets.instruments.diagnosis.records import CHECKS
+from deconvwidgets.instruments.diagnosis.records import CHECKS, Diagnosis
+from deconvwidgets.records.find_layer import known_layer
+from deconvwidgets.records.overview import Overview
 from deconvwidgets.widgets.state import State, StateMessages
 
 MESSAGES = StateMessages("DiagnosisPanel", "{'finding': 'aliasing', 'shift': [5, 0]}")
@@ -25,8 +27,10 @@ DEFAULTS: State = {
 }
 
 
-def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], status: DiagnosisStatus, crops: int) -> State:
-    """Return the whole state after `state`, which may be a part, was set.
+def checked_state(
+    state: Mapping[str, Any], current: Mapping[str, Any], status: DiagnosisStatus, overview: Overview, diagnosis: Diagnosis | None
+) -> State:
+    """Return the whole state after `state`, which may be a part, was set. `diagnosis` is None until it is done.
 
     An arm or an upload that is gone meanwhile becomes the model as it is, or the first photograph: anything else can still be changed.
 
@@ -43,20 +47,40 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], status: 
         one_of(merged["finding"], "finding", CHECKS)
     one_of(merged["sort"], "sort", SORTS)
     one_of(merged["layers"], "choice of layers", LAYER_CHOICES)
-    merged["unit"] = _unit(merged["unit"])
-    merged["image"] = _image(merged["image"], crops, status)
+    merged["unit"] = _unit(merged["unit"], overview, diagnosis)
+    merged["image"] = _image(merged["image"], overview.crops, status)
     merged["shift"] = _shift(merged["shift"])
     merged["arm"] = _arm(merged["arm"], status, bool(current) and merged["arm"] != current["arm"])
     return merged
 
 
-def _unit(value: object) -> list[Any] | None:
-    """Return [layer, unit]. Whether they exist is known by the service that is asked for their pictures."""
+def _unit(value: object, overview: Overview, diagnosis: Diagnosis | None) -> list[Any] | None:
+    """Return [layer, unit]. A layer that is not listed may be the first one, which is known when the diagnosis is done."""
     if value is None:
         return None
     if not isinstance(value, list | tuple) or len(value) != 2 or not isinstance(value[0], str) or not value[0]:
         raise ServiceError(f"unit is a layer and the number of a unit, such as ['conv1', 54], or None, not {reprlib.repr(value)}.")
-    return [value[0], integer(value[1], "unit", 0)]
+    layer, unit = value[0], integer(value[1], "unit", 0)
+    units = _units_of(layer, overview, diagnosis)
+    if units is None and diagnosis is not None:
+        known = ", ".join(summary.short_name for summary in overview.layers)
+        raise ServiceError(f"There is no layer {reprlib.repr(layer)}: the unit is one of {known}.")
+    if units is not None and unit >= units:
+        raise ServiceError(f"{layer} has {units} units, 0 to {units - 1}: there is no unit {unit}.")
+    return [layer, unit]
+
+
+def _units_of(layer: str, overview: Overview, diagnosis: Diagnosis | None) -> int | None:
+    """Return the number of units of a layer; None if it is not known."""
+    listed = known_layer(overview, layer)
+    if listed is not None:
+        return listed.info.channels
+    if diagnosis is None:
+        return None
+    first = diagnosis.first_layer
+    if first is not None and layer in (first.alias, first.name):
+        return len(first.weights)
+    return next((info.channels for info in diagnosis.layers if layer in (info.alias, info.name)), None)
 
 
 def _is_upload(value: object) -> TypeGuard[str]:

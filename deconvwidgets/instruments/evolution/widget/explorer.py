@@ -133,6 +133,7 @@ class EvolutionExplorer(Explorer):
         LayerError
             For an unknown layer or unit.
         """
+        self._reset_lost()
         selected = self.state["unit"] or self._first_unit() or (None, None)
         chosen = {"layer": selected[0] if layer is None else layer}
         if unit is not None or layer is None:

@@ -14,6 +14,7 @@ from deconvwidgets.instruments.contributions.widget.messages import contribution
 from deconvwidgets.records.class_names import class_index
 
 _UNITS = 16  # of a figure that names no number
+_HINT = "Set target to one of the model's classes, or sort by something else."
 
 
 def with_ordered_units(service: Any, state: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -30,7 +31,7 @@ def with_ordered_units(service: Any, state: Mapping[str, Any]) -> Mapping[str, A
     if target is None or isinstance(given, list | tuple | Mapping):
         return {**state, "sort": "strongest"}
     api = contributions_of(service)
-    found = api.class_contributions(state["layer"], class_index(target, api.classes(), service.overview().model, ""))
+    found = api.class_contributions(state["layer"], class_index(target, api.classes(), service.overview().model, _HINT))
     if isinstance(found, Pending):
         raise ServiceError(f"The contributions to {target} are being computed: try again when the units are sorted by them.")
     count = given if is_integer(given) else _UNITS

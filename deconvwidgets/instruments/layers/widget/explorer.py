@@ -11,13 +11,14 @@ import traitlets
 
 from deconvwidgets.arguments import one_of
 from deconvwidgets.errors import DeconvWidgetsError, RuleError, ServiceError
+from deconvwidgets.instruments.contributions.service.protocol import SupportsContributions
 from deconvwidgets.instruments.contributions.widget.messages import EVENTS as CONTRIBUTION_EVENTS
 from deconvwidgets.instruments.layers.records import FigureSize, UnitDetail
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
 from deconvwidgets.instruments.layers.widget.bookmarks import bookmarked_layers
 from deconvwidgets.instruments.layers.widget.contribution_order import with_ordered_units
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS
-from deconvwidgets.instruments.layers.widget.state import DEFAULTS, MESSAGES, checked_state, pinned_layers
+from deconvwidgets.instruments.layers.widget.state import DEFAULTS, MESSAGES, checked_state, checked_target, pinned_layers
 from deconvwidgets.records.find_layer import find_summary, known_layer
 from deconvwidgets.widgets.explorer import Explorer
 from deconvwidgets.widgets.state import State, StateTrait
@@ -104,6 +105,8 @@ class LayerExplorer(Explorer):
         self._open(state.get("layer"), *pinned_layers(overview, state.get("pinned")), *bookmarked_layers(state.get("bookmarks")))
         overview = self._service.overview()
         checked = checked_state(state, current or DEFAULTS, overview)
+        if checked["target"] is not None:
+            checked["target"] = checked_target(checked["target"], self._classes(), overview.model)
         if checked["unit"] is None and find_summary(overview, checked["layer"]).dead is not None:
             checked["unit"] = int(np.argmax(self._service.layers.unit_table(checked["layer"]).maximum))
         return checked
@@ -126,6 +129,10 @@ class LayerExplorer(Explorer):
         for name in names:
             if isinstance(name, str) and known_layer(overview, name) is None:
                 self._service.layers.open(name)
+
+    def _classes(self) -> Sequence[str] | None:
+        """Return the names of the model's classes; None if the service computes no contributions to them."""
+        return self._service.contributions.classes() if isinstance(self._service, SupportsContributions) else None
 
     def _summarize(self) -> State:
         state = self.state

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from deconvwidgets.arguments import integer, one_of
-from deconvwidgets.errors import LayerError, ServiceError
+from deconvwidgets.errors import LayerError, OcclusionError, ServiceError
 from deconvwidgets.instruments.layers.records import MapMethod, Tab
 from deconvwidgets.instruments.layers.widget.bookmarks import checked_bookmarks
+from deconvwidgets.records.class_names import CLASS_NAMES_HINT, class_index
 from deconvwidgets.records.find_layer import find_summary
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.mosaics import Contrast, Rule
@@ -84,8 +85,6 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview
         raise ServiceError(f"A unit has {overview.k} strongest activations, counted from 0: there is no rank {merged['rank']}.")
     for key, choices in _CHOICES.items():
         one_of(merged[key], key, choices)
-    if not (merged["target"] is None or (isinstance(merged["target"], str) and merged["target"])):
-        raise ServiceError(f"The target is the name of a class of the model, or None, not {reprlib.repr(merged['target'])}.")
     if not isinstance(merged["filter"], str):
         raise ServiceError(f"The filter is a class name or a part of one, not {merged['filter']!r}; '' shows every unit.")
     if not isinstance(merged["where"], str):
@@ -99,6 +98,20 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview
     moved = current.get("layer") not in (None, merged["layer"]) and merged["scroll"] == current.get("scroll")
     merged["scroll"] = None if moved else _unit(info, merged["scroll"], carried=False)
     return merged
+
+
+def checked_target(target: object, classes: Sequence[str] | None, model: str) -> str:
+    """Return the name of a class as the model has it; as it is if the classes are not known. Raises ServiceError for anything else."""
+    if not isinstance(target, str) or not target:
+        raise ServiceError(f"The target is the name of a class of the model, or None, not {reprlib.repr(target)}.")
+    if classes is None:
+        return target
+    if not classes:
+        raise ServiceError(f"{model} has no class {target!r}, as it predicts none: leave the target out. {CLASS_NAMES_HINT}")
+    try:
+        return classes[class_index(target, classes, model, "The explorer lists them all, beside the order by contribution.")]
+    except OcclusionError as error:
+        raise ServiceError(str(error)) from error
 
 
 def _unit(info: LayerInfo, unit: object, carried: bool) -> int | None:

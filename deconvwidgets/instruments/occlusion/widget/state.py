@@ -48,8 +48,8 @@ _INTERNAL_PACKAGES = ("deconvwidgets", "traitlets", "ipywidgets", "anywidget")  
 def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview: Overview, choices: OcclusionChoices) -> State:
     """Return the whole state after `state`, which may be a part, was set.
 
-    Values that are carried over and no longer fit (a unit in another layer, a class of another classifier) are dropped. In a new widget
-    (`current` is empty) so are uploads of another kernel, with a warning.
+    A unit that is carried over to another layer is dropped. In a new widget (`current` is empty) so are uploads of another kernel, with a
+    warning.
 
     Raises
     ------
@@ -64,12 +64,12 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview
     """
     MESSAGES.known_keys(MESSAGES.mapping(state), DEFAULTS)
     merged = {**DEFAULTS, **current, **state}
-    if not current or merged["image"] != current["image"]:  # an upload that is carried over may be gone: the service tells
+    is_carried = bool(current) and merged["image"] == current["image"]
+    if not (is_carried and str(merged["image"]).startswith("upload:")):  # an upload that is carried over may be gone: the service tells
         merged["image"] = _image(merged["image"], overview, choices, is_new=not current)
     merged["layer"], merged["unit"] = _layer_and_unit(state, current, merged, overview)
     for key in ("target", "against"):
-        requested = key in state and state[key] != current.get(key)
-        merged[key] = _class(key, merged[key], overview, choices, requested)
+        merged[key] = _class(key, merged[key], overview, choices)
     merged["fill"] = _fill(merged["fill"], overview, choices)
     for key, default in zip(("window", "stride"), default_grid(choices.input), strict=True):
         merged[key] = _pair(default if merged[key] is None else merged[key], key, choices.input)
@@ -155,7 +155,7 @@ def _layer_and_unit(
     return name, number
 
 
-def _class(key: str, name: object, overview: Overview, choices: OcclusionChoices, requested: bool) -> str | None:
+def _class(key: str, name: object, overview: Overview, choices: OcclusionChoices) -> str | None:
     """Return the class of the key "target" or "against"."""
     if name is None:
         return None
@@ -164,8 +164,6 @@ def _class(key: str, name: object, overview: Overview, choices: OcclusionChoices
         raise OcclusionError(f"The {key} is the name of a class, or None for the {default}, not {name!r}.")
     if choices.classes is not None and name in choices.classes:
         return name
-    if not requested:  # a class of the former classifier
-        return None
     return (choices.classes or ())[class_number(name, choices.classes, overview.model)]
 
 

@@ -71,6 +71,8 @@ def test_permuted_units_stand_beside_their_copies(make_service, tiny_bundle):
     numbered = both.pairs("conv1", "conv1", "number")
     assert np.array_equal(numbered.unit_a, numbered.unit_b)
     values = [both.side(side).index.tallies["1"].sample.values for side in ("a", "b")]
+    assert numbered.words(0) == "A moved (B 1), B moved (A 3)", "what they are matched to, as they are no match of each other"
+    assert numbered.match_a[0] == 1
     expected = np.corrcoef(values[0][:, 0], values[1][:, 0])[0, 1]
     assert numbered.correlation[0] == pytest.approx(expected, abs=1e-6)
     other = both.pairs("conv1", "conv2")  # of 4 and of 5 units
@@ -119,6 +121,15 @@ def test_state_and_requests_of_each_side(make_service, tiny_bundle, sent):
     assert widget.summary["a"]["maximum"] == pytest.approx(widget.summary["b"]["maximum"], rel=1e-5)
     widget.state = {"unit_b": 1}
     assert widget.state["unit_a"] == 0
+    for paired_by, pair in (("match", (0, 0)), ("number", (0, 1))):
+        widget.state = {"unit_a": 0, "paired_by": paired_by}
+        assert widget.summary["a"]["unit"] == 0
+        before = dict(widget.state)
+        with pytest.raises(ServiceError, match=f"are no pair by {paired_by}: set only one"):
+            widget.state = dict(zip(("unit_a", "unit_b"), pair, strict=True))
+        assert widget.state == before
+    widget.state = {**widget.state, "paired_by": "match"}
+    assert (widget.state["unit_a"], widget.state["unit_b"]) == (0, 1), "the unit of A is carried over"
     widget.state = {"pinned": [{"side": "b", "layer": "conv1", "unit": 3}]}
     widget.state = {"layer_a": "conv2"}
     assert (widget.state["layer_b"], widget.state["unit_a"], widget.state["unit_b"]) == ("conv2", None, None)
@@ -137,7 +148,7 @@ def test_files(make_service, tiny_bundle, tmp_path):
     widget = dw.side_by_side(make_service(tiny_bundle), make_service(permuted(tiny_bundle)), state={"layer_a": "conv1"})
     rows = list(csv.reader(io.StringIO(widget.save(tmp_path / "pairs.csv").read_text())))
     assert rows[0][:3] == ["model_a", "layer_a", "unit_a"]
-    assert rows[1] == ["tiny", "conv1", "0", "permuted", "conv1", "1", "1.000000", "moved", "moved"]
+    assert rows[1] == ["tiny", "conv1", "0", "permuted", "conv1", "1", "1.000000", "moved", "moved", "1", "0"]
     assert widget.save(tmp_path / "pairs.png", pairs=2).stat().st_size > 1000
     assert widget.picture().width > 300
     widget.close()

@@ -46,7 +46,10 @@ class FakeSideBySide:
         if paired_by == "match":
             unit_b[[1, 2]] = [2, 1]
         statuses = ["moved" if unit in (1, 2) else "changed" if correlation[unit] < 0.5 else "kept" for unit in range(units)]
-        return LayerPairs(layer_a, layer_b, paired_by, unit_a, unit_b, correlation, (*statuses, None), (*statuses, "new"), 120)
+        matches = np.arange(units + 1)
+        matches[[1, 2, -1]] = [2, 1, -1]
+        fields = (unit_a, unit_b, correlation, (*statuses, None), (*statuses, "new"), matches, matches)
+        return LayerPairs(layer_a, layer_b, paired_by, *fields, crops=120)
 
     def similarity(self) -> LayerSimilarity:
         matches = tuple(LayerMatch(layer, layer, 0.9, 0.8, 5, 24) for layer in LAYERS)

@@ -36,6 +36,8 @@ def test_the_state_begins_with_defaults_and_is_set_in_part(panel):
         ({"finding": "colour"}, "There is no finding 'colour': choose aliasing"),
         ({"sort": "name"}, "There is no sort 'name'"),
         ({"unit": 54}, r"such as \['conv1', 54\]"),
+        ({"unit": ["conv77", 1]}, "no layer 'conv77': the unit is one of conv1"),
+        ({"unit": ["conv1", 24]}, "conv1 has 24 units, 0 to 23: there is no unit 24"),
         ({"unit": ["conv1", -1]}, "unit must be an integer of at least 0"),
         ({"image": "crop:120"}, "'crop:0' to 'crop:119'"),
         ({"image": 3}, "not 3"),
@@ -52,6 +54,15 @@ def test_an_invalid_state_is_refused_and_the_former_one_kept(panel, state, words
     with pytest.raises(ServiceError, match=words):
         panel.state = state
     assert panel.state == before
+
+
+def test_a_layer_that_the_diagnosis_does_not_know_is_reset_when_it_is_done():
+    service = FakeDiagnosisService("running")
+    with dw.DiagnosisPanel(service, state={"unit": ["conv77", 1], "sort": "rms"}) as panel:
+        assert panel.state["unit"] == ["conv77", 1], "it may be the first layer"
+        service.diagnosis.phase = "done"
+        service.publish("diagnosis")
+        assert (panel.state["unit"], panel.state["sort"]) == (None, "rms")
 
 
 def test_an_arm_of_another_kernel_is_dropped_in_a_new_panel(service):

@@ -118,3 +118,29 @@ def test_a_layer_explorer_needs_an_index(service, explorer):
     service.set(5, state="failed", message="It is damaged.")
     with pytest.raises(ServiceError, match=r"Epoch 5 has no index that is ready; those of the epochs 0, 1, 2, 10, 20, 30 are"):
         explorer.layer_explorer(5)
+
+
+def test_units_and_layers_that_turn_out_not_to_exist_are_reset_and_the_others_stay(tmp_path):
+    service = FakeEvolutionService(epochs=())
+    named = {"choose": "chosen", "units": [["conv1", 999], ["features.conv2", 7]], "layers": ["conv9"], "unit": ["conv9", 1]}
+    with dw.EvolutionExplorer(service, state=named) as explorer:
+        service.columns = [column(1)]  # without an event: it is still on its way
+        explorer.save(tmp_path / "evolution.png")
+        assert {key: explorer.state[key] for key in named} == {
+            "choose": "chosen",
+            "units": [["conv2", 7]],
+            "layers": [],
+            "unit": None,
+        }
+        explorer.state = {"count": 2}
+        with pytest.raises(LayerError):
+            explorer.state = {"units": [["conv1", 999]]}
+
+
+def test_an_unknown_selected_unit_does_not_keep_a_layer_explorer_from_opening():
+    service = FakeEvolutionService(epochs=())
+    with dw.EvolutionExplorer(service, state={"unit": ["conv9", 1]}) as explorer:
+        service.columns = [column(1)]
+        with pytest.raises(ServiceError, match="There is no model"):  # that of the fake service, and no refused unit
+            explorer.layer_explorer()
+        assert explorer.state["unit"] is None

@@ -13,6 +13,7 @@ from deconvwidgets.errors import LayerError, RuleError, ServiceError
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.records.progress import Progress
 from deconvwidgets.service.protocol import ModelService
+from tests.instruments.contributions.widget.fake_api import FakeContributionsApi
 from tests.widgets.requests import send_request, sent, wait_until
 
 __all__ = ["sent"]  # pytest finds fixtures by name
@@ -386,3 +387,15 @@ def test_static_image_is_cached_per_state_and_version(service):
     service.finish()
     explorer._repr_mimebundle_()
     assert count_figures(service) == 3
+
+
+def test_the_class_that_units_are_sorted_by_must_exist(service, tmp_path):
+    service.contributions = contributions = FakeContributionsApi(60, ("ant", "Bee"))
+    with LayerExplorer(service, state={"sort": "contribution", "target": "bee"}) as explorer:
+        assert explorer.state["target"] == "Bee", "as the model writes it"
+        with pytest.raises(ServiceError, match=r"has no class 'zebra'\. The explorer lists them all"):
+            explorer.state = {"target": "zebra"}
+        contributions.names = ("cow",)  # of another head
+        service.publish("changed")
+        assert (explorer.state["target"], explorer.state["sort"]) == (None, "contribution")
+        explorer.save(tmp_path / "layer.png")
