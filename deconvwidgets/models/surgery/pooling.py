@@ -119,7 +119,8 @@ def _all_sites(base: ModelBundle, graph: Graph, to: str) -> list[_Site]:
         site = _site(base, graph, node) if node in calls else None
         if site is not None and _subsamples(graph, node, _stride(site.module)) and _kind(site.module) != to:
             sites.append(site)
-        pools = operation.op.role == "pooling" and operation.window is not None and _subsamples(graph, node, operation.window.stride)
+        window = graph.window_of(node) if operation.op.role == "pooling" else None
+        pools = window is not None and _subsamples(graph, node, window.stride)
         if pools and operation.module_type not in ("MaxPool2d", "AvgPool2d", "BlurPool2d", "Blur") and "adaptive" not in operation.name:
             raise LayerError(
                 f"{base.name} pools by {operation.name}{_in(operation.module)}, not by a module nn.MaxPool2d or nn.AvgPool2d, so it cannot "

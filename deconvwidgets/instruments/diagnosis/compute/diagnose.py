@@ -185,7 +185,7 @@ def _with_one(pixels: tuple[int, ...], width: int) -> tuple[int, ...]:
 def _pools(bundle: ModelBundle) -> bool:
     """Return whether a model has a max pooling with a stride that is not global; False if it cannot be traced."""
     graph = bundle.network.graph
-    windows = [] if graph is None else [(operation.window, operation) for operation in graph.operations.values()]
+    windows = [] if graph is None else [(graph.window_of(node), operation) for node, operation in graph.operations.items()]
     return any(
         window is not None and window.kind == "max" and max(window.stride) > 1 and operation.extent != (1, 1)
         for window, operation in windows

@@ -24,8 +24,8 @@ from deconvwidgets.instruments.diagnosis.shift_summary import filled_text, proba
 
 _SHOWN = 8
 _NO_FIRST = (
-    "No convolution is known to read the input, perhaps padded or changed position by position: the model has none, computes something "
-    "else from its input first, or cannot be traced."
+    "No convolution is known to read the input, perhaps padded with a constant or changed position by position: the model has none, "
+    "computes something else from its input first, or cannot be traced."
 )
 _STRIDE_1 = "The first convolution has stride 1; the blur after it"
 _SMALLER = SuggestedSurgery("smaller filters", "change_first_layer", {"kernel_size": 7, "stride": 2})
