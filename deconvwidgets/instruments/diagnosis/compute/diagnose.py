@@ -22,6 +22,7 @@ from deconvwidgets.instruments.diagnosis.compute.input_labels import checked_lab
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import aliasing, frequencies
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts as shift_finding
 from deconvwidgets.instruments.diagnosis.compute.photographs import spread_sources
+from deconvwidgets.instruments.diagnosis.compute.possible_surgeries import with_possible_surgeries
 from deconvwidgets.instruments.diagnosis.compute.read_value import ReadValue
 from deconvwidgets.instruments.diagnosis.compute.shift_response import MAX_SHIFTS, checked_shifts, shift_response
 from deconvwidgets.instruments.diagnosis.compute.unit_checks import LayerUnits, filter_sizes, near_pairs, units_of
@@ -209,6 +210,7 @@ def _diagnosis(
     photographs = index_photographs(index)
     few = f"Only {photographs:,} photographs: units are judged with {ENOUGH_PHOTOGRAPHS} or more."
     untraced = f"The model cannot be traced ({bundle.network.reason}): its filters and batch norms are unknown."
+    findings, refused = with_possible_surgeries(bundle, _findings(bundle, index, units, first, curves, input_finding(checked)))
     notes = [few] * (photographs < ENOUGH_PHOTOGRAPHS) + [untraced] * (not bundle.network.traced)
     return Diagnosis(
         model=bundle.label,
@@ -218,10 +220,10 @@ def _diagnosis(
         photographs=photographs,
         crops=sum(stop - start for start, stop in index.crop_ranges),
         layers=index.layers,
-        findings=_findings(bundle, index, units, first, curves, input_finding(checked)),
+        findings=findings,
         first_layer=first,
         shift=curves,
         input=checked,
-        notes=(*notes, *_channel_notes(bundle)),
+        notes=(*notes, *_channel_notes(bundle), *refused),
         skipped=without_repeats([*index.skipped, *curves.skipped, *checked.skipped]),
     )
