@@ -26,7 +26,7 @@ def keeps_units(graph: Graph, node: fx.Node, operation: Operation) -> bool:
     if operation.shape is None:
         return operation.name in _POOLING_WITH_SWITCHES  # a pair of maps and switches
     if operation.name == "getitem":
-        return graph.operations[node].name in _POOLING_WITH_SWITCHES and operation.node.args[1] == 0
+        return graph.operations[node].name in _POOLING_WITH_SWITCHES and operation.node.args[1:] == (0,)
     shape = graph.operations[node].shape or ()
     if operation.op.channelwise:
         return operation.shape == shape
