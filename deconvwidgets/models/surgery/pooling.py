@@ -70,7 +70,7 @@ def swap_pooling(bundle: ModelBundle, layers: str | Sequence[str] | None = None,
     description = f"{what} in {', '.join(swapped)}" + (
         ": pooled at every position, blurred, then subsampled with the old stride (Zhang 2019)." if to == "blur" else "."
     )
-    return operated(bundle, Change(modules), "swap_pooling", _WORDS[to], description, {"layers": swapped, "to": to})
+    return operated(bundle, Change(modules, keeps_sizes=True), "swap_pooling", _WORDS[to], description, {"layers": swapped, "to": to})
 
 
 @dataclass(frozen=True, slots=True)

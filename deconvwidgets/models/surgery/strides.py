@@ -73,7 +73,7 @@ def blur_strides(bundle: ModelBundle, layers: str | Sequence[str] | None = None)
     stride = f"a stride of {strides.pop()}" if len(strides) == 1 else "their strides"
     subject = f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
     description = f"{subject} computed at every position, blurred, then subsampled with {stride} (Zhang 2019)."
-    return operated(bundle, Change(modules), "blur_strides", "blurred strides", description, {"layers": names})
+    return operated(bundle, Change(modules, keeps_sizes=True), "blur_strides", "blurred strides", description, {"layers": names})
 
 
 def _has_stride(graph: Graph, node: fx.Node) -> bool:
