@@ -161,7 +161,7 @@ def _check_same(base: ModelBundle, model: nn.Module, before: Sequence[Tensor], a
     """Raise ModelError unless outputs agree, but for rounding in the types of the model."""
     types = {value.dtype for value in [*model.parameters(), *model.buffers(), *before] if value.is_floating_point()}
     tolerance = max(_TOLERANCE, _ROUNDINGS * max((torch.finfo(dtype).eps for dtype in types), default=0.0))
-    pairs = [(one.double(), other.double()) for one, other in zip(after, before, strict=True)]
+    pairs = [(one.cpu().double(), other.cpu().double()) for one, other in zip(after, before, strict=True)]
     differences = [float((one - other).abs().max() / other.abs().max().clamp(min=1e-30)) for one, other in pairs]
     if not max(differences, default=0.0) <= tolerance:
         raise ModelError(
