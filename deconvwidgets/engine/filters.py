@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx
 
-from deconvwidgets.engine.executor import function_of
+from deconvwidgets.engine.executor import Executor, function_of
 from deconvwidgets.engine.graph import Graph, Operation
 from deconvwidgets.engine.layers import feature_maps
 from deconvwidgets.engine.network import Network
@@ -58,7 +58,8 @@ class ConvolutionFilters:
 def convolution_filters(network: Network) -> list[ConvolutionFilters]:
     """Return the filters of a model's two-dimensional convolutions, in order of execution; none of a model that cannot be traced.
 
-    Transposed convolutions, and those whose weights are computed from the image, have none.
+    Transposed convolutions, and those whose weights are computed from the image, have none. Weights that are computed from parameters, as
+    by weight norm, are those that the convolution is given.
 
     Examples
     --------
@@ -73,16 +74,27 @@ def convolution_filters(network: Network) -> list[ConvolutionFilters]:
     values, infos = graph.trace.bind(network.model), {network.node(info.name): info for info in network.layers}
     found = []
     for node, feature_map in feature_maps(graph).items():
-        operation, info = graph.operations[node], infos.get(feature_map)
-        if operation.window is None or info is None:
+        operation, window, info = graph.operations[node], graph.window_of(node), infos.get(feature_map)
+        if window is None or info is None:
             continue
-        weight, bias = operation.window.parameters(node, values)
+        values |= _computed(graph, node, values)
+        weight, bias = window.parameters(node, values)
         if weight is None or weight.dim() != 4 or len(weight) != info.channels:
             continue
         scale, offset = _scale_and_offset(graph, node, values, len(weight), bias)
         reads_input = _reads_input(graph, node)
-        found.append(ConvolutionFilters(operation.module, info, operation.window, weight, scale, offset, reads_input, node))
+        found.append(ConvolutionFilters(operation.module, info, window, weight, scale, offset, reads_input, node))
     return found
+
+
+def _computed(graph: Graph, node: fx.Node, values: Mapping[fx.Node, Tensor]) -> dict[fx.Node, Tensor]:
+    """Return the operands of a convolution, and of the batch norm that directly follows, that are computed from parameters."""
+    readers = [node, *(user for user in node.users if user.op == "call_function" and graph.operations[user].op.role == "batch norm")]
+    operands = {operand for reader in readers for operand in reader.all_input_nodes}
+    missing = [operand for operand in operands if operand not in values and graph.operations[operand].kind == "constant"]
+    with torch.no_grad():
+        run = Executor(graph, graph.ancestors(missing), values).execute(None) if missing else ()
+        return {operation.node: value for operation, value in run if operation.node in missing}
 
 
 def _scale_and_offset(

@@ -122,6 +122,14 @@ class Graph:
         """Return whether a value of the trace is a node whose output is a tensor."""
         return isinstance(value, fx.Node) and self.operations[value].shape is not None
 
+    def window_of(self, node: fx.Node) -> Window | None:
+        """Return the window of a convolution, pooling or constant padding on its own operand; None for other operations.
+
+        `Operation.window` is None where that operand itself depends on more than a window of the image, as a resized map does.
+        """
+        op = self.operations[node].op
+        return _window(node, op, self.operations) if op.spatial == "window" and self.operations[node].varies else None
+
     def varying_inputs(self, node: fx.Node) -> list[fx.Node]:
         """Return the inputs of a node that depend on the input batch."""
         return [input_node for input_node in node.all_input_nodes if self.operations[input_node].varies]

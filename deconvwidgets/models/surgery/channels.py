@@ -1,23 +1,23 @@
 """Which layers read the units of a layer: through operations that keep channels apart, up to the next convolutions and linear layers.
 
 Found in the traced graph, not in the order of modules. Where units reach anything else (a residual addition, a concatenation, a grouped
-convolution, attention), they are tied to others, and the operation is refused by name.
+convolution, attention), they are tied to others, and the operation is refused by name. `units_apart.py` says what keeps channels apart.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
 
 from torch import fx, nn
 
 from deconvwidgets.engine.graph import Graph, Operation
 from deconvwidgets.errors import LayerError
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.surgery.sites import Weighted, calls_of, name_of, weighted
+from deconvwidgets.models.surgery.sites import Weighted, calls_of, leaf_at, name_of, weighted
+from deconvwidgets.models.surgery.units_apart import INSTANCE_NORM, keeps_units, reason_of
 
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d)
 _WORDS = {"add": "an addition (a residual branch)", "cat": "a concatenation", "mul": "a product (a gate)", "stack": "a concatenation"}
 
 
@@ -45,7 +45,7 @@ class Dependence:
     source : Weighted
         The convolution or linear layer.
     norms : dict of str to nn.Module
-        Batch norms with values for each unit, by their dotted names.
+        Batch norms and instance norms of each unit, by their dotted names; not those without values that are called more than once.
     readers : list of Reader
     visited : dict of fx.Node to int
         All values with these units, with the positions of each unit that stand side by side on their axis of channels.
@@ -102,10 +102,11 @@ def _read(base: ModelBundle, graph: Graph, found: Dependence, node: fx.Node, use
     if operation.op.role in ("convolution", "linear") and user.args[0] is node:
         site = weighted(graph, base.model, user, name_of(base, graph, user))
         if site.groups != 1 or (operation.op.role == "linear" and len(shape) != 2):
-            raise _tied(base, found, operation, "a grouped convolution" if site.groups != 1 else "a linear layer on each row of the map")
+            what = "a grouped convolution" if site.groups != 1 else "a linear layer on each row of the map"
+            raise _tied(base, found, operation, what, "ties them to other units")
         found.readers.append(Reader(site, positions))
         return []
-    if operation.op.role == "batch norm" and positions == 1:
+    if positions == 1 and (operation.op.role == "batch norm" or (operation.name == INSTANCE_NORM and len(shape) == 4)):
         found.norms |= norm_at(base, graph, user)
         return [(user, positions)]
     reshaped = _positions_after(operation, shape, positions)
@@ -114,14 +115,15 @@ def _read(base: ModelBundle, graph: Graph, found: Dependence, node: fx.Node, use
     if operation.op.role == "response norm" and len(shape) == 4:
         found.mixed = True
         return [(user, positions)]
-    if not _keeps_units(graph, node, operation, shape):
-        raise _tied(base, found, operation, _WORDS.get(operation.name, operation.name))
+    if not keeps_units(graph, node, operation):
+        why = reason_of(graph, node, operation)
+        what = _WORDS.get(operation.name, operation.name) if why.startswith("ties") else operation.name
+        raise _tied(base, found, operation, what, why)
     return [(user, positions)]
 
 
-def _tied(base: ModelBundle, found: Dependence, operation: Operation, what: str) -> LayerError:
+def _tied(base: ModelBundle, found: Dependence, operation: Operation, what: str, why: str) -> LayerError:
     where = f" in '{operation.module}'" if operation.module else ""
-    why = "may have a value of its own for each" if operation.name == "prelu" else "ties them to other units"
     return LayerError(
         f"The units of {found.source.name} of {base.name} reach {what}{where}, which {why}: their number cannot be "
         "changed. Choose a layer that only convolutions and linear layers read."
@@ -129,13 +131,25 @@ def _tied(base: ModelBundle, found: Dependence, operation: Operation, what: str)
 
 
 def norm_at(base: ModelBundle, graph: Graph, node: fx.Node) -> dict[str, nn.Module]:
-    """Return the batch norm of an operation by its dotted name. Raises LayerError if it is shared or no module."""
+    """Return the batch norm or instance norm of an operation by its dotted name.
+
+    An instance norm without values for each unit is left out if it is shared or no module.
+
+    Raises
+    ------
+    LayerError
+        If one with values is shared or no module.
+    """
+    if graph.operations[node].name == INSTANCE_NORM and len(node.all_input_nodes) == 1:
+        leaf = leaf_at(graph, base.model, node)
+        return dict([leaf]) if leaf is not None and isinstance(leaf[1], nn.InstanceNorm2d) else {}
     names = [graph.trace.names[argument] for argument in node.all_input_nodes if argument in graph.trace.names]
     paths = {name.rpartition(".")[0] for name in names}
     path = paths.pop() if len(paths) == 1 else ""
     module = base.model.get_submodule(path)
     if not isinstance(module, _NORMS) or calls_of(graph, base.model, module) > 1:
-        raise LayerError(f"The batch norm{f' {path!r}' if path else ''} of {base.name} is shared or no module, so units cannot be changed.")
+        kind = graph.operations[node].name.replace("_", " ")
+        raise LayerError(f"The {kind}{f' {path!r}' if path else ''} of {base.name} is shared or no module, so units cannot be changed.")
     return {path: module}
 
 
@@ -149,22 +163,3 @@ def _positions_after(operation: Operation, shape: tuple[int, ...], positions: in
     if len(shape) == 2 and (out == shape or out == (*shape, 1, 1)):
         return positions
     return positions if out == shape else None
-
-
-def _keeps_units(graph: Graph, node: fx.Node, operation: Operation, shape: tuple[int, ...]) -> bool:
-    """Return whether each unit of an operation's output is made of the same unit of its input alone, in the same way."""
-    if any(argument is not node for argument in operation.node.all_input_nodes) or operation.shape is None:
-        return False
-    if operation.op.channelwise:
-        return operation.shape == shape
-    if len(shape) != 4 or operation.shape[1] != shape[1]:
-        return False
-    if operation.name in ("mean", "sum", "amax"):
-        return _axes(operation.node) == {2, 3}
-    pads = operation.window is not None and operation.window.kind == "pad"
-    return operation.op.role == "pooling" or pads
-
-
-def _axes(node: fx.Node) -> set[int]:
-    axes: Any = dict(enumerate(node.args)).get(1, node.kwargs.get("dim"))
-    return {axis % 4 for axis in axes} if isinstance(axes, list | tuple) else set()

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from deconvwidgets.arguments import describe, flag, integer_array
 from deconvwidgets.engine.graph import Graph
@@ -129,17 +129,26 @@ def _first(base: ModelBundle, graph: Graph) -> Weighted:
     module: Any = first.module
     if type(module) not in (nn.Conv2d, FollowedConv2d):
         raise LayerError(f"{name} of {base.name} is a {type(module).__name__}, whose own code may depend on its size, not an nn.Conv2d.")
-    if (
-        module.dilation != (1, 1)
-        or isinstance(module.padding, str)
-        or node.args[0] is not graph.input_node
-        or len(varying_users(graph, graph.input_node)) > 1
-    ):
-        raise LayerError(
-            f"{name} of {base.name} has a dilation, padding by name, or is not the only operation that reads the image: its size cannot be "
-            "changed."
-        )
+    why = _unchangeable(graph, node, module)
+    if why is not None:
+        raise LayerError(f"{name} of {base.name} {why}: its size cannot be changed.")
     return first
+
+
+def _unchangeable(graph: Graph, node: fx.Node, module: Any) -> str | None:
+    """Return why the first convolution can have no other size, in words; None if it can."""
+    if module.dilation != (1, 1):
+        return f"has a dilation of {module.dilation[0]} x {module.dilation[1]}"
+    if isinstance(module.padding, str):
+        return f"has padding by name ({module.padding!r})"
+    if node.args[0] is not graph.input_node:
+        source = graph.operations[node.args[0]]  # type: ignore[index]
+        return f"does not read the image itself, but what {source.name}{f' in {source.module!r}' if source.module else ''} makes of it"
+    others = [user for user in varying_users(graph, graph.input_node) if user is not node]
+    if others:
+        what = "the model's output" if others[0].op == "output" else graph.operations[others[0]].name
+        return f"is not the only operation that reads the image ({what} does, too)"
+    return None
 
 
 def _centred(first: Weighted, size: Pair) -> Pair:

@@ -65,7 +65,7 @@ def insert_normalization(bundle: ModelBundle, after: str | Sequence[str], kind: 
     names = [base.network.layer(layer).short_name for layer in layers]
     note = ", which has to be trained: until then the network computes what it did." if kind == "batch_norm" else " over five maps."
     description = f"{_KINDS[kind].capitalize()} after {', '.join(names)}{note}"
-    change = Change(modules, same_function=kind == "batch_norm")
+    change = Change(modules, same_function=kind == "batch_norm", keeps_sizes=True)
     return operated(bundle, change, "insert_normalization", _KINDS[kind], description, {"after": names, "kind": kind})
 
 

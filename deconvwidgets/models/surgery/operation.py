@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from deconvwidgets.records.heads import Head
 from deconvwidgets.records.surgery import SurgeryStep
 
 _TOLERANCE = 1e-4  # of the largest output
+_ROUNDINGS = 8  # of the coarsest type of a model, that its largest output may differ by, if these are more
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,15 @@ class Change:
         The new weight of the softmax head, and the number of its values that are as they were.
     same_function : bool
         Whether the new model has to compute what the old one does, which is checked.
+    keeps_sizes : bool
+        Whether all layers and maps keep their sizes.
     """
 
     modules: Mapping[str, nn.Module]
     kept: Mapping[str, int] = field(default_factory=dict)
     head: tuple[Tensor, int] | None = None
     same_function: bool = False
+    keeps_sizes: bool = False
 
 
 def operable(bundle: object) -> tuple[ModelBundle, ModelBundle, Graph]:
@@ -139,9 +143,9 @@ def _check(base: ModelBundle, model: nn.Module, change: Change, operation: str) 
         try:
             after = _tensors(probe(batch.clone()))
         except (RuntimeError, ValueError, TypeError) as error:
+            sizes = "" if change.keeps_sizes else " Its own code may depend on the sizes of its layers, and has to be changed there."
             raise ModelError(
-                f"After {operation}, {base.name} cannot run on inputs of {base.input_size}: {error}. Its own code may depend on the sizes "
-                "of its layers, and has to be changed there."
+                f"After {operation}, {base.name} cannot run on inputs of {base.input_size}: {str(error).rstrip('.')}.{sizes}"
             ) from error
     unused = sorted(set(change.modules) - called)
     if unused:
@@ -150,12 +154,19 @@ def _check(base: ModelBundle, model: nn.Module, change: Change, operation: str) 
     if base.classifier is not None and shapes[0] != shapes[1]:
         raise ModelError(f"After {operation}, {base.name} returns outputs of shape {shapes[1]}, not {shapes[0]}: its answers would change.")
     if change.same_function and shapes[0] == shapes[1]:
-        pairs = zip(after, before, strict=True)
-        differences = [float((one - other).abs().max() / other.abs().max().clamp(min=1e-30)) for one, other in pairs]
-        if not max(differences, default=0.0) <= _TOLERANCE:
-            raise ModelError(
-                f"{operation} would change what {base.name} computes, by {max(differences):.1e} of its largest output, and was not done."
-            )
+        _check_same(base, model, before, after, operation)
+
+
+def _check_same(base: ModelBundle, model: nn.Module, before: Sequence[Tensor], after: Sequence[Tensor], operation: str) -> None:
+    """Raise ModelError unless outputs agree, but for rounding in the types of the model."""
+    types = {value.dtype for value in [*model.parameters(), *model.buffers(), *before] if value.is_floating_point()}
+    tolerance = max(_TOLERANCE, _ROUNDINGS * max((torch.finfo(dtype).eps for dtype in types), default=0.0))
+    pairs = [(one.cpu().double(), other.cpu().double()) for one, other in zip(after, before, strict=True)]
+    differences = [float((one - other).abs().max() / other.abs().max().clamp(min=1e-30)) for one, other in pairs]
+    if not max(differences, default=0.0) <= tolerance:
+        raise ModelError(
+            f"{operation} would change what {base.name} computes, by {max(differences):.1e} of its largest output, and was not done."
+        )
 
 
 def _tensors(output: Any) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""What belongs to a layer that is removed: its batch norms, its activation, and the dropout after that."""
+"""What belongs to a layer that is removed: its batch and instance norms, its activation, and the dropout after that."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from deconvwidgets.errors import LayerError
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.surgery.channels import Dependence
 from deconvwidgets.models.surgery.sites import calls_of, leaf_at, varying_users
+from deconvwidgets.models.surgery.units_apart import INSTANCE_NORM
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ def parts_of(base: ModelBundle, graph: Graph, layers: Sequence[Dependence]) -> P
     for found in layers:
         source = found.source
         parts.paths += [source.path, *(path for path in found.norms if not path.startswith(f"{source.path}."))]
-        own = {source.node, *(node for node in found.visited if graph.operations[node].op.role == "batch norm")}
+        own = {source.node, *_norms(base, graph, found)}
         parts.removed |= own
         for activation in _activations(graph, found):
             path = _own_module(base.model, graph, found, activation, parts.removed)
@@ -60,6 +61,17 @@ def parts_of(base: ModelBundle, graph: Graph, layers: Sequence[Dependence]) -> P
     parts.paths = list(dict.fromkeys(parts.paths))
     parts.shared_dropouts = list(dict.fromkeys(parts.shared_dropouts))
     return parts
+
+
+def _norms(base: ModelBundle, graph: Graph, found: Dependence) -> list[fx.Node]:
+    """Return the batch norms and instance norms of a layer. Raises LayerError if one is no module of the layer alone, and would remain."""
+    instance = [node for node in found.visited if graph.operations[node].name == INSTANCE_NORM]
+    if any(graph.operations[node].module not in found.norms for node in instance):
+        raise LayerError(
+            f"The instance norm after {found.source.name} of {base.name} is a function call, or a module that is called more than once, so "
+            "it would remain: give the model a module for it alone."
+        )
+    return instance + [node for node in found.visited if graph.operations[node].op.role == "batch norm"]
 
 
 def _activations(graph: Graph, found: Dependence) -> list[fx.Node]:
@@ -95,7 +107,7 @@ def _is_idle(graph: Graph, activation: fx.Node, removed: Collection[fx.Node]) ->
         if node not in removed:
             if operation.name in ("relu", "relu6"):
                 return True
-            if operation.op.role not in ("pooling", "transparent", "response norm") and operation.op.spatial != "reshape":
+            if operation.op.role not in ("pooling", "transparent", "response norm") and operation.op.spatial not in ("reshape", "part"):
                 return False
         node = _source(node)
     return False

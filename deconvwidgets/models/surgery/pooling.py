@@ -70,7 +70,7 @@ def swap_pooling(bundle: ModelBundle, layers: str | Sequence[str] | None = None,
     description = f"{what} in {', '.join(swapped)}" + (
         ": pooled at every position, blurred, then subsampled with the old stride (Zhang 2019)." if to == "blur" else "."
     )
-    return operated(bundle, Change(modules), "swap_pooling", _WORDS[to], description, {"layers": swapped, "to": to})
+    return operated(bundle, Change(modules, keeps_sizes=True), "swap_pooling", _WORDS[to], description, {"layers": swapped, "to": to})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,8 @@ def _all_sites(base: ModelBundle, graph: Graph, to: str) -> list[_Site]:
         site = _site(base, graph, node) if node in calls else None
         if site is not None and _subsamples(graph, node, _stride(site.module)) and _kind(site.module) != to:
             sites.append(site)
-        pools = operation.op.role == "pooling" and operation.window is not None and _subsamples(graph, node, operation.window.stride)
+        window = graph.window_of(node) if operation.op.role == "pooling" else None
+        pools = window is not None and _subsamples(graph, node, window.stride)
         if pools and operation.module_type not in ("MaxPool2d", "AvgPool2d", "BlurPool2d", "Blur") and "adaptive" not in operation.name:
             raise LayerError(
                 f"{base.name} pools by {operation.name}{_in(operation.module)}, not by a module nn.MaxPool2d or nn.AvgPool2d, so it cannot "

@@ -15,6 +15,7 @@ from deconvwidgets.models.surgery.channels import Dependence, dependence_of, nor
 from deconvwidgets.models.surgery.operation import operable, operated
 from deconvwidgets.models.surgery.sites import checked_layer, varying_users, weighted_of_layer
 from deconvwidgets.models.surgery.units import NewUnits, change_units, strengths
+from deconvwidgets.models.surgery.units_apart import MAPS_RESIZED, pads_maps
 
 MAX_UNITS = 2**16
 
@@ -207,10 +208,10 @@ def _is_homogeneous(graph: Graph, found: Dependence, folded: Sequence[fx.Node]) 
 
 def _scales(graph: Graph, node: fx.Node) -> bool:
     """Return whether an operation after a layer returns twice as much for twice the input."""
-    operation = graph.operations[node]
-    pads_zero = operation.window is not None and operation.window.kind == "pad" and operation.window.fill == 0
-    linear = operation.op.role in ("pooling", "transparent") or operation.op.spatial == "reshape" or pads_zero
-    return linear or operation.name in ("relu", "leaky_relu", "mean", "sum", "amax", "squeeze", "unsqueeze")
+    operation, window = graph.operations[node], graph.window_of(node)
+    pads = pads_maps(node, operation.name) and (window is None or window.fill == 0)  # without a window: with values of the map
+    linear = operation.op.role in ("pooling", "transparent") or operation.op.spatial in ("reshape", "part") or pads
+    return linear or operation.name in (*MAPS_RESIZED, "relu", "leaky_relu", "mean", "sum", "amax", "squeeze", "unsqueeze")
 
 
 def _folded(graph: Graph, found: Dependence) -> list[fx.Node]:
@@ -235,6 +236,10 @@ def _check_later_norms(found: Dependence, chosen: list[int], folded: Mapping[str
         for name, values in {**norm._parameters, **norm._buffers}.items():
             if values is not None and values.dim() and not bool((values[chosen] == values[chosen[0]]).all()):
                 raise LayerError(
-                    f"Units {', '.join(map(str, chosen))} of {found.source.name} reach the batch norm {path!r} after their activation, "
+                    f"Units {', '.join(map(str, chosen))} of {found.source.name} reach the {_kind(norm)} {path!r} after their activation, "
                     f"with another {name} for each, so that one unit cannot stand for them: merge units of a layer without it."
                 )
+
+
+def _kind(norm: nn.Module) -> str:
+    return "instance norm" if isinstance(norm, nn.InstanceNorm2d) else "batch norm"

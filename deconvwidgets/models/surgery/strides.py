@@ -59,7 +59,7 @@ def blur_strides(bundle: ModelBundle, layers: str | Sequence[str] | None = None)
     """
     bundle, base, graph = operable(bundle)
     if layers is None:
-        found = [node for node, operation in graph.operations.items() if _has_stride(graph, node) and operation.varies]
+        found = [node for node, operation in graph.operations.items() if operation.varies and _has_stride(graph, node)]
         if not found:
             raise LayerError(f"{base.name} has no convolutions with a stride of more than 1.")
         convolutions = [weighted(graph, base.model, node, name_of(base, graph, node)) for node in found]
@@ -73,12 +73,12 @@ def blur_strides(bundle: ModelBundle, layers: str | Sequence[str] | None = None)
     stride = f"a stride of {strides.pop()}" if len(strides) == 1 else "their strides"
     subject = f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
     description = f"{subject} computed at every position, blurred, then subsampled with {stride} (Zhang 2019)."
-    return operated(bundle, Change(modules), "blur_strides", "blurred strides", description, {"layers": names})
+    return operated(bundle, Change(modules, keeps_sizes=True), "blur_strides", "blurred strides", description, {"layers": names})
 
 
 def _has_stride(graph: Graph, node: fx.Node) -> bool:
-    operation = graph.operations[node]
-    return operation.op.role == "convolution" and operation.window is not None and operation.window.stride != (1, 1)
+    window = graph.window_of(node)
+    return graph.operations[node].op.role == "convolution" and window is not None and window.stride != (1, 1)
 
 
 def _stride(module: Any) -> str:

@@ -16,9 +16,12 @@ export function changeBar(change: number): { left: number; width: number } {
 
 export function createLayerRow(layer: string, pick: (unit: UnitName) => void) {
   let unit = -1;
+  const show = () => {
+    if (!maps[0].hidden) pick([layer, unit]); // of a fully connected layer there are no patches and projections
+  };
   const number = h("span", {});
   const named = h("span", { class: "dwn-dim" }, h("span", { class: "dwn-unit-word" }, "unit "), number);
-  const properties = { type: "button", class: "dwn-layer-name", tabindex: -1, onclick: () => pick([layer, unit]) };
+  const properties = { type: "button", class: "dwn-layer-name", tabindex: -1, onclick: show };
   const button = h("button", properties, h("b", {}, layer), named);
   const maps = [h("canvas", { role: "img" }), h("canvas", { role: "img" })] as const;
   const bar = h("i", {});

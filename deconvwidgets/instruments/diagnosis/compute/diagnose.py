@@ -26,6 +26,7 @@ from deconvwidgets.instruments.diagnosis.compute.layer_findings import frequenci
 from deconvwidgets.instruments.diagnosis.compute.layer_findings import shifts as shift_finding
 from deconvwidgets.instruments.diagnosis.compute.map_aliasing import map_aliasing
 from deconvwidgets.instruments.diagnosis.compute.photographs import spread_sources
+from deconvwidgets.instruments.diagnosis.compute.possible_surgeries import with_possible_surgeries
 from deconvwidgets.instruments.diagnosis.compute.read_value import ReadValue
 from deconvwidgets.instruments.diagnosis.compute.shift_response import MAX_SHIFTS, checked_shifts, shift_response
 from deconvwidgets.instruments.diagnosis.compute.unit_checks import LayerUnits, filter_sizes, near_pairs, units_of
@@ -194,7 +195,7 @@ def _with_one(pixels: tuple[int, ...], width: int) -> tuple[int, ...]:
 def _pools(bundle: ModelBundle) -> bool:
     """Return whether a model has a max pooling with a stride that is not global; False if it cannot be traced."""
     graph = bundle.network.graph
-    windows = [] if graph is None else [(operation.window, operation) for operation in graph.operations.values()]
+    windows = [] if graph is None else [(graph.window_of(node), operation) for node, operation in graph.operations.items()]
     return any(
         window is not None and window.kind == "max" and max(window.stride) > 1 and operation.extent != (1, 1)
         for window, operation in windows
@@ -218,6 +219,7 @@ def _diagnosis(
     photographs = index_photographs(index)
     few = f"Only {photographs:,} photographs: units are judged with {ENOUGH_PHOTOGRAPHS} or more."
     untraced = f"The model cannot be traced ({bundle.network.reason}): its filters and batch norms are unknown."
+    findings, refused = with_possible_surgeries(bundle, _findings(bundle, index, units, first, curves, input_finding(checked)))
     notes = [few] * (photographs < ENOUGH_PHOTOGRAPHS) + [untraced] * (not bundle.network.traced)
     return Diagnosis(
         model=bundle.label,
@@ -227,10 +229,10 @@ def _diagnosis(
         photographs=photographs,
         crops=sum(stop - start for start, stop in index.crop_ranges),
         layers=index.layers,
-        findings=_findings(bundle, index, units, first, curves, input_finding(checked)),
+        findings=findings,
         first_layer=first,
         shift=curves,
         input=checked,
-        notes=(*notes, *_channel_notes(bundle)),
+        notes=(*notes, *_channel_notes(bundle), *refused),
         skipped=without_repeats([*index.skipped, *curves.skipped, *checked.skipped]),
     )

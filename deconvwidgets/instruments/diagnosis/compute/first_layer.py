@@ -15,8 +15,8 @@ from deconvwidgets.instruments.diagnosis.limits import BANDS
 from deconvwidgets.instruments.diagnosis.records import FirstLayer
 
 NO_FIRST = (
-    "No convolution is known to read the input, perhaps padded or changed position by position: the model has none, computes something "
-    "else from its input first, or cannot be traced."
+    "No convolution is known to read the input, perhaps padded with a constant or changed position by position: the model has none, "
+    "computes something else from its input first, or cannot be traced."
 )
 _GRID = 128  # frequencies per axis of a filter's spectrum
 _BINS = 25

@@ -26,6 +26,10 @@ from deconvwidgets.instruments.diagnosis.records import Finding, Level, Suggeste
 
 _SHOWN = 16  # units of a finding
 _ONE = f"Activations are compared between photographs: give {MIN_PHOTOGRAPHS} or more, with different content."
+_NO_FILTERS = (
+    "No checked layer is a convolution of four or more filters whose weights are known: they are not if the model cannot be traced, or "
+    "computes them from the image."
+)
 _FEW_FOR_COPIES = f"Near copies are looked for in {MIN_PHOTOGRAPHS_OF_COPIES} or more photographs with different content."
 
 
@@ -158,9 +162,7 @@ def _pairs_summary(alike: Sequence[Pair], negative: Sequence[Pair]) -> str:
 def dominating_filters(layers: Sequence[Dominating], surgeries: tuple[SuggestedSurgery, ...] = ()) -> Finding:
     """Return the finding of filters whose root mean square exceeds that of their layer, with what may mend it."""
     if not layers:
-        return not_checked(
-            "dominating_filters", "Dominating filters", "No convolution whose filters are known: the model cannot be traced, or has none."
-        )
+        return not_checked("dominating_filters", "Dominating filters", _NO_FILTERS)
     over = sorted(
         (
             UnitEvidence(one.layer, int(unit), float(one.ratio[unit]), f"{one.ratio[unit]:.1f} times the median")
