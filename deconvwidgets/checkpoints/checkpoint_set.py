@@ -77,13 +77,16 @@ class Checkpoints(Sequence[Checkpoint]):
     96
     """
 
-    def __init__(self, name: str, source: FileSource, series: ModelSeries, unit: Unit, found: Scan, pretrained: bool) -> None:
+    def __init__(
+        self, name: str, source: FileSource, series: ModelSeries, unit: Unit, found: Scan, pretrained: bool, recording: Path | None
+    ) -> None:
         self.name = name
         self.folder = source.folder
         self.unit = unit
         self.pretrained = pretrained
         self.unreadable = found.unreadable
         self._source = source
+        self._recording = recording  # the folder of the log
         self._series = series
         self._lock = threading.RLock()
         self._files: dict[int, StateFile] = {}
@@ -112,8 +115,8 @@ class Checkpoints(Sequence[Checkpoint]):
 
     @property
     def log(self) -> TrainingLog | None:
-        """The log of the training, read from the folder at each access; None for a list of files."""
-        return None if self.folder is None else read_log(self.folder)
+        """The log of the training, read from its folder at each access; None for files that are not all of one recording."""
+        return None if self._recording is None else read_log(self._recording)
 
     @property
     def categories(self) -> tuple[str, ...] | None:
