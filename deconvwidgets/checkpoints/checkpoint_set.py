@@ -65,7 +65,7 @@ class Checkpoints(Sequence[Checkpoint]):
     pretrained : bool
         Whether the training started from trained weights.
     unreadable : dict of pathlib.Path to str
-        Files that could not be read when they were last looked for, with the reason: `refresh` looks again.
+        Files that could not be read when they were last looked for, damaged or still being written, with the reason: `refresh` looks again.
 
     Examples
     --------
@@ -175,7 +175,7 @@ class Checkpoints(Sequence[Checkpoint]):
         with self._lock:
             replaced = self._replaced()
             known = {file.path for file in self._files.values()}
-            found = scan([path for path in self._source.paths() if path not in known], patient=True)
+            found = scan([path for path in self._source.paths() if path not in known])
             self.unreadable = {**found.unreadable, **replaced}
             fresh = [file for file in found.read if self._is_new(file)]
             self._add(fresh)

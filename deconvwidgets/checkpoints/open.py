@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deconvwidgets.arguments import describe, flag
 from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
 from deconvwidgets.checkpoints.description import TrainingDescription, read_description
-from deconvwidgets.checkpoints.found_files import FileSource, Scan, numbered, scan, unit_of, without_copies
+from deconvwidgets.checkpoints.found_files import FileSource, Scan, given_epochs, numbered, scan, unit_of, without_copies
 from deconvwidgets.checkpoints.model_series import Build, ModelSeries, SeriesOptions, checked_build
 from deconvwidgets.checkpoints.shipped import SHIPPED
 from deconvwidgets.checkpoints.source_description import description_of, recording_of
 from deconvwidgets.checkpoints.state_file import FILE_TYPES, Unit
 from deconvwidgets.engine.input_kind import checked_size
-from deconvwidgets.errors import CheckpointError, ModelError
+from deconvwidgets.errors import CheckpointError
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.bundle_checks import checked_categories, checked_name
 from deconvwidgets.models.transforms import Transform, checked_transform
@@ -56,8 +57,8 @@ def open_checkpoints(
     name : str, optional
         The name of the model.
     epochs : sequence of int, optional
-        The completed epochs of each file, in the order of the files (of a folder: in the order of their names), 0 for the model before
-        training. By default what the files tell, by their entries or their names.
+        The completed epochs of each file, in the order of the files (of a folder: in the order of their names), 0 for the model before training. By default what the files
+        tell, by their entries or their names.
     pretrained : bool, optional
         Whether the weights at epoch 0 are trained, as in fine-tuning. By default what training.json says, and else that they are random.
     prefix : str, optional
@@ -66,13 +67,13 @@ def open_checkpoints(
     Returns
     -------
     Checkpoints
-        They are read when they are asked for.
+        They are read when they are asked for. A file that cannot be read is left out with a warning, and listed in `unreadable`.
 
     Raises
     ------
     CheckpointError
-        If there are no checkpoints, a file is damaged, the epochs are unknown, `build` is missing, or the files are of several trainings
-        that were prepared differently.
+        If there are no checkpoints, none can be read, the epochs are unknown or contradictory, `build` is missing, or the files are of
+        several trainings that were prepared differently.
 
     Examples
     --------
@@ -124,16 +125,23 @@ def _scan(source: FileSource, epochs: Sequence[int] | None) -> tuple[Unit, Scan]
             f"{source.folder} has no checkpoints: no file that ends in {', '.join(FILE_TYPES[:4])}, and no folder checkpoint-... of "
             "Hugging Face's Trainer."
         )
-    try:
-        found = scan(paths, patient=False)
-    except (CheckpointError, ModelError) as error:
-        way = "" if source.folder is None else " If it is no checkpoint of the training, give the files instead: open_checkpoints([...])."
-        raise CheckpointError(f"{error}{way}") from error
-    if epochs is not None:
-        found.read = numbered(found.read, epochs)
+    given = None if epochs is None else given_epochs(paths, epochs)
+    found = scan(paths)
+    if found.unreadable and not found.read:
+        way = "" if source.folder is None else " If another process is writing it, wait until it is complete."
+        raise CheckpointError(f"{_reasons(found.unreadable)}{way}")
+    for reason in found.unreadable.values():
+        warnings.warn(f"A file is left out, and the other checkpoints are opened: {reason}", stacklevel=3)
+    if given is not None:
+        found.read = numbered(found.read, given)
         return "epoch", found
     found.read = without_copies(found.read)
     return unit_of(found.read) if found.read else "epoch", found
+
+
+def _reasons(unreadable: Mapping[Path, str]) -> str:
+    first, *others = unreadable.values()
+    return f"{first} {len(others)} more cannot be read: {' '.join(others)}" if others else first
 
 
 def _build(build: Build | None, source: FileSource, described: TrainingDescription) -> Build:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,6 @@ _NAMES: Mapping[Unit, re.Pattern[str]] = {
     "epoch": re.compile(r"(?:^|[^a-z])(?:epoch|ep)[^a-z0-9]?(\d+)(?![\d.]*\d)", re.IGNORECASE),
     "step": re.compile(r"(?:^|[^a-z])(?:step|iter|iteration)[^a-z0-9]?(\d+)(?![\d.]*\d)", re.IGNORECASE),
 }
-_RECENT = 30.0  # seconds within which a file that cannot be read may still be being written
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +135,6 @@ def weights_of(path: Path) -> Path:
 def is_trainer_folder(path: Path) -> bool:
     """Return whether a path is a checkpoint of Hugging Face's Trainer, such as "checkpoint-500"."""
     return path.is_dir() and (path / "trainer_state.json").is_file()
-
-
-def is_recent(path: Path) -> bool:
-    """Return whether a file was written to so lately that it may not be complete."""
-    files = [path, *path.iterdir()] if path.is_dir() else [path]
-    try:
-        return time.time() - max(file.stat().st_mtime for file in files) < _RECENT
-    except OSError:  # it was removed
-        return True
 
 
 def _numbers_by_name(path: Path) -> dict[Unit, Number]:

@@ -247,10 +247,25 @@ def test_of_a_model_and_its_average_in_one_file_either_can_be_opened(tmp_path):
         assert _equal(dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE, prefix=prefix).bundle(1), state)
 
 
-def test_an_optimisers_file_in_the_folder_is_refused_with_the_way_on(tmp_path):
+@pytest.mark.parametrize("stamp", [_old, lambda path: path])  # whether it was written just now does not matter
+def test_a_file_that_cannot_be_used_is_named_and_the_others_are_opened(tmp_path, stamp):
     _save({"epoch": 1, "state_dict": _states(1)[0]}, tmp_path / "one.pth")
-    _save(torch.optim.SGD(make_net().parameters(), lr=0.1).state_dict(), tmp_path / "optimizer.pth")
-    with pytest.raises(CheckpointError, match=r"optimizer\.pth contains no state dict.*give the files instead"):
+    bad = tmp_path / "optimizer.pth"
+    torch.save(torch.optim.SGD(make_net().parameters(), lr=0.1).state_dict(), bad)
+    stamp(bad)
+    for source in (tmp_path, [tmp_path / "one.pth", bad]):
+        with pytest.warns(UserWarning, match=r"left out, and the other checkpoints are opened: .*optimizer\.pth contains no state dict"):
+            opened = dw.open_checkpoints(source, make_net(), input_size=SIZE)
+        assert (opened.epochs, list(opened.unreadable), opened.bundle(1).trained) == ((1,), [bad], True)
+    with pytest.warns(UserWarning, match="left out"):  # epochs are given for every file
+        assert dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE, epochs=[7, 8]).epochs == (7,)
+    with pytest.raises(CheckpointError, match=r"There are 1 epochs for 2 files: one\.pth, optimizer\.pth"):
+        dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE, epochs=[7])
+    (tmp_path / "one.pth").write_bytes(b"cut")
+    stamp(tmp_path / "one.pth")
+    with pytest.raises(
+        CheckpointError, match=r"one\.pth contains more.* 1 more cannot be read: .*optimizer\.pth contains no state dict.*wait"
+    ):
         dw.open_checkpoints(tmp_path, make_net())
 
 
@@ -290,7 +305,8 @@ def test_files_that_are_being_written_are_left_for_the_next_refresh(tmp_path):
     whole = _save({"epoch": 2, "state_dict": b}, tmp_path / "two.pth").read_bytes()
     (tmp_path / "two.pth").write_bytes(whole[: len(whole) // 2])
     assert (opened.refresh(), list(opened.unreadable), opened.epochs) == ((), [tmp_path / "two.pth"], (1,))
-    assert dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE).epochs == (1,)
+    with pytest.warns(UserWarning, match=r"two\.pth is damaged"):
+        assert dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE).epochs == (1,)
     assert "1 unreadable" in repr(opened)
     (tmp_path / "two.pth").write_bytes(whole)
     assert [entry.epoch for entry in opened.refresh()] == [2]
@@ -298,8 +314,8 @@ def test_files_that_are_being_written_are_left_for_the_next_refresh(tmp_path):
     assert _equal(opened.bundle(2), b)
     _old(tmp_path / "two.pth").write_bytes(whole[:99])
     _old(tmp_path / "two.pth")
-    with pytest.raises(CheckpointError, match=r"two\.pth is damaged"):
-        dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE)
+    with pytest.warns(UserWarning, match=r"two\.pth is damaged"):
+        assert dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE).epochs == (1,)
     _save({"epoch": 1, "state_dict": c}, tmp_path / "other.pth")
     assert opened.refresh() == ()
     assert "as one.pth is, with other weights" in opened.unreadable[tmp_path / "other.pth"]
