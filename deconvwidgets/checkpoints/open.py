@@ -12,6 +12,7 @@ from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
 from deconvwidgets.checkpoints.description import TrainingDescription, read_description
 from deconvwidgets.checkpoints.found_files import FileSource, Scan, given_epochs, numbered, scan, unit_of, without_copies
 from deconvwidgets.checkpoints.model_series import Build, ModelSeries, SeriesOptions, checked_build
+from deconvwidgets.checkpoints.order_of_names import check_order
 from deconvwidgets.checkpoints.shipped import SHIPPED
 from deconvwidgets.checkpoints.source_description import description_of, recording_of
 from deconvwidgets.checkpoints.state_file import FILE_TYPES, Unit
@@ -57,7 +58,8 @@ def open_checkpoints(
     name : str, optional
         The name of the model.
     epochs : sequence of int, optional
-        The completed epochs of each file, in the order of the files (of a folder: in the order of their names), 0 for the model before training. By default what the files
+        The completed epochs of each file, in the order of the files (of a folder: in the order of their names, in which m10.pth stands
+        before m2.pth; epochs against the numbers in the names are refused), 0 for the model before training. By default what the files
         tell, by their entries or their names.
     pretrained : bool, optional
         Whether the weights at epoch 0 are trained, as in fine-tuning. By default what training.json says, and else that they are random.
@@ -133,6 +135,8 @@ def _scan(source: FileSource, epochs: Sequence[int] | None) -> tuple[Unit, Scan]
     for reason in found.unreadable.values():
         warnings.warn(f"A file is left out, and the other checkpoints are opened: {reason}", stacklevel=3)
     if given is not None:
+        if source.folder is not None:
+            check_order(given, {file.path: file.numbers["epoch"].value for file in found.read if "epoch" in file.numbers})
         found.read = numbered(found.read, given)
         return "epoch", found
     found.read = without_copies(found.read)

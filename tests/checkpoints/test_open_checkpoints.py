@@ -2,6 +2,8 @@
 
 import os
 import time
+from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from torch import nn
 import deconvwidgets as dw
 from deconvwidgets.checkpoints.checkpoint_file import write_checkpoint
 from deconvwidgets.checkpoints.description import TrainingDescription, write_description
+from deconvwidgets.checkpoints.order_of_names import check_order
 from deconvwidgets.engine import structure
 from deconvwidgets.errors import CheckpointError, DeconvWidgetsError
 from deconvwidgets.models.preprocess import Preprocess
@@ -267,6 +270,39 @@ def test_a_file_that_cannot_be_used_is_named_and_the_others_are_opened(tmp_path,
         CheckpointError, match=r"one\.pth contains more.* 1 more cannot be read: .*optimizer\.pth contains no state dict.*wait"
     ):
         dw.open_checkpoints(tmp_path, make_net())
+
+
+def test_epochs_for_a_folder_are_not_swapped_by_the_order_of_its_names(tmp_path):
+    """The names are in the order of their characters: m1, m10, m2."""
+    for number, state in zip((1, 2, 10), _states(3), strict=True):
+        _save(state, tmp_path / f"m{number}.pth")
+    options = {"build": make_net(), "input_size": SIZE}
+    for epochs in ([1, 2, 10], [3, 2, 1]):
+        with pytest.raises(CheckpointError, match=r"against the numbers in their names.*order of their names, m1\.pth, m10\.pth, m2\.pth"):
+            dw.open_checkpoints(tmp_path, epochs=epochs, **options)
+    opened = dw.open_checkpoints(tmp_path, epochs=[0, 20, 5], **options)
+    assert [(entry.epoch, entry.path.name) for entry in opened] == [(0, "m1.pth"), (5, "m2.pth"), (20, "m10.pth")]
+    files = [tmp_path / f"m{number}.pth" for number in (10, 1, 2)]
+    assert dw.open_checkpoints(files, epochs=[1, 2, 3], **options).epochs == (1, 2, 3)  # the order of a list is the user's own
+
+
+@pytest.mark.parametrize(
+    ("names", "epochs", "agrees"),
+    [
+        (("loss0.5-2", "loss0.9-1"), (2, 1), True),  # the loss falls
+        (("e1-s100", "e10-s1000", "e2-s200"), (1, 2, 10), False),
+        (("best", "m1", "m2"), (9, 1, 2), True),
+        (("a", "b"), (2, 1), True),
+        (("m1", "n0"), (1, 2), True),
+        (("m01", "m02", "m10"), (1, 2, 10), True),
+    ],
+)
+def test_numbers_in_names_and_given_epochs(names, epochs, agrees):
+    given = {Path(f"{name}.pth"): epoch for name, epoch in zip(names, epochs, strict=True)}
+    with nullcontext() if agrees else pytest.raises(CheckpointError, match="would make"):
+        check_order(given, {})
+    with pytest.raises(CheckpointError, match="or content"):
+        check_order(given, {path: -epoch for path, epoch in given.items()})
 
 
 def test_checkpoints_of_two_trainings_are_not_mixed(tmp_path):
