@@ -16,7 +16,7 @@ from deconvwidgets.checkpoints.model_series import ModelSeries
 from deconvwidgets.checkpoints.state_file import StateFile, Unit, described_again, read_state
 from deconvwidgets.errors import CheckpointError, ModelError
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.checkpoints import StateDict
+from deconvwidgets.models.state_fitting import StateDict
 from deconvwidgets.records.training_log import TrainingLog
 
 _MAX_LISTED = 12

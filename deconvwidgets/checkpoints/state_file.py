@@ -13,7 +13,8 @@ from torch import Tensor
 from deconvwidgets.checkpoints.checkpoint_file import epoch_of, is_checkpoint_file, read_checkpoint_file, read_header, tensors_digest
 from deconvwidgets.checkpoints.lightning_file import LIGHTNING_VERSION, completed_epochs
 from deconvwidgets.errors import CheckpointError, ModelError
-from deconvwidgets.models.checkpoints import StateDict, check_values, read_content, state_in
+from deconvwidgets.models.checkpoints import read_content, state_in
+from deconvwidgets.models.state_fitting import StateDict
 from deconvwidgets.strict_json import StrictJsonError, read_json
 
 Unit = Literal["epoch", "step"]
@@ -86,13 +87,12 @@ def read_state(file: StateFile) -> StateDict:
     Raises
     ------
     CheckpointError or ModelError
-        If it cannot be read, is not what it was when it was described, or has values that are not finite.
+        If it cannot be read, or is not what it was when it was described.
     """
     state: Mapping[str, Tensor]
     if is_checkpoint_file(file.weights):
         read = read_checkpoint_file(file.weights)
         state, digest = read.state, read.digest
-        check_values(state, file.weights)
     else:
         state = state_in(read_content(file.weights), file.weights)
         digest = tensors_digest(state)

@@ -18,7 +18,8 @@ from torch import nn
 from deconvwidgets.arguments import describe
 from deconvwidgets.errors import ModelError
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.checkpoints import read_checkpoint
+from deconvwidgets.models.checkpoints import mismatches, read_checkpoint
+from deconvwidgets.models.state_fitting import check_finite, without_prefix
 from deconvwidgets.paths import as_path, kind_of
 
 _FORM = '"module:function" or "file.py:function"'
@@ -34,7 +35,8 @@ def build_model(spec: str, weights: str | os.PathLike[str] | None = None) -> Mod
         returns a ModelBundle, a torch.nn.Module or a torch.export.ExportedProgram. Those that are no bundle are put into evaluation mode
         and get the default transform (224 x 224, ImageNet's mean and standard deviation).
     weights : str or path, optional
-        A checkpoint that is loaded into the module, or into that of the bundle.
+        A checkpoint that is loaded into the module, or into that of the bundle. Names that wrappers insert, such as torch.compile, and a
+        prefix such as "model." are removed.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def build_model(spec: str, weights: str | os.PathLike[str] | None = None) -> Mod
     Raises
     ------
     ModelError
-        If there is no such function, if it fails, or if it returns something else.
+        If there is no such function, if it fails, if it returns something else, or if the checkpoint does not fit or is not finite.
     """
     source, separator, function = spec.rpartition(":")
     if not separator or not source or not function.isidentifier():
@@ -123,9 +125,10 @@ def _refuse_training(program: torch.export.ExportedProgram, spec: str) -> None:
 
 
 def _with_weights(bundle: ModelBundle, path: Path) -> ModelBundle:
-    state = read_checkpoint(path)
-    try:
-        bundle.model.load_state_dict(state)
-    except RuntimeError as error:
-        raise ModelError(f"{path} does not fit the model: {' '.join(str(error).split())[:300]}") from error
+    model = bundle.model
+    state = without_prefix(model.state_dict(), read_checkpoint(path), path)
+    if problems := mismatches(model.state_dict(), state):
+        raise ModelError(f"{path} does not fit the model: {'; '.join(problems)}. Give a checkpoint of the model that is built.")
+    check_finite(model, state, path)
+    model.load_state_dict(state)
     return replace(bundle, weights=f"checkpoint {path.name}")

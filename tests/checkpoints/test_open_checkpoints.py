@@ -225,7 +225,10 @@ def test_weights_that_are_not_finite_are_named(tmp_path):
     state["fc.bias"][0] = float("nan")
     path = _save({"epoch": 1, "state_dict": state}, tmp_path / "diverged.pth")
     with pytest.raises(CheckpointError, match=r"fc\.bias in .*diverged\.pth contains nan"):
-        dw.open_checkpoints([path], make_net(), input_size=SIZE)
+        dw.open_checkpoints([path], make_net(), input_size=SIZE).bundle(1)
+    _save({"epoch": 1, "state_dict": {**_states(1)[0], "features.1.running_var": torch.full((4,), float("inf"))}}, path)
+    with pytest.raises(CheckpointError, match=r"running_var in .*diverged\.pth contains nan or infinite"):
+        dw.open_checkpoints([path], make_net(), input_size=SIZE).bundle(1)
     write_checkpoint(tmp_path, 2, state)
     write_checkpoint(tmp_path, 1, _states(1)[0])
     write_description(tmp_path, TrainingDescription(input_size=SIZE))
@@ -233,6 +236,16 @@ def test_weights_that_are_not_finite_are_named(tmp_path):
     opened.bundle(1)
     with pytest.raises(CheckpointError, match=r"fc\.bias in .*epoch-0002\.safetensors contains nan"):
         opened.bundle(2)
+
+
+def test_buffers_that_are_infinite_by_design_are_not_judged(tmp_path):
+    """As a causal mask, or the range of an observer of quantisation: the recorder writes them."""
+    net = make_net()
+    net.register_buffer("mask", torch.full((3, 3), float("-inf")).triu(1))
+    dw.CheckpointRecorder(tmp_path / "run", net, input_size=SIZE)
+    torch.save({"epoch": 1, "state_dict": net.state_dict()}, tmp_path / "one.pth")
+    for opened in (dw.open_checkpoints(tmp_path / "run", net), dw.open_checkpoints([tmp_path / "one.pth"], net, input_size=SIZE)):
+        assert torch.equal(opened.bundle(opened.epochs[0]).model.mask, net.mask)
 
 
 def test_code_in_a_file_is_not_run(tmp_path):
