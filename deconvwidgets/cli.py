@@ -80,7 +80,22 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"deconvwidgets {__version__}")
+    shared = _shared_options
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _lab_options(commands.add_parser("lab", parents=[shared()], help="download weights and images, copy the tour and start JupyterLab"))
+    cli_index.add_options(commands.add_parser("index", parents=[shared()], help=cli_index.SUMMARY))
+    _figure_options(
+        commands.add_parser("figure", parents=[shared()], help="write a figure of a layer's units, as in figure 2 of the paper")
+    )
+    cli_freeze.add_options(commands.add_parser("freeze", parents=[shared()], help=cli_freeze.SUMMARY))
+    cli_check.add_options(commands.add_parser("check", parents=[shared()], help=cli_check.SUMMARY))
+    serve_options(commands.add_parser("serve", parents=[shared()], help="serve a model to the notebooks of a class, from a Ray cluster"))
+    _freeze_options(commands.add_parser("freeze-notebook", help="copy a notebook with pictures in place of its widgets, to publish it"))
+    return parser
+
+
+def _shared_options() -> argparse.ArgumentParser:
+    """Return the options that commands share, for one command each, which may change a default: parsers share those of a parent."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--model",
@@ -89,14 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     common.add_argument("--images", default="photos", help='"photos" (default), "imagenette" (326 MB), "caltech101" or a folder of images')
     common.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
-    _lab_options(commands.add_parser("lab", parents=[common], help="download weights and images, copy the tour and start JupyterLab"))
-    cli_index.add_options(commands.add_parser("index", parents=[common], help=cli_index.SUMMARY))
-    _figure_options(commands.add_parser("figure", parents=[common], help="write a figure of a layer's units, as in figure 2 of the paper"))
-    cli_freeze.add_options(commands.add_parser("freeze", parents=[common], help=cli_freeze.SUMMARY))
-    cli_check.add_options(commands.add_parser("check", parents=[common], help=cli_check.SUMMARY))
-    serve_options(commands.add_parser("serve", parents=[common], help="serve a model to the notebooks of a class, from a Ray cluster"))
-    _freeze_options(commands.add_parser("freeze-notebook", help="copy a notebook with pictures in place of its widgets, to publish it"))
-    return parser
+    return common
 
 
 def _lab_options(parser: argparse.ArgumentParser) -> None:
@@ -200,6 +208,8 @@ def _figure(options: argparse.Namespace) -> int:
         raise DeconvWidgetsError(f"The folder of {options.out} does not exist; create it first.")
     if options.layer == "all" and (options.unit is not None or isinstance(options.units, list)):
         raise UsageError("--layer all draws the first units of each layer: pass --units as a number, or name one layer.")
+    if options.unit is not None and options.units is not None:
+        raise UsageError("--unit draws a single unit, and --units several: give either.")
     figure = "layers" if options.layer == "all" else "layer" if options.unit is None else "unit"
     kind: Any = f"{figure}{options.out.suffix.lower()}"
     with closing(prepare(options).service(options.device)) as service, refused_as_usage(LayerError):  # --layer, --unit, --units

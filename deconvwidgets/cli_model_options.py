@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from deconvwidgets.images.image_set import ImageSet
     from deconvwidgets.models.bundle import ModelBundle
 
+_DEFAULT_MODEL = "alexnet"  # as of the other commands
+
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add --weights, --build, --limit and --layers, besides --model, --images and --device."""
@@ -28,6 +30,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--limit", type=whole_number(1), metavar="N", help="only N evenly spaced photographs of --images")
     add("--layers", type=names_of_layers, nargs="+", metavar="NAMES", help="the layers, as in conv1,conv5 or layer3 layer4")
     add("--quiet", action="store_true", help="show no progress bars")
+    parser.set_defaults(model=None)  # so that --model beside --build is seen
 
 
 def chosen_layers(options: argparse.Namespace) -> list[str] | None:
@@ -39,6 +42,8 @@ def load_model_and_images(options: argparse.Namespace) -> tuple[ModelBundle, Ima
     """Load the model and open the images, and print what they are."""
     from deconvwidgets.images.open import open_images
 
+    if options.build is not None and options.model is not None:
+        raise UsageError(f"--build builds the model, and --model {options.model} names another one: give either.")
     require_device(options.device)
     bundle = _build(options) if options.build is not None else _load(options)
     print_model(bundle)
@@ -50,11 +55,12 @@ def load_model_and_images(options: argparse.Namespace) -> tuple[ModelBundle, Ima
 def _load(options: argparse.Namespace) -> ModelBundle:
     from deconvwidgets.models.zoo import load_model
 
-    require_model(options.model)
-    if ":" in options.model and options.model.partition(":")[0] not in ("timm", "hf"):
-        raise UsageError(f"There is no model {options.model!r}. To build one with a function of your own, use --build {options.model}")
+    name = options.model or _DEFAULT_MODEL
+    require_model(name)
+    if ":" in name and name.partition(":")[0] not in ("timm", "hf"):
+        raise UsageError(f"There is no model {name!r}. To build one with a function of your own, use --build {name}")
     weights = "default" if options.weights is None else as_path(options.weights, "--weights", DeconvWidgetsError)
-    return load_model(options.model, weights, progress=not options.quiet)
+    return load_model(name, weights, progress=not options.quiet)
 
 
 def _build(options: argparse.Namespace) -> ModelBundle:

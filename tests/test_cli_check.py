@@ -49,6 +49,15 @@ def nothing():
 def failing():
     raise KeyError("lost")
 
+def small():
+    return torch.export.export(network().eval(), (torch.zeros(1, 3, 24, 24),))
+
+def small_module():
+    return small().module()
+
+def plain():
+    return nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 8, 3, padding=1), nn.ReLU())
+
 def exported():
     return torch.export.export(nn.Sequential(nn.Conv2d(3, 2, 3), nn.Dropout()).train(), (torch.zeros(1, 3, 224, 224),))
 """
@@ -101,9 +110,26 @@ def test_a_checkpoint_is_loaded_into_what_the_function_returns(folder: Path, cap
     assert run("freeze --build own_models:build --out units.json --projections 0") == 0
     assert run("check --against units.json --build own_models:build --weights pruned.pth") == 1
     assert "Model: own (checkpoint pruned.pth)" in capsys.readouterr().out
+    state = own_models.pruned().model.state_dict()
+    torch.save({"epoch": 3, "state_dict": {f"net._orig_mod.{name}": tensor for name, tensor in state.items()}}, "pruned.ckpt")
+    assert run("check --against units.json --build own_models:build --weights pruned.ckpt") == 1
+    assert "died: 1 of 14 units" in capsys.readouterr().out
+    torch.save({name: tensor * float("nan") for name, tensor in state.items()}, "diverged.pth")
+    assert run("check --against units.json --build own_models:build --weights diverged.pth") == 1
+    assert "contains nan or infinite values" in capsys.readouterr().err
     torch.save({"a": torch.zeros(1)}, "other.pth")
     assert run("check --against units.json --build own_models:build --weights other.pth") == 1
     assert "other.pth does not fit the model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("build", ["small", "small_module"])
+def test_an_exported_program_has_the_size_of_its_example_inputs(folder: Path, capsys: pytest.CaptureFixture[str], build: str) -> None:
+    assert run(f"freeze --build own_models:{build} --out units.json --projections 0") == 0
+    assert "14 units of conv1, conv2" in capsys.readouterr().out
+    assert run("check --against units.json --build own_models:small") == 0
+    capsys.readouterr()
+    assert run("check --against units.json --build own_models:plain") == 1
+    assert "ModelBundle.from_module(..., input_size=(3, 24, 24)), which a function of --build can return" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -137,6 +163,14 @@ def test_usage(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "There is no file missing.json" in capsys.readouterr().err
     assert run("freeze --out units.json --model own_models:build") == 2
     assert "use --build own_models:build" in capsys.readouterr().err
+    for command in ("freeze --out units.json", "check --against units.json"):
+        (folder / "units.json").unlink(missing_ok=True)
+        if command.startswith("check"):
+            assert run("freeze --build own_models:build --out units.json --projections 0") == 0
+        assert run(f"{command} --build own_models:build --model alexnet") == 2
+        assert "--build builds the model, and --model alexnet names another one: give either" in capsys.readouterr().err
+    assert main(["figure", "--layer", "conv1", "--out", "f.png", "--unit", "2", "--units", "3"]) == 2
+    assert "--unit draws a single unit, and --units several: give either" in capsys.readouterr().err
     (folder / "units.json").write_text("{}")
     assert run("freeze --out units.json --build own_models:build") == 1
     assert "--overwrite" in capsys.readouterr().err

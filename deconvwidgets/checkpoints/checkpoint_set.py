@@ -16,7 +16,7 @@ from deconvwidgets.checkpoints.model_series import ModelSeries
 from deconvwidgets.checkpoints.state_file import StateFile, Unit, described_again, read_state
 from deconvwidgets.errors import CheckpointError, ModelError
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.checkpoints import StateDict
+from deconvwidgets.models.state_fitting import StateDict
 from deconvwidgets.records.training_log import TrainingLog
 
 _MAX_LISTED = 12
@@ -65,7 +65,7 @@ class Checkpoints(Sequence[Checkpoint]):
     pretrained : bool
         Whether the training started from trained weights.
     unreadable : dict of pathlib.Path to str
-        Files that could not be read when they were last looked for, with the reason: `refresh` looks again.
+        Files that could not be read when they were last looked for, damaged or still being written, with the reason: `refresh` looks again.
 
     Examples
     --------
@@ -77,13 +77,16 @@ class Checkpoints(Sequence[Checkpoint]):
     96
     """
 
-    def __init__(self, name: str, source: FileSource, series: ModelSeries, unit: Unit, found: Scan, pretrained: bool) -> None:
+    def __init__(
+        self, name: str, source: FileSource, series: ModelSeries, unit: Unit, found: Scan, pretrained: bool, recording: Path | None
+    ) -> None:
         self.name = name
         self.folder = source.folder
         self.unit = unit
         self.pretrained = pretrained
         self.unreadable = found.unreadable
         self._source = source
+        self._recording = recording  # the folder of the log
         self._series = series
         self._lock = threading.RLock()
         self._files: dict[int, StateFile] = {}
@@ -112,8 +115,8 @@ class Checkpoints(Sequence[Checkpoint]):
 
     @property
     def log(self) -> TrainingLog | None:
-        """The log of the training, read from the folder at each access; None for a list of files."""
-        return None if self.folder is None else read_log(self.folder)
+        """The log of the training, read from its folder at each access; None for files that are not all of one recording."""
+        return None if self._recording is None else read_log(self._recording)
 
     @property
     def categories(self) -> tuple[str, ...] | None:
@@ -172,7 +175,7 @@ class Checkpoints(Sequence[Checkpoint]):
         with self._lock:
             replaced = self._replaced()
             known = {file.path for file in self._files.values()}
-            found = scan([path for path in self._source.paths() if path not in known], patient=True)
+            found = scan([path for path in self._source.paths() if path not in known])
             self.unreadable = {**found.unreadable, **replaced}
             fresh = [file for file in found.read if self._is_new(file)]
             self._add(fresh)

@@ -14,7 +14,7 @@ from deconvwidgets.arguments import describe
 from deconvwidgets.checkpoints.checkpoint_file import epoch_of
 from deconvwidgets.checkpoints.description import DESCRIPTION_FILE
 from deconvwidgets.checkpoints.epochs import checked_epoch
-from deconvwidgets.checkpoints.state_file import FILE_TYPES, Number, StateFile, Unit, describe_file, is_recent, is_trainer_folder
+from deconvwidgets.checkpoints.state_file import FILE_TYPES, Number, StateFile, Unit, describe_file, is_trainer_folder
 from deconvwidgets.errors import CheckpointError, ModelError
 from deconvwidgets.paths import as_path, kind_of
 
@@ -76,21 +76,13 @@ class Scan:
     unreadable: dict[Path, str] = field(default_factory=dict)
 
 
-def scan(paths: Sequence[Path], patient: bool) -> Scan:
-    """Describe files. Those that cannot be read are left for the next time if they may still be being written, or if `patient`.
-
-    Raises
-    ------
-    CheckpointError or ModelError
-        If another file cannot be read.
-    """
+def scan(paths: Sequence[Path]) -> Scan:
+    """Describe files. Those that cannot be read, as they are damaged or still being written, are listed with the reason."""
     found = Scan()
     for path in paths:
         try:
             found.read.append(describe_file(path))
         except (CheckpointError, ModelError) as error:
-            if not patient and not is_recent(path):
-                raise
             found.unreadable[path] = str(error)
     return found
 
@@ -108,20 +100,24 @@ def unit_of(files: Sequence[StateFile]) -> Unit:
     raise CheckpointError(f"{_same_number(files)} {_WAY_ON}")
 
 
-def numbered(files: Sequence[StateFile], epochs: object) -> list[StateFile]:
-    """Return files with the epochs that a user gives for them. Raises CheckpointError for other than one different epoch for each file."""
+def given_epochs(paths: Sequence[Path], epochs: object) -> dict[Path, int]:
+    """Return the epochs that a user gives for files. Raises CheckpointError for other than one different epoch for each file."""
     if isinstance(epochs, np.ndarray | Tensor):
         epochs = epochs.tolist()
     if not isinstance(epochs, list | tuple | range):
         raise CheckpointError(f"epochs must be a sequence of integers, not {describe(epochs)}.")
     values = [checked_epoch(epoch, "each of epochs") for epoch in epochs]
-    if len(values) != len(files):
-        raise CheckpointError(f"There are {len(values):,} epochs for {len(files):,} files: {', '.join(file.path.name for file in files)}.")
+    if len(values) != len(paths):
+        raise CheckpointError(f"There are {len(values):,} epochs for {len(paths):,} files: {', '.join(path.name for path in paths)}.")
     if len(set(values)) < len(values):
         twice = next(value for value in values if values.count(value) > 1)
         raise CheckpointError(f"epochs has {twice} twice: give each file an epoch of its own.")
-    given = (Number(value, "given", True) for value in values)
-    return [replace(file, numbers={"epoch": number}) for file, number in zip(files, given, strict=True)]
+    return dict(zip(paths, values, strict=True))
+
+
+def numbered(files: Sequence[StateFile], epochs: Mapping[Path, int]) -> list[StateFile]:
+    """Return files with the epochs that a user gives for them."""
+    return [replace(file, numbers={"epoch": Number(epochs[file.path], "given", True)}) for file in files]
 
 
 def without_copies(files: Sequence[StateFile]) -> list[StateFile]:

@@ -10,15 +10,15 @@ from pathlib import Path
 from torch import nn
 
 from deconvwidgets.arguments import describe
-from deconvwidgets.checkpoints.fitting import without_prefix
 from deconvwidgets.checkpoints.recorded_model import plain_model
 from deconvwidgets.engine.model_copy import copy_sharing_tensors
 from deconvwidgets.engine.structure import share_structure
 from deconvwidgets.errors import CheckpointError, ModelError
 from deconvwidgets.models import architectures
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.checkpoints import StateDict, class_count, mismatches
+from deconvwidgets.models.checkpoints import class_count, mismatches
 from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.models.state_fitting import StateDict, check_finite, without_prefix
 from deconvwidgets.models.transforms import Transform
 from deconvwidgets.models.untrained import build_untrained
 from deconvwidgets.models.untrained_weights import UNTRAINED_NOTE
@@ -69,7 +69,7 @@ class ModelSeries:
         Raises
         ------
         CheckpointError
-            If the state dict does not fit the model.
+            If the state dict does not fit the model, or has weights that are not finite.
         """
         base = self.base(lambda: (state, path))
         model = self._loaded(base.model, state, path)
@@ -111,13 +111,22 @@ class ModelSeries:
     def _named(self, name: str, state: StateDict, path: Path) -> nn.Module:
         size = self._options.input_size
         net = build_untrained(name, 1000, size)
-        classes = class_count(net, without_prefix(net.state_dict(), state, path, self._options.prefix))
+        classes = class_count(net, self._fitted(net, state, path))
         return net if classes == 1000 else build_untrained(name, classes, size)
+
+    def _fitted(self, model: nn.Module, state: StateDict, path: Path) -> StateDict:
+        """Return the model's part of a state dict, under the model's names. Raises CheckpointError if it is ambiguous or not finite."""
+        try:
+            found = without_prefix(model.state_dict(), state, path, self._options.prefix)
+            check_finite(model, found, path)
+        except ModelError as error:
+            raise CheckpointError(str(error)) from error
+        return found
 
     def _loaded(self, model: nn.Module, state: StateDict, path: Path) -> nn.Module:
         """Return a copy of a model on the CPU, in evaluation mode, with parameters and buffers of its own."""
         expected = model.state_dict()
-        found = without_prefix(expected, state, path, self._options.prefix)
+        found = self._fitted(model, state, path)
         if problems := mismatches(expected, found):
             raise CheckpointError(
                 f"{path} does not fit {self._name}: {'; '.join(problems)}. Pass build=..., the architecture that was trained."

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deconvwidgets.arguments import describe, flag
 from deconvwidgets.checkpoints.checkpoint_set import Checkpoints
 from deconvwidgets.checkpoints.description import TrainingDescription, read_description
-from deconvwidgets.checkpoints.found_files import FileSource, Scan, numbered, scan, unit_of, without_copies
+from deconvwidgets.checkpoints.found_files import FileSource, Scan, given_epochs, numbered, scan, unit_of, without_copies
 from deconvwidgets.checkpoints.model_series import Build, ModelSeries, SeriesOptions, checked_build
+from deconvwidgets.checkpoints.order_of_names import check_order
 from deconvwidgets.checkpoints.shipped import SHIPPED
+from deconvwidgets.checkpoints.source_description import description_of, recording_of
 from deconvwidgets.checkpoints.state_file import FILE_TYPES, Unit
 from deconvwidgets.engine.input_kind import checked_size
-from deconvwidgets.errors import CheckpointError, ModelError
+from deconvwidgets.errors import CheckpointError
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.bundle_checks import checked_categories, checked_name
 from deconvwidgets.models.transforms import Transform, checked_transform
+
+_OF_A_BUNDLE = ("transform", "categories", "input_size")  # arguments that a ModelBundle as `build` has of its own
 
 
 def open_checkpoints(
@@ -42,18 +47,20 @@ def open_checkpoints(
     Parameters
     ----------
     source : str, path, or a sequence of them
-        The folder of a training, or files; or "caltech14", the checkpoints that come with the package: a network of 117,000 parameters that
-        was trained on 14 classes of Caltech-101 at 64 x 64 pixels.
+        The folder of a training, or files, of which those that deconvwidgets wrote are described by the training.json beside them; or
+        "caltech14", the checkpoints that come with the package: a network of 117,000 parameters that was trained on 14 classes of
+        Caltech-101 at 64 x 64 pixels.
     build : str, callable, torch.nn.Module or ModelBundle, optional
         The model that was trained: a name of `load_model`, a function without arguments that returns it, the model itself, which is not
         changed, or a bundle. Folders that `train` wrote and checkpoints of Hugging Face's Trainer need none.
     transform, categories, input_size
-        As for `ModelBundle.from_module`. By default what the folder's training.json says, and else the default of the architecture.
+        As for `ModelBundle.from_module`. By default what training.json says, and else the default of the architecture.
     name : str, optional
         The name of the model.
     epochs : sequence of int, optional
-        The completed epochs of each file, in the order of the files (of a folder: in the order of their names), 0 for the model before
-        training. By default what the files tell, by their entries or their names.
+        The completed epochs of each file, in the order of the files (of a folder: in the order of their names, in which m10.pth stands
+        before m2.pth; epochs against the numbers in the names are refused), 0 for the model before training. By default what the files
+        tell, by their entries or their names.
     pretrained : bool, optional
         Whether the weights at epoch 0 are trained, as in fine-tuning. By default what training.json says, and else that they are random.
     prefix : str, optional
@@ -62,12 +69,13 @@ def open_checkpoints(
     Returns
     -------
     Checkpoints
-        They are read when they are asked for.
+        They are read when they are asked for. A file that cannot be read is left out with a warning, and listed in `unreadable`.
 
     Raises
     ------
     CheckpointError
-        If there are no checkpoints, a file is damaged, the epochs are unknown, or `build` is missing.
+        If there are no checkpoints, none can be read, the epochs are unknown or contradictory, `build` is missing, or the files are of
+        several trainings that were prepared differently.
 
     Examples
     --------
@@ -90,15 +98,17 @@ def open_checkpoints(
         shipped = SHIPPED[source]
         source, build = shipped.folder, shipped.build if build is None else build
     files = FileSource.of(source)
-    described = (None if files.folder is None else read_description(files.folder)) or TrainingDescription()
+    options = {"build": build, "transform": transform, "categories": categories, "input_size": input_size, "pretrained": pretrained}
+    known = _OF_A_BUNDLE if isinstance(build, ModelBundle) else ()
+    described = description_of(files, [*known, *(option for option, value in options.items() if value is not None)])
     model = _build(build, files, described)
     if transform is None and described.other_transform is not None and not isinstance(model, ModelBundle):
         raise CheckpointError(
             f"The images of this training are prepared by {described.other_transform}, which a file cannot hold: pass transform=..."
         )
-    if isinstance(model, ModelBundle) and any(given is not None for given in (transform, categories, input_size)):
+    if isinstance(model, ModelBundle) and any(options[option] is not None for option in _OF_A_BUNDLE):
         raise CheckpointError("build is a ModelBundle, which has a transform, classes and an input size of its own: do not pass others.")
-    options = SeriesOptions(
+    series = SeriesOptions(
         transform=transform if transform is not None else described.transform,
         categories=checked_categories(categories) if categories is not None else described.categories,
         input_size=checked_size(input_size) if input_size is not None else described.input_size,
@@ -107,7 +117,7 @@ def open_checkpoints(
     called = checked_name(name, described.name or _name_of(model, files))
     started = described.pretrained if pretrained is None else flag(pretrained, "pretrained", CheckpointError)
     unit, found = _scan(files, epochs)
-    return Checkpoints(called, files, ModelSeries(model, called, options), unit, found, started)
+    return Checkpoints(called, files, ModelSeries(model, called, series), unit, found, started, recording_of(files))
 
 
 def _scan(source: FileSource, epochs: Sequence[int] | None) -> tuple[Unit, Scan]:
@@ -117,16 +127,25 @@ def _scan(source: FileSource, epochs: Sequence[int] | None) -> tuple[Unit, Scan]
             f"{source.folder} has no checkpoints: no file that ends in {', '.join(FILE_TYPES[:4])}, and no folder checkpoint-... of "
             "Hugging Face's Trainer."
         )
-    try:
-        found = scan(paths, patient=False)
-    except (CheckpointError, ModelError) as error:
-        way = "" if source.folder is None else " If it is no checkpoint of the training, give the files instead: open_checkpoints([...])."
-        raise CheckpointError(f"{error}{way}") from error
-    if epochs is not None:
-        found.read = numbered(found.read, epochs)
+    given = None if epochs is None else given_epochs(paths, epochs)
+    found = scan(paths)
+    if found.unreadable and not found.read:
+        way = "" if source.folder is None else " If another process is writing it, wait until it is complete."
+        raise CheckpointError(f"{_reasons(found.unreadable)}{way}")
+    for reason in found.unreadable.values():
+        warnings.warn(f"A file is left out, and the other checkpoints are opened: {reason}", stacklevel=3)
+    if given is not None:
+        if source.folder is not None:
+            check_order(given, {file.path: file.numbers["epoch"].value for file in found.read if "epoch" in file.numbers})
+        found.read = numbered(found.read, given)
         return "epoch", found
     found.read = without_copies(found.read)
     return unit_of(found.read) if found.read else "epoch", found
+
+
+def _reasons(unreadable: Mapping[Path, str]) -> str:
+    first, *others = unreadable.values()
+    return f"{first} {len(others)} more cannot be read: {' '.join(others)}" if others else first
 
 
 def _build(build: Build | None, source: FileSource, described: TrainingDescription) -> Build:

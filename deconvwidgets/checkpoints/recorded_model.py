@@ -10,20 +10,13 @@ from torch.optim.swa_utils import AveragedModel
 
 from deconvwidgets.checkpoints.checkpoint_file import check_storable
 from deconvwidgets.engine.model_copy import unwrapped
-
-# The names that wrappers of a module insert: torch.compile, FullyShardedDataParallel, and activation checkpointing.
-WRAPPER_NAMES = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+from deconvwidgets.models.state_fitting import plain_name
 
 
 def plain_model(model: nn.Module) -> nn.Module:
     """Return the model inside torch.compile, DataParallel, DistributedDataParallel and AveragedModel. Raises ModelError for TorchScript."""
     inner = unwrapped(model)
     return plain_model(inner.module) if isinstance(inner, AveragedModel) else inner
-
-
-def plain_name(name: str) -> str:
-    """Return the name of a tensor without the names that wrappers insert."""
-    return ".".join(part for part in name.split(".") if part not in WRAPPER_NAMES)
 
 
 def plain_state(model: nn.Module) -> dict[str, Tensor]:

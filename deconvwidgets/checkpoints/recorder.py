@@ -53,7 +53,8 @@ class CheckpointRecorder:
     pretrained : bool
         Whether the weights at epoch 0 are trained, as in fine-tuning. Otherwise they are labelled as random.
     resume : bool
-        Whether to continue the recording in the folder, if there is one. It counts on from the last epoch there: a loop that goes on from
+        Whether to continue the recording in the folder, if there is one, with its transform, categories and input size, which may be left
+        out. It counts on from the last epoch there: a loop that goes on from
         an earlier one passes `epoch` to `end_epoch`, and what was recorded of later epochs stays until they are reached again.
     overwrite : bool
         Whether to replace the recording in the folder. Other files in it are not touched.

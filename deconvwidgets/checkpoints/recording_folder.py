@@ -79,9 +79,7 @@ def _check_same_model(folder: Path, existing: TrainingDescription, new: Training
             was, now = (found.get(other, "missing") for found in (recorded, shapes))
             raise CheckpointError(f"The recording in {folder} is of another model: {other} is {was} there, and {now} in {new.name}. {way}")
         break
-    if existing.categories != new.categories:
-        raise CheckpointError(f"The recording in {folder} is of a model with other classes. {way}")
-    for name in ("transform", "other_transform", "input_size", "pretrained"):
+    for name in ("categories", "transform", "other_transform", "input_size", "pretrained"):
         was, now = getattr(existing, name), getattr(new, name)
         if now and was != now:
             what = f"{name.removeprefix('other_')}={describe(now)}, and the recording in {folder} has {describe(was)}"

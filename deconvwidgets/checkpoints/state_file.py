@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,8 @@ from torch import Tensor
 from deconvwidgets.checkpoints.checkpoint_file import epoch_of, is_checkpoint_file, read_checkpoint_file, read_header, tensors_digest
 from deconvwidgets.checkpoints.lightning_file import LIGHTNING_VERSION, completed_epochs
 from deconvwidgets.errors import CheckpointError, ModelError
-from deconvwidgets.models.checkpoints import StateDict, check_values, read_content, state_in
+from deconvwidgets.models.checkpoints import read_content, state_in
+from deconvwidgets.models.state_fitting import StateDict
 from deconvwidgets.strict_json import StrictJsonError, read_json
 
 Unit = Literal["epoch", "step"]
@@ -25,7 +25,6 @@ _NAMES: Mapping[Unit, re.Pattern[str]] = {
     "epoch": re.compile(r"(?:^|[^a-z])(?:epoch|ep)[^a-z0-9]?(\d+)(?![\d.]*\d)", re.IGNORECASE),
     "step": re.compile(r"(?:^|[^a-z])(?:step|iter|iteration)[^a-z0-9]?(\d+)(?![\d.]*\d)", re.IGNORECASE),
 }
-_RECENT = 30.0  # seconds within which a file that cannot be read may still be being written
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +87,12 @@ def read_state(file: StateFile) -> StateDict:
     Raises
     ------
     CheckpointError or ModelError
-        If it cannot be read, is not what it was when it was described, or has values that are not finite.
+        If it cannot be read, or is not what it was when it was described.
     """
     state: Mapping[str, Tensor]
     if is_checkpoint_file(file.weights):
         read = read_checkpoint_file(file.weights)
         state, digest = read.state, read.digest
-        check_values(state, file.weights)
     else:
         state = state_in(read_content(file.weights), file.weights)
         digest = tensors_digest(state)
@@ -137,15 +135,6 @@ def weights_of(path: Path) -> Path:
 def is_trainer_folder(path: Path) -> bool:
     """Return whether a path is a checkpoint of Hugging Face's Trainer, such as "checkpoint-500"."""
     return path.is_dir() and (path / "trainer_state.json").is_file()
-
-
-def is_recent(path: Path) -> bool:
-    """Return whether a file was written to so lately that it may not be complete."""
-    files = [path, *path.iterdir()] if path.is_dir() else [path]
-    try:
-        return time.time() - max(file.stat().st_mtime for file in files) < _RECENT
-    except OSError:  # it was removed
-        return True
 
 
 def _numbers_by_name(path: Path) -> dict[Unit, Number]:

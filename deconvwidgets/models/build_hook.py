@@ -12,13 +12,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
 from torch import nn
 
 from deconvwidgets.arguments import describe
 from deconvwidgets.errors import ModelError
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.checkpoints import read_checkpoint
+from deconvwidgets.models.checkpoints import mismatches, read_checkpoint
+from deconvwidgets.models.exported_programs import as_module, exported_size
+from deconvwidgets.models.state_fitting import check_finite, without_prefix
 from deconvwidgets.paths import as_path, kind_of
 
 _FORM = '"module:function" or "file.py:function"'
@@ -32,9 +33,10 @@ def build_model(spec: str, weights: str | os.PathLike[str] | None = None) -> Mod
     spec : str
         "module:function", imported from the current folder or the Python path, or "file.py:function". The function takes no arguments and
         returns a ModelBundle, a torch.nn.Module or a torch.export.ExportedProgram. Those that are no bundle are put into evaluation mode
-        and get the default transform (224 x 224, ImageNet's mean and standard deviation).
+        and get the default transform (224 x 224, or the size that a program was exported for; ImageNet's mean and standard deviation).
     weights : str or path, optional
-        A checkpoint that is loaded into the module, or into that of the bundle.
+        A checkpoint that is loaded into the module, or into that of the bundle. Names that wrappers insert, such as torch.compile, and a
+        prefix such as "model." are removed.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def build_model(spec: str, weights: str | os.PathLike[str] | None = None) -> Mod
     Raises
     ------
     ModelError
-        If there is no such function, if it fails, or if it returns something else.
+        If there is no such function, if it fails, if it returns something else, or if the checkpoint does not fit or is not finite.
     """
     source, separator, function = spec.rpartition(":")
     if not separator or not source or not function.isidentifier():
@@ -99,33 +101,21 @@ def _call(function: Callable[[], Any], spec: str) -> Any:
 def _as_bundle(built: Any, name: str, spec: str) -> ModelBundle:
     if isinstance(built, ModelBundle):
         return built
-    if isinstance(built, torch.export.ExportedProgram):
-        _refuse_training(built, spec)
-        built = built.module()
+    built, size = as_module(built, None, f"What {spec} returned")
     if not isinstance(built, nn.Module):
         raise ModelError(f"{spec} returned {describe(built)}: it must return a ModelBundle, a torch.nn.Module or an ExportedProgram.")
     for module in built.modules():
         module.training = False  # exported modules have no eval(), and keep the mode in which they were exported
     name = name if type(built).__name__ == "GraphModule" else type(built).__name__
-    return ModelBundle.from_module(
-        built, name=name, task=None
-    )  # nothing is asked of its outputs; an exported module may take one image only
-
-
-def _refuse_training(program: torch.export.ExportedProgram, spec: str) -> None:
-    """Raise ModelError for a program in which dropout or batch norm is in training mode: it cannot be changed any more."""
-    for node in program.graph.nodes:
-        schema = getattr(node.target, "_schema", None)
-        named = {} if schema is None else dict(zip((argument.name for argument in schema.arguments), node.args, strict=False))
-        named.update(node.kwargs)
-        if named.get("train") is True or named.get("training") is True:
-            raise ModelError(f"{spec} returned a program that was exported in training mode ({node.name}): export model.eval().")
+    # Nothing is asked of its outputs; an exported module may take one image only.
+    return ModelBundle.from_module(built, input_size=size or exported_size(built), name=name, task=None)
 
 
 def _with_weights(bundle: ModelBundle, path: Path) -> ModelBundle:
-    state = read_checkpoint(path)
-    try:
-        bundle.model.load_state_dict(state)
-    except RuntimeError as error:
-        raise ModelError(f"{path} does not fit the model: {' '.join(str(error).split())[:300]}") from error
+    model = bundle.model
+    state = without_prefix(model.state_dict(), read_checkpoint(path), path)
+    if problems := mismatches(model.state_dict(), state):
+        raise ModelError(f"{path} does not fit the model: {'; '.join(problems)}. Give a checkpoint of the model that is built.")
+    check_finite(model, state, path)
+    model.load_state_dict(state)
     return replace(bundle, weights=f"checkpoint {path.name}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from torch import nn
+from torch.export import ExportedProgram
 
 from deconvwidgets.arguments import flag
 from deconvwidgets.engine import Network
@@ -18,6 +19,7 @@ from deconvwidgets.models.bundle_checks import (
     checked_name,
     notes_on_display,
 )
+from deconvwidgets.models.exported_programs import as_module, check_mode_and_size
 from deconvwidgets.models.head_files import HeadSource, as_head
 from deconvwidgets.models.headed_model import head_fields
 from deconvwidgets.models.image_conversion import ImageConversion
@@ -97,9 +99,8 @@ class ModelBundle(SurgeryHistory, ImageConversion):
     __repr__ = compact_repr
 
     def __post_init__(self) -> None:
-        if checked_model(self.model).training:
-            raise ModelError(f"{self.name} is in training mode, in which dropout and batch norm are random. Call model.eval() first.")
         object.__setattr__(self, "input_size", checked_size(self.input_size))
+        check_mode_and_size(checked_model(self.model), self.input_size, self.name)
         object.__setattr__(self, "display_channels", checked_display_channels(self.display_channels, self.input_size[0]))
         if not self.trained:
             object.__setattr__(self, "weights", labelled_weights(self.weights))
@@ -112,7 +113,7 @@ class ModelBundle(SurgeryHistory, ImageConversion):
     @classmethod
     def from_module(
         cls,
-        net: nn.Module,
+        net: nn.Module | ExportedProgram,
         transform: Transform | None = None,
         categories: Sequence[str] | None = None,
         input_size: tuple[int, int, int] | None = None,
@@ -130,8 +131,8 @@ class ModelBundle(SurgeryHistory, ImageConversion):
 
         Parameters
         ----------
-        net : torch.nn.Module
-            The model, in evaluation mode.
+        net : torch.nn.Module or torch.export.ExportedProgram
+            The model, in evaluation mode. A program has the input size of its example inputs, unless another one or a transform is given.
         transform : callable, optional
             Maps a PIL image to a float tensor of shape `input_size`. Boxes are drawn on the photograph if it is a `Preprocess`, a preset of
             torchvision, or a `Compose` of Resize, CenterCrop, ToTensor and Normalize, else on the model's input. By default the shorter
@@ -175,10 +176,12 @@ class ModelBundle(SurgeryHistory, ImageConversion):
         >>> ModelBundle.from_module(depth, input_size=(1, 28, 28), categories=["depth"], unit="m").quantity
         Quantity(regression, m)
         """
-        check_input_kind(checked_model(net), checked_name(name, type(net).__name__))
-        prepare, size, notes = transform_and_size(transform, input_size)
+        called = checked_name(name, type(net).__name__)
+        net, own_size = as_module(net, input_size, called)
+        check_input_kind(checked_model(net), called)
+        prepare, size, notes = transform_and_size(transform, own_size if transform is None else input_size)
         bundle = cls(
-            name=checked_name(name, type(net).__name__),
+            name=called,
             model=net,
             transform=prepare,
             categories=None,

@@ -13,9 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from deconvwidgets.errors import ModelError
+from deconvwidgets.models.state_fitting import StateDict, check_finite, without_prefix
 from deconvwidgets.paths import refuse_special_file
-
-StateDict = dict[str, Tensor]
 
 _MAX_LISTED = 3
 # The names in torchvision's DenseNet weights of 2017; torchvision also renames them when it loads them.
@@ -62,12 +61,12 @@ def state_in(content: object, path: Path) -> StateDict:
             break
     if not isinstance(content, Mapping) or not content or not all(isinstance(value, Tensor) for value in content.values()):
         raise ModelError(f"{path} contains no state dict (names and tensors). Save one with torch.save(model.state_dict(), path).")
-    check_values(content, path)
+    _check_values(content, path)
     return {_OLD_DENSENET.sub(r"\1\2", str(name).removeprefix("module.")): tensor for name, tensor in content.items()}
 
 
-def check_values(state: Mapping[str, Tensor], path: Path) -> None:
-    """Raise ModelError, which names the tensor and the file, if a tensor cannot be copied into a model, or is not finite."""
+def _check_values(state: Mapping[str, Tensor], path: Path) -> None:
+    """Raise ModelError, which names the tensor and the file, if a tensor cannot be copied into a model."""
     for name, tensor in state.items():
         if (problem := _problem(tensor)) is not None:
             raise ModelError(
@@ -85,9 +84,6 @@ def _problem(tensor: Tensor) -> str | None:
         return "is sparse: call to_dense() on it"
     if tensor.is_complex():
         return "is complex: only models with real weights are supported"
-    # A finite sum is that of finite values, and computed faster than the check of each of them.
-    if tensor.is_floating_point() and not bool(tensor.sum(dtype=torch.float32).isfinite()) and not bool(torch.isfinite(tensor).all()):
-        return "contains nan or infinite values: the training diverged, or the file is damaged"
     return None
 
 
@@ -112,8 +108,10 @@ def _read_pytorch(path: Path) -> object:
         raise ModelError(f"{path} is damaged, or not a PyTorch checkpoint ({reason}). Copy it again.") from error
 
 
-def fit_into(build: Callable[[int], nn.Module], state: StateDict, architecture: str) -> nn.Module:
+def fit_into(build: Callable[[int], nn.Module], state: StateDict, architecture: str, path: Path | str) -> nn.Module:
     """Build a model with the number of classes of a checkpoint, and load the checkpoint.
+
+    Names that wrappers insert, such as torch.compile, and a prefix such as "model." are removed.
 
     Parameters
     ----------
@@ -123,6 +121,8 @@ def fit_into(build: Callable[[int], nn.Module], state: StateDict, architecture: 
         The state dict of the checkpoint.
     architecture : str
         The name of the architecture, for the error message.
+    path : pathlib.Path or str
+        The file, or another source, for the error message.
 
     Returns
     -------
@@ -132,15 +132,17 @@ def fit_into(build: Callable[[int], nn.Module], state: StateDict, architecture: 
     Raises
     ------
     ModelError
-        If tensors are missing, unexpected, or of another shape.
+        If tensors are missing, unexpected, or of another shape, if weights are not finite, or if the file has the model several times.
     """
     model = build(1000)
+    state = without_prefix(model.state_dict(), state, path)
     classes = class_count(model, state)
     if classes != 1000:
         model = build(classes)
     problems = mismatches(model.state_dict(), state)
     if problems:
         raise ModelError(f"The checkpoint does not fit {architecture}: {'; '.join(problems)}. Give the name of its architecture.")
+    check_finite(model, state, path)
     model.load_state_dict(state)
     return model
 

@@ -66,7 +66,7 @@ def load_huggingface(name: str, weights: str | Path | None) -> ModelBundle:
         description = LibraryWeights(source.description, _categories(config), f"{config.num_labels:,} classes")
     else:
         path = as_path(weights, "weights", ModelError)
-        model = fit_into(lambda classes: _build_random(transformers, config), read_checkpoint(path), f"{name}'s config.json")
+        model = fit_into(lambda classes: _build_random(transformers, config), read_checkpoint(path), f"{name}'s config.json", path)
         description = LibraryWeights(f"checkpoint {path.name}", _categories(config), f"{config.num_labels:,} classes")
     transform, notes = _transform(transformers, source, config)
     description = replace(description, notes=(*description.notes, *notes))

@@ -122,7 +122,7 @@ def _describe_failure(name: str, config: Any, reason: str) -> str:
 
 def _load_checkpoint(timm: Any, name: str, path: Path) -> tuple[nn.Module, LibraryWeights]:
     state = read_checkpoint(path)
-    model = fit_into(lambda classes: _build_random(timm, name, num_classes=classes), state, f"timm's {name}")
+    model = fit_into(lambda classes: _build_random(timm, name, num_classes=classes), state, f"timm's {name}", path)
     categories = _categories(timm, model)
     if categories is not None:
         return model, LibraryWeights(f"checkpoint {path.name}", categories, _describe(model, ", assumed to be ImageNet's"))

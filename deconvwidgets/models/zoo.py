@@ -19,12 +19,13 @@ from deconvwidgets.engine.input_kind import checked_size
 from deconvwidgets.errors import AssetError, HeadError, ModelError
 from deconvwidgets.models import architectures
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.checkpoints import StateDict, fit_into, read_checkpoint
+from deconvwidgets.models.checkpoints import fit_into, read_checkpoint
 from deconvwidgets.models.devices import checked_device, on_device
 from deconvwidgets.models.head_files import HeadSource, has_bundled_head
 from deconvwidgets.models.huggingface_models import load_huggingface
 from deconvwidgets.models.pinned_weights import pinned_state_dict
 from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.models.state_fitting import StateDict
 from deconvwidgets.models.timm_models import load_timm
 from deconvwidgets.models.torchvision_import import import_torchvision
 from deconvwidgets.models.untrained_weights import UNTRAINED
@@ -178,7 +179,7 @@ def _pinned(name: str, progress: bool, reason: str = "") -> ModelBundle:
         notes: tuple[str, ...] = (_note_on_trunk(name, reason),)
         weights = f"torchvision's ImageNet convolutions, from {pinned.distribution.requirement}"
     else:
-        model = fit_into(lambda classes: architectures.build_random(name, classes), state, name)
+        model = fit_into(lambda classes: architectures.build_random(name, classes), state, name, pinned.distribution.requirement)
         notes = (f"{reason} These weights are from the package {pinned.distribution.requirement}.",) if reason else ()
         weights = f"ImageNet, from {pinned.distribution.requirement}"
     classifier = None if pinned.trunk else _IMAGENET
@@ -200,7 +201,7 @@ def _random(name: str) -> ModelBundle:
 
 def _from_checkpoint(name: str, path: Path) -> ModelBundle:
     state = read_checkpoint(path)
-    model = fit_into(lambda classes: architectures.build_random(name, classes), _without_auxiliary(name, state), name)
+    model = fit_into(lambda classes: architectures.build_random(name, classes), _without_auxiliary(name, state), name, path)
     classes = _output_count(model)
     if classes != 1000:
         note = f"The names of the checkpoint's {classes} classes are unknown: use ModelBundle.from_module(bundle.model, categories=[...])."
@@ -215,7 +216,7 @@ def _from_checkpoint(name: str, path: Path) -> ModelBundle:
 def _without_auxiliary(name: str, state: StateDict) -> StateDict:
     if name not in ("googlenet", "inception_v3"):
         return state
-    return {key: value for key, value in state.items() if not key.lower().startswith("aux")}
+    return {key: value for key, value in state.items() if not any(part.lower().startswith("aux") for part in key.split("."))}
 
 
 def _official_member(name: str, path: Path) -> Any:

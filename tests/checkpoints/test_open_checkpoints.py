@@ -2,6 +2,8 @@
 
 import os
 import time
+from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from torch import nn
 import deconvwidgets as dw
 from deconvwidgets.checkpoints.checkpoint_file import write_checkpoint
 from deconvwidgets.checkpoints.description import TrainingDescription, write_description
+from deconvwidgets.checkpoints.order_of_names import check_order
 from deconvwidgets.engine import structure
 from deconvwidgets.errors import CheckpointError, DeconvWidgetsError
 from deconvwidgets.models.preprocess import Preprocess
@@ -222,7 +225,10 @@ def test_weights_that_are_not_finite_are_named(tmp_path):
     state["fc.bias"][0] = float("nan")
     path = _save({"epoch": 1, "state_dict": state}, tmp_path / "diverged.pth")
     with pytest.raises(CheckpointError, match=r"fc\.bias in .*diverged\.pth contains nan"):
-        dw.open_checkpoints([path], make_net(), input_size=SIZE)
+        dw.open_checkpoints([path], make_net(), input_size=SIZE).bundle(1)
+    _save({"epoch": 1, "state_dict": {**_states(1)[0], "features.1.running_var": torch.full((4,), float("inf"))}}, path)
+    with pytest.raises(CheckpointError, match=r"running_var in .*diverged\.pth contains nan or infinite"):
+        dw.open_checkpoints([path], make_net(), input_size=SIZE).bundle(1)
     write_checkpoint(tmp_path, 2, state)
     write_checkpoint(tmp_path, 1, _states(1)[0])
     write_description(tmp_path, TrainingDescription(input_size=SIZE))
@@ -230,6 +236,16 @@ def test_weights_that_are_not_finite_are_named(tmp_path):
     opened.bundle(1)
     with pytest.raises(CheckpointError, match=r"fc\.bias in .*epoch-0002\.safetensors contains nan"):
         opened.bundle(2)
+
+
+def test_buffers_that_are_infinite_by_design_are_not_judged(tmp_path):
+    """As a causal mask, or the range of an observer of quantisation: the recorder writes them."""
+    net = make_net()
+    net.register_buffer("mask", torch.full((3, 3), float("-inf")).triu(1))
+    dw.CheckpointRecorder(tmp_path / "run", net, input_size=SIZE)
+    torch.save({"epoch": 1, "state_dict": net.state_dict()}, tmp_path / "one.pth")
+    for opened in (dw.open_checkpoints(tmp_path / "run", net), dw.open_checkpoints([tmp_path / "one.pth"], net, input_size=SIZE)):
+        assert torch.equal(opened.bundle(opened.epochs[0]).model.mask, net.mask)
 
 
 def test_code_in_a_file_is_not_run(tmp_path):
@@ -247,11 +263,59 @@ def test_of_a_model_and_its_average_in_one_file_either_can_be_opened(tmp_path):
         assert _equal(dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE, prefix=prefix).bundle(1), state)
 
 
-def test_an_optimisers_file_in_the_folder_is_refused_with_the_way_on(tmp_path):
+@pytest.mark.parametrize("stamp", [_old, lambda path: path])  # whether it was written just now does not matter
+def test_a_file_that_cannot_be_used_is_named_and_the_others_are_opened(tmp_path, stamp):
     _save({"epoch": 1, "state_dict": _states(1)[0]}, tmp_path / "one.pth")
-    _save(torch.optim.SGD(make_net().parameters(), lr=0.1).state_dict(), tmp_path / "optimizer.pth")
-    with pytest.raises(CheckpointError, match=r"optimizer\.pth contains no state dict.*give the files instead"):
+    bad = tmp_path / "optimizer.pth"
+    torch.save(torch.optim.SGD(make_net().parameters(), lr=0.1).state_dict(), bad)
+    stamp(bad)
+    for source in (tmp_path, [tmp_path / "one.pth", bad]):
+        with pytest.warns(UserWarning, match=r"left out, and the other checkpoints are opened: .*optimizer\.pth contains no state dict"):
+            opened = dw.open_checkpoints(source, make_net(), input_size=SIZE)
+        assert (opened.epochs, list(opened.unreadable), opened.bundle(1).trained) == ((1,), [bad], True)
+    with pytest.warns(UserWarning, match="left out"):  # epochs are given for every file
+        assert dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE, epochs=[7, 8]).epochs == (7,)
+    with pytest.raises(CheckpointError, match=r"There are 1 epochs for 2 files: one\.pth, optimizer\.pth"):
+        dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE, epochs=[7])
+    (tmp_path / "one.pth").write_bytes(b"cut")
+    stamp(tmp_path / "one.pth")
+    with pytest.raises(
+        CheckpointError, match=r"one\.pth contains more.* 1 more cannot be read: .*optimizer\.pth contains no state dict.*wait"
+    ):
         dw.open_checkpoints(tmp_path, make_net())
+
+
+def test_epochs_for_a_folder_are_not_swapped_by_the_order_of_its_names(tmp_path):
+    """The names are in the order of their characters: m1, m10, m2."""
+    for number, state in zip((1, 2, 10), _states(3), strict=True):
+        _save(state, tmp_path / f"m{number}.pth")
+    options = {"build": make_net(), "input_size": SIZE}
+    for epochs in ([1, 2, 10], [3, 2, 1]):
+        with pytest.raises(CheckpointError, match=r"against the numbers in their names.*order of their names, m1\.pth, m10\.pth, m2\.pth"):
+            dw.open_checkpoints(tmp_path, epochs=epochs, **options)
+    opened = dw.open_checkpoints(tmp_path, epochs=[0, 20, 5], **options)
+    assert [(entry.epoch, entry.path.name) for entry in opened] == [(0, "m1.pth"), (5, "m2.pth"), (20, "m10.pth")]
+    files = [tmp_path / f"m{number}.pth" for number in (10, 1, 2)]
+    assert dw.open_checkpoints(files, epochs=[1, 2, 3], **options).epochs == (1, 2, 3)  # the order of a list is the user's own
+
+
+@pytest.mark.parametrize(
+    ("names", "epochs", "agrees"),
+    [
+        (("loss0.5-2", "loss0.9-1"), (2, 1), True),  # the loss falls
+        (("e1-s100", "e10-s1000", "e2-s200"), (1, 2, 10), False),
+        (("best", "m1", "m2"), (9, 1, 2), True),
+        (("a", "b"), (2, 1), True),
+        (("m1", "n0"), (1, 2), True),
+        (("m01", "m02", "m10"), (1, 2, 10), True),
+    ],
+)
+def test_numbers_in_names_and_given_epochs(names, epochs, agrees):
+    given = {Path(f"{name}.pth"): epoch for name, epoch in zip(names, epochs, strict=True)}
+    with nullcontext() if agrees else pytest.raises(CheckpointError, match="would make"):
+        check_order(given, {})
+    with pytest.raises(CheckpointError, match="or content"):
+        check_order(given, {path: -epoch for path, epoch in given.items()})
 
 
 def test_checkpoints_of_two_trainings_are_not_mixed(tmp_path):
@@ -290,7 +354,8 @@ def test_files_that_are_being_written_are_left_for_the_next_refresh(tmp_path):
     whole = _save({"epoch": 2, "state_dict": b}, tmp_path / "two.pth").read_bytes()
     (tmp_path / "two.pth").write_bytes(whole[: len(whole) // 2])
     assert (opened.refresh(), list(opened.unreadable), opened.epochs) == ((), [tmp_path / "two.pth"], (1,))
-    assert dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE).epochs == (1,)
+    with pytest.warns(UserWarning, match=r"two\.pth is damaged"):
+        assert dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE).epochs == (1,)
     assert "1 unreadable" in repr(opened)
     (tmp_path / "two.pth").write_bytes(whole)
     assert [entry.epoch for entry in opened.refresh()] == [2]
@@ -298,8 +363,8 @@ def test_files_that_are_being_written_are_left_for_the_next_refresh(tmp_path):
     assert _equal(opened.bundle(2), b)
     _old(tmp_path / "two.pth").write_bytes(whole[:99])
     _old(tmp_path / "two.pth")
-    with pytest.raises(CheckpointError, match=r"two\.pth is damaged"):
-        dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE)
+    with pytest.warns(UserWarning, match=r"two\.pth is damaged"):
+        assert dw.open_checkpoints(tmp_path, make_net(), input_size=SIZE).epochs == (1,)
     _save({"epoch": 1, "state_dict": c}, tmp_path / "other.pth")
     assert opened.refresh() == ()
     assert "as one.pth is, with other weights" in opened.unreadable[tmp_path / "other.pth"]

@@ -317,11 +317,13 @@ def test_a_deletion_that_is_killed_leaves_what_is_known_as_a_training(tmp_path, 
 
 def test_a_recording_is_not_continued_with_another_preparation_of_its_images(tmp_path):
     net = make_net()
-    given = {"transform": Preprocess(18, SIZE[1:]), "input_size": SIZE}
+    given = {"transform": Preprocess(18, SIZE[1:]), "input_size": SIZE, "categories": ["no", "yes"]}
     dw.CheckpointRecorder(tmp_path / "run", net, **given)
     for same in ({}, given, {"input_size": SIZE}):
         dw.CheckpointRecorder(tmp_path / "run", net, resume=True, **same)
     other = Preprocess(18, SIZE[1:], mean=(0, 0, 0), std=(1, 1, 1))
+    with pytest.raises(CheckpointError, match=r"categories=\('cat', 'dog'\), and the recording in .* has \('no', 'yes'\).*Leave it out"):
+        dw.CheckpointRecorder(tmp_path / "run", net, resume=True, categories=["cat", "dog"])
     for change in ({**given, "transform": other}, {"transform": lambda image: image, "input_size": SIZE}, {**given, "pretrained": True}):
         with pytest.raises(CheckpointError, match="its epochs would be opened in the wrong way"):
             dw.CheckpointRecorder(tmp_path / "run", net, resume=True, **change)

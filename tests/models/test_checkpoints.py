@@ -76,6 +76,29 @@ def test_tensors_that_are_no_weights_are_refused_by_name(problem, squeezenet, tm
         load_model("squeezenet1_1", weights=tmp_path / "c.pth")
 
 
+WRAPPED = {
+    "compiled": lambda state: {f"_orig_mod.{name}": tensor for name, tensor in state.items()},
+    "DDP, compiled": lambda state: {f"module._orig_mod.{name}": tensor for name, tensor in state.items()},
+    "Lightning": lambda state: {"state_dict": {f"model.{name}": tensor for name, tensor in state.items()}, "epoch": 3},
+    "averaged": lambda state: {"n_averaged": torch.tensor(3), **{f"module.{name}": tensor for name, tensor in state.items()}},
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPED)
+def test_names_of_wrappers_are_removed_as_by_open_checkpoints(wrap, squeezenet, tmp_path):
+    state = squeezenet.state_dict()
+    torch.save(WRAPPED[wrap](state), tmp_path / "c.pth")
+    found = load_model("squeezenet1_1", weights=tmp_path / "c.pth").model.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in state.items())
+
+
+def test_a_model_and_its_average_in_one_file_are_refused_with_the_way_on(squeezenet, tmp_path):
+    state = squeezenet.state_dict()
+    torch.save({**state, **{f"ema.{name}": tensor + 1 for name, tensor in state.items()}}, tmp_path / "c.pth")
+    with pytest.raises(ModelError, match=r"c\.pth has the model several times.*open_checkpoints\(\.\.\., prefix=''\)"):
+        load_model("squeezenet1_1", weights=tmp_path / "c.pth")
+
+
 class MakesFolder:
     def __init__(self, marker):
         self.marker = marker

@@ -16,8 +16,8 @@ def layer_pairs(frozen: FrozenUnits, bundle: ModelBundle, layers: Sequence[str] 
     if bundle.input_size != frozen.input_size:
         sizes = [" x ".join(map(str, size)) for size in (frozen.input_size, bundle.input_size)]
         raise ComparisonError(
-            f"The units were frozen at an input of {sizes[0]}, and {bundle.name} takes {sizes[1]}: load it with "
-            f"input_size={frozen.input_size}, or freeze again."
+            f"The units were frozen at an input of {sizes[0]}, and {bundle.name} takes {sizes[1]}: make its bundle with dw.load_model or "
+            f"dw.ModelBundle.from_module(..., input_size={frozen.input_size}), which a function of --build can return, or freeze again."
         )
     return tuple((layer, _same_layer(layer.info, bundle)) for layer in _chosen(frozen, layers))
 

@@ -216,6 +216,7 @@ def feature_evolution(
     evolution = FeatureEvolution(checkpoints, images, layers, device)
     evolution.refresh(progress, job)
     if not evolution.epochs:
-        reasons = "; ".join(f"epoch {epoch}: {reason}" for epoch, reason in evolution.failed.items())
+        failed = [f"epoch {epoch}: {reason}" for epoch, reason in evolution.failed.items()]
+        reasons = "; ".join([*failed, *checkpoints.unreadable.values()])
         raise CheckpointError(f"No checkpoint of {checkpoints.name} can be used. {reasons or 'There is none.'}")
     return evolution

@@ -10,6 +10,7 @@ from torch import nn
 import deconvwidgets as dw
 from deconvwidgets.assets.cache import index_folder
 from deconvwidgets.checkpoints.checkpoint_file import checkpoint_path, write_checkpoint
+from deconvwidgets.checkpoints.description import TrainingDescription, write_description
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import ActivationIndexError, CheckpointError, JobCancelledError, LayerError
 from deconvwidgets.instruments.evolution.compute.epochs import IndexedEpochs
@@ -192,6 +193,14 @@ def test_a_checkpoint_that_cannot_be_used_is_left_out_by_name(tmp_path):
     with pytest.raises(CheckpointError, match="epoch 1 could not be used"):
         evolution.index(1)
     assert "failed: 1" in repr(evolution)
+
+
+def test_the_reasons_are_said_where_no_file_can_be_used(tmp_path):
+    write_description(tmp_path, TrainingDescription(input_size=(3, 16, 16)))
+    checkpoints = dw.open_checkpoints(tmp_path, nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
+    checkpoint_path(tmp_path, 1).write_bytes(b"cut")
+    with pytest.raises(CheckpointError, match=r"No checkpoint of Sequential can be used\. .*epoch-0001\.safetensors is damaged"):
+        dw.feature_evolution(checkpoints, NoisePhotographs(), device="cpu", progress=False)
 
 
 def test_other_units_are_another_architecture(tmp_path):

@@ -1,4 +1,4 @@
-"""State dicts fitted to a model: the prefix of the names is found by comparing them, not by guessing."""
+"""State dicts fitted to a model: the prefix of the names is found by comparing them, not by guessing; its values must be finite."""
 
 from __future__ import annotations
 
@@ -7,16 +7,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from deconvwidgets.checkpoints.recorded_model import plain_name
-from deconvwidgets.errors import CheckpointError
-from deconvwidgets.models.checkpoints import StateDict
+from deconvwidgets.errors import ModelError
 
+StateDict = dict[str, Tensor]
+
+# The names that wrappers of a module insert: torch.compile, FullyShardedDataParallel, and activation checkpointing.
+WRAPPER_NAMES = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+# Buffers that are weights or statistics, as those of batch norm. Others may be infinite, such as a mask or the range of an observer.
+_JUDGED_BUFFERS = ("running_mean", "running_var", "weight", "bias")
 _COUNT = "n_averaged"  # a buffer that torch.optim.swa_utils.AveragedModel adds to those of its model
 
 
-def without_prefix(expected: Iterable[str], state: Mapping[str, Tensor], path: Path, prefix: str | None = None) -> StateDict:
+def plain_name(name: str) -> str:
+    """Return the name of a tensor without the names that wrappers insert."""
+    return ".".join(part for part in name.split(".") if part not in WRAPPER_NAMES)
+
+
+def without_prefix(expected: Iterable[str], state: Mapping[str, Tensor], path: Path | str, prefix: str | None = None) -> StateDict:
     """Return the part of a state dict that is the model's, under the model's names.
 
     Parameters
@@ -25,8 +34,8 @@ def without_prefix(expected: Iterable[str], state: Mapping[str, Tensor], path: P
         The names of the model's state dict.
     state : mapping of str to Tensor
         The state dict of a file. The names that torch.compile and other wrappers insert are removed.
-    path : pathlib.Path
-        The file, for the error message.
+    path : pathlib.Path or str
+        The file, or another source, for the error message.
     prefix : str, optional
         The prefix of the model's tensors in the file, such as "model.". By default the one under which the file has all of the
         model's tensors.
@@ -39,7 +48,7 @@ def without_prefix(expected: Iterable[str], state: Mapping[str, Tensor], path: P
 
     Raises
     ------
-    CheckpointError
+    ModelError
         If several prefixes fit, and the tensors differ.
     """
     names = frozenset(expected)
@@ -56,11 +65,34 @@ def without_prefix(expected: Iterable[str], state: Mapping[str, Tensor], path: P
     first, *others = (_under(start, plain, complete) for start in sorted(complete))
     if any(not _equal(first, other, needed) for other in others):
         listed = " and ".join(repr(start) for start in sorted(complete))
-        raise CheckpointError(
+        raise ModelError(
             f"{path} has the model several times, with other values: under {listed}. Say which one: "
             f"dw.open_checkpoints(..., prefix={sorted(complete)[0]!r})."
         )
     return first
+
+
+def check_finite(model: nn.Module, state: Mapping[str, Tensor], path: Path | str) -> None:
+    """Raise ModelError, which names the tensor and the file, if a parameter or a statistic of batch norm of a model is not finite.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    state : mapping of str to Tensor
+        Under the model's names. Other buffers than statistics are not judged.
+    path : pathlib.Path or str
+        The file, or another source, for the error message.
+    """
+    buffers = {name for name, _ in model.named_buffers(remove_duplicate=False) if name.rpartition(".")[2] not in _JUDGED_BUFFERS}
+    for name, tensor in state.items():
+        # A finite sum is that of finite values, and computed faster than the check of each of them.
+        if name in buffers or not tensor.is_floating_point() or bool(tensor.sum(dtype=torch.float32).isfinite()):
+            continue
+        if not bool(torch.isfinite(tensor).all()):
+            raise ModelError(
+                f"{name} in {path} contains nan or infinite values: the training diverged, or the file is damaged. Use a checkpoint of an "
+                "earlier epoch, or copy the file again."
+            )
 
 
 def _splits(name: str) -> Iterable[tuple[str, str]]:
