@@ -107,13 +107,17 @@ def _description(network: BuiltNetwork, images: TrainingImages, request: Trainin
 
 
 def _network_parts(network: BuiltNetwork, request: TrainingRequest) -> dict[str, Any]:
-    """Return what tells a network from another one. Weights that it is built with do not count: they depend on the seed."""
+    """Return what tells a network from another one.
+
+    Weights count if they are trained. Random ones are drawn from the seed, or anew by each run of a script that passes a network; those
+    of the first run are resumed then.
+    """
     given = request.architecture
     return {
         "structure": network.structure,
         "network": settings_digest(network.model),
         "frozen": [name for name, parameter in network.model.named_parameters() if not parameter.requires_grad],
-        "initial_weights": weights_digest(given) if isinstance(given, torch.nn.Module) else None,
+        "initial_weights": weights_digest(given) if isinstance(given, torch.nn.Module) and request.pretrained else None,
     }
 
 

@@ -92,6 +92,13 @@ def test_other_given_weights_are_refused_and_the_first_ones_are_in_the_folder(co
         dw.train(kept, coloured, out=tmp_path, pretrained=True, **QUICK)
 
 
+def test_a_script_that_makes_its_random_network_anew_resumes_the_first_one(coloured, tmp_path):
+    first, second = (dw.train(net(3), coloured, out=tmp_path, **QUICK | {"epochs": epochs}) for epochs in (1, 2))
+    assert [epoch.epoch for epoch in second.log.epochs] == [0, 1, 2]
+    weights = [trained.checkpoints.bundle(0).model[0].weight for trained in (first, second)]
+    assert torch.equal(*weights)
+
+
 def test_a_lazy_network_is_resumed(coloured, tmp_path):
     def lazy(classes):
         return nn.Sequential(nn.LazyConv2d(6, 5), nn.ReLU(), nn.AdaptiveMaxPool2d(2), nn.Flatten(), nn.LazyLinear(classes))
