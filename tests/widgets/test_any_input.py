@@ -191,7 +191,7 @@ REQUESTS["diagnosis"] = [
     {"kind": "photograph", "image": "crop:4"},
     {"kind": "neighbour", "image": "crop:4", "step": -1},
     UPLOAD,
-    {"kind": "shifted", "image": "crop:4", "right": 2, "down": -1, "arm": 0},
+    {"kind": "shifted", "image": "crop:4", "right": 2, "down": -1, "arm": 0, "layers": "few"},
     {"kind": "add_arm", "surgery": BLUR, "parent": 0},
     {"kind": "remove_arm", "arm": 1},
     {"kind": "file", "file": "curves.csv"},

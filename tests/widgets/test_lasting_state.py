@@ -40,7 +40,7 @@ NO_NAMES = {  # keys whose values name nothing of the model, the images, or a ru
     "transfer": {"data", "root", "images_per_class", "folds", "weight_decay", "views", "seed", "curve", "tab", "show", "cell", "sort",
                  "order"},
     "evaluation": {"data", "root", "limit", "mapping", "threshold", "automatic", "show", "cell", "sort", "order", "label", "output"},
-    "diagnosis": {"sort", "shift"},
+    "diagnosis": {"sort", "shift", "layers"},
     "evolution": {"choose", "count", "seed", "rank", "show", "measure"},
     "invariance": {"amount", "measure", "tab"},
     "training": {"accuracy", "layers"},

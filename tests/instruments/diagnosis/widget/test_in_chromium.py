@@ -34,7 +34,9 @@ def open_page(blank: Page, service: FakeDiagnosisService) -> Callable[..., Page]
     def open_(width: int = 1600, height: int = 940, **state: Any) -> Page:
         blank.set_viewport_size({"width": width + 60, "height": height + 60})
         load_page(blank, built("diagnosis.css"), kernel(HANDLERS, service))
-        checked = checked_state(state, {}, service.diagnosis.status(), 120)
+        status = service.diagnosis.status()
+        diagnosis = service.diagnosis.diagnosis() if status.phase == "done" else None
+        checked = checked_state(state, {}, status, service.overview(), diagnosis)
         blank.evaluate("([state, height]) => { globalThis.model = makeModel(state, height); }", [checked, height])
         blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [built("diagnosis.js"), width])
         expect(blank.locator("[data-testid=diagnosis-panel][data-ready=true]").first).to_be_visible()
@@ -235,7 +237,9 @@ def test_the_curve_that_is_pointed_at_is_emphasised_with_its_row(service, open_p
 @pytest.mark.parametrize("width", [1600, 1180, 620])
 def test_accessibility_of_a_list_of_many_layers(service, open_page, theme, width):
     deepen(service)
-    page = open_page(width, layers="all", unit=["conv7", 3])
+    page = open_page(width, layers="all")
+    page.get_by_test_id("layer-conv7").get_by_role("button").click()
+    expect(page.get_by_test_id("evidence-unit")).to_contain_text("conv7 /")
     set_theme(page, theme)
     expect(page.get_by_test_id("layers").get_by_role("row")).to_have_count(52)
     assert violations(page) == []
