@@ -65,8 +65,9 @@ def test_a_network_is_diagnosed_and_a_photograph_shifted(visit: Visit) -> None:
     panel.get_by_test_id("stage").focus()
     visit.page.keyboard.press("ArrowRight")
     expect(panel.get_by_test_id("shift-value")).to_have_text("1 px")
-    changes = visit.run_code("print(*(f'{100 * layer.change:.1f}' for layer in panel.shifted(1, 0).layers))").split()
-    for layer, change in zip(("conv1", "conv2"), changes, strict=True):
+    changes = visit.run_code("print(*(f'{layer.layer} {100 * layer.change:.1f}' for layer in panel.shifted(1, 0).layers))").split()
+    assert changes[::2] == ["conv1", "conv2", "fc3"]
+    for layer, change in zip(changes[::2], changes[1::2], strict=True):
         expect(panel.get_by_test_id(f"layer-{layer}")).to_contain_text(f"{change}%")
     take_screenshot(panel, "diagnosis.png")
 

@@ -38,9 +38,7 @@ def _of_stride(layer: FirstLayer) -> Finding:
     over = int((layer.aliased > 0.5).sum())
     measured = layer.map_aliasing
     in_map = "" if measured is None or np.isnan(measured.mean) else f" In the map of {layer.alias} it is {share_text(measured.mean)}."
-    of_map = (
-        f" {layer.no_map_aliasing}" if measured is None else f" Map: after the activation function, {measured.photographs} photographs."
-    )
+    of_map = layer.no_map_aliasing if measured is None else f"Map: after the activation function, {measured.photographs} photographs."
     blurred = SuggestedSurgery("stride 1 + blur", "blur_strides", {"layers": (layer.alias,)})
     return _finding(
         layer.aliased_mean,

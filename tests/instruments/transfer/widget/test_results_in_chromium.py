@@ -183,6 +183,13 @@ def test_pointer_on_the_matrix(blank):
     expect(page.get_by_test_id("zoom-out")).to_be_disabled()
 
 
+def is_at_rest(page: Page) -> bool:
+    """Return whether the page does not scroll any more: it goes on for a while after the wheel."""
+    before = page.evaluate("scrollY")
+    let_run(page, 100)
+    return bool(page.evaluate("scrollY") == before)
+
+
 @pytest.mark.slow
 def test_scrolling_the_page_does_not_zoom_the_matrix(blank):
     page = open_results(blank, FakeResults(FakeRun(1, NAMES_12)), show="confusion")
@@ -192,7 +199,7 @@ def test_scrolling_the_page_does_not_zoom_the_matrix(blank):
     for _ in range(20):
         page.mouse.wheel(0, 60)
         page.wait_for_timeout(10)
-    wait_until(page, lambda: page.evaluate("scrollY") > 800, "the page scrolls with the matrix under the pointer")
+    wait_until(page, lambda: page.evaluate("scrollY") > 800 and is_at_rest(page), "the page scrolls with the matrix under the pointer")
     sizes, place = page.evaluate("[[...new Set(painted.map((event) => event.size))], scrollY]")
     for _ in range(5):
         page.mouse.wheel(0, -60)
