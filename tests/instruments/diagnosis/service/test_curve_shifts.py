@@ -9,7 +9,8 @@ from PIL import Image
 from torch import nn
 
 import deconvwidgets as dw
-from deconvwidgets.instruments.diagnosis.panel_records import CURVE_SHIFTS, MARGIN
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.instruments.diagnosis.panel_records import CURVE_SHIFTS, MARGIN, ArmSummary
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.service.worker import SynchronousExecutor
@@ -34,18 +35,24 @@ def network_of_stride_16() -> nn.Sequential:
     ).eval()  # fmt: skip
 
 
-@pytest.mark.parametrize("side", [128, 15])
-def test_the_curves_of_an_arm_are_0_at_multiples_of_the_stride(own_cache, side):
-    transform = Preprocess(resize=192, crop=(side, side), mean=(128 / 255,) * 3, std=(0.25,) * 3)
-    model = network_of_stride_16()
-    bundle = ModelBundle.from_module(model, transform=transform, categories=["red", "blue"], name="periodic", input_size=(3, side, side))
-    service = dw.LocalModelService(bundle, OnGrey(6), device="cpu", worker=SynchronousExecutor())
+def measured_arm(bundle: ModelBundle, images: ImageSet) -> ArmSummary:
+    """Return the network as it is after its curves were measured."""
+    service = dw.LocalModelService(bundle, images, device="cpu", worker=SynchronousExecutor())
     try:
         service.diagnosis.start()
         (arm,) = service.diagnosis.status().arms
     finally:
         service.close()
     assert arm.phase == "done", arm.problem
+    return arm
+
+
+@pytest.mark.parametrize("side", [128, 15])
+def test_the_curves_of_an_arm_are_0_at_multiples_of_the_stride(own_cache, side):
+    transform = Preprocess(resize=192, crop=(side, side), mean=(128 / 255,) * 3, std=(0.25,) * 3)
+    model = network_of_stride_16()
+    bundle = ModelBundle.from_module(model, transform=transform, categories=["red", "blue"], name="periodic", input_size=(3, side, side))
+    arm = measured_arm(bundle, OnGrey(6))
     assert arm.curves.shifts == tuple(shift for shift in CURVE_SHIFTS if shift < side)
     assert arm.curves.strides == (4, 16, 0)  # a fully connected layer has no grid
     if side < 16:
@@ -60,13 +67,7 @@ def test_the_curves_of_an_arm_are_0_at_multiples_of_the_stride(own_cache, side):
 
 def test_the_curves_of_an_arm_are_those_of_every_layer_by_a_loop_over_photographs(own_cache):
     net, images = deep_network(classes=2), SmoothPhotographs(5)
-    service = dw.LocalModelService(bundle_of(net), images, device="cpu", worker=SynchronousExecutor())
-    try:
-        service.diagnosis.start()
-        (arm,) = service.diagnosis.status().arms
-    finally:
-        service.close()
-    assert arm.phase == "done", arm.problem
+    arm = measured_arm(bundle_of(net), images)
     assert arm.curves.layers == tuple(DEEP_OUTPUTS)
     assert arm.curves.strides == (2, *(4,) * 6, *(0,) * 3)
     inputs = [moved_inputs(images.open_source(source)) for source in range(5)]
